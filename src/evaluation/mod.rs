@@ -1,0 +1,1 @@
+//! What a model is worth on a task: metrics, baselines, reports.

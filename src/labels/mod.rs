@@ -1,0 +1,1 @@
+//! What people say about templates: labels, votes, rounds, agreement, adjudication and the patch.

@@ -1,0 +1,1 @@
+//! Reasoning about logs: rationales and their steps, thoughts, preference pairs.

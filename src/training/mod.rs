@@ -1,0 +1,1 @@
+//! Fine-tuning: recipes, objectives, optimiser, checkpoints and runs.
