@@ -1,1 +1,40 @@
 //! What people say about templates: labels, votes, rounds, agreement, adjudication and the patch.
+//!
+//! A [`Vote`] is one annotator's [`Judgement`] of one template in one [`Round`]. Votes make a [`VoteTable`], from which
+//! [`agreement`] is computed; votes and a senior's rulings make [`Gold`]; where gold differs from the original label
+//! there is a [`Correction`], and the list of those is a [`Patch`]. This room is pure: the store is elsewhere.
+
+mod adjudication;
+pub mod agreement;
+mod judgement;
+mod label;
+mod patch;
+mod vote;
+
+pub use adjudication::{
+    ConsensusRule, Correction, Disagreement, Gold, GoldSource, consensus, corrections, disagreements,
+};
+pub use judgement::Judgement;
+pub use label::{Category, Label, LabelError, Taxonomy};
+pub use patch::{Patch, PatchError, template_set_sha256};
+pub use vote::{Round, Vote, VoteTable};
+
+use serde::{Deserialize, Serialize};
+
+use crate::logs::Template;
+
+/// A template with the label that it came with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelledTemplate {
+    /// The template.
+    #[serde(flatten)]
+    pub template: Template,
+    /// The label that it came with: public, and often wrong.
+    #[serde(rename = "label")]
+    pub original: Option<Label>,
+    /// The error category that it came with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// How often it occurred.
+    pub count: u64,
+}

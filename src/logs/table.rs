@@ -1,0 +1,299 @@
+//! Tables that people exchange: CSV with a header, a JSON array of objects, or one JSON object a line.
+//!
+//! A bad row never costs a good one: [`read`] gives every row that could be read, and for each other its line and why.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A field longer than this is taken for damage, not data.
+pub const LONGEST_FIELD: usize = 1 << 20;
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated with a header line; fields may be quoted and then hold line breaks.
+    Csv,
+    /// One array of objects.
+    Json,
+    /// One object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The format that a file's name and first bytes tell: by extension, else `[` means JSON, `{` means JSONL.
+    pub fn guess(name: &str, bytes: &[u8]) -> Self {
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && **byte < 0x80);
+        match name.rsplit('.').next().map(str::to_ascii_lowercase).as_deref() {
+            Some("csv") => Self::Csv,
+            Some("jsonl" | "ndjson") => Self::Jsonl,
+            // Files called .json hold lines of objects often enough.
+            _ if first == Some(&b'[') => Self::Json,
+            _ if first == Some(&b'{') => Self::Jsonl,
+            Some("json") => Self::Json,
+            _ => Self::Csv,
+        }
+    }
+}
+
+/// One row: named fields in the order of the file, and the line it starts on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Line number in the file, from 1 (for a JSON array, the element's number).
+    pub line: u64,
+    /// The fields. CSV gives strings; JSON gives what it holds.
+    pub fields: Map<String, Value>,
+}
+
+impl Row {
+    /// Takes a field out as text; absent, null and blank count as missing.
+    ///
+    /// Numbers and booleans are taken as they are written.
+    pub fn take_text(&mut self, name: &str) -> Option<String> {
+        let text = match self.fields.shift_remove(name)? {
+            Value::Null => return None,
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        (!text.trim().is_empty()).then_some(text)
+    }
+
+    /// Takes out a field that must be there.
+    ///
+    /// # Errors
+    /// Says which field is missing.
+    pub fn require_text(&mut self, name: &str) -> Result<String, String> {
+        self.take_text(name).ok_or_else(|| format!("\"{name}\" is missing or empty"))
+    }
+}
+
+/// A row that could not be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// Line number in the file, from 1.
+    pub line: u64,
+    /// Why, in a few words.
+    pub why: String,
+}
+
+/// Why nothing of a table could be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TableError {
+    /// The file holds nothing.
+    #[error("the file is empty")]
+    Empty,
+    /// A CSV lacks columns that every row needs.
+    #[error("column {} missing; the header has: {found}", quoted(missing))]
+    MissingColumns {
+        /// What is missing.
+        missing: Vec<String>,
+        /// What the header has.
+        found: String,
+    },
+    /// The header itself is damaged.
+    #[error("the header cannot be read: {0}")]
+    Header(String),
+    /// Not a JSON array.
+    #[error("not a JSON array of objects: {0}")]
+    Json(String),
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// A table as read: the good rows, and what was wrong with the others.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// The rows that could be read.
+    pub rows: Vec<Row>,
+    /// The rows that could not.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Reads a whole table. `required` columns must stand in a CSV's header; in JSON they are checked row by row by
+/// whoever uses the row.
+///
+/// # Errors
+/// When nothing can be read at all; a bad row is only [`Table::rejected`].
+pub fn read(bytes: &[u8], format: Format, required: &[&str]) -> Result<Table, TableError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(TableError::Empty);
+    }
+    match format {
+        Format::Csv => read_csv(bytes, required),
+        Format::Json => read_json(bytes),
+        Format::Jsonl => Ok(read_jsonl(bytes)),
+    }
+}
+
+fn read_csv(bytes: &[u8], required: &[&str]) -> Result<Table, TableError> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
+    let header = reader.byte_headers().map_err(|error| TableError::Header(error.to_string()))?;
+    let names: Vec<String> = header
+        .iter()
+        .map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| TableError::Header("it is not UTF-8".into()))?;
+    let missing: Vec<String> =
+        required.iter().filter(|want| !names.iter().any(|name| name == *want)).map(|&want| want.to_owned()).collect();
+    if !missing.is_empty() {
+        return Err(TableError::MissingColumns { missing, found: names.join(", ") });
+    }
+
+    let mut table = Table::default();
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let started = reader.position().line();
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {
+                let line = record.position().map_or(started, csv::Position::line);
+                match csv_row(&names, &record) {
+                    Ok(fields) => table.rows.push(Row { line, fields }),
+                    Err(why) => table.rejected.push(Rejected { line, why }),
+                }
+            }
+            Err(error) => {
+                table.rejected.push(Rejected { line: started, why: error.to_string() });
+                break;
+            }
+        }
+    }
+    Ok(table)
+}
+
+fn csv_row(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
+    if record.len() != names.len() {
+        return Err(format!("{} fields where the header has {}", record.len(), names.len()));
+    }
+    names
+        .iter()
+        .zip(record)
+        .map(|(name, field)| Ok((name.clone(), Value::String(checked_text(name, field)?))))
+        .collect()
+}
+
+fn checked_text(name: &str, field: &[u8]) -> Result<String, String> {
+    if field.len() > LONGEST_FIELD {
+        return Err(too_long(name, field.len()));
+    }
+    std::str::from_utf8(field).map(str::to_owned).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("\"{name}\" is not UTF-8 (byte 0x{:02x} at position {})", field[at], at + 1)
+    })
+}
+
+fn too_long(name: &str, length: usize) -> String {
+    format!("\"{name}\" is {length} bytes long; the longest taken is {LONGEST_FIELD}")
+}
+
+fn read_json(bytes: &[u8]) -> Result<Table, TableError> {
+    let values: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| TableError::Json(error.to_string()))?;
+    let mut table = Table::default();
+    for (line, value) in (1..).zip(values) {
+        push_value(&mut table, line, value);
+    }
+    Ok(table)
+}
+
+fn read_jsonl(bytes: &[u8]) -> Table {
+    let mut table = Table::default();
+    for (line, text) in (1..).zip(bytes.split(|&byte| byte == b'\n')) {
+        if text.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match serde_json::from_slice::<Value>(text) {
+            Ok(value) => push_value(&mut table, line, value),
+            Err(error) => {
+                let why = match std::str::from_utf8(text) {
+                    Ok(_) => format!("not JSON: {}", json_complaint(&error)),
+                    Err(utf8) => format!("not UTF-8 at byte {}", utf8.valid_up_to() + 1),
+                };
+                table.rejected.push(Rejected { line, why });
+            }
+        }
+    }
+    table
+}
+
+/// serde_json's message with its line number dropped (the file's own line is told) but the column kept.
+fn json_complaint(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    format!("{text} at column {}", error.column())
+}
+
+fn push_value(table: &mut Table, line: u64, value: Value) {
+    let rejected = match value {
+        Value::Object(fields) => {
+            match fields.iter().find(|(_, value)| value.as_str().is_some_and(|text| text.len() > LONGEST_FIELD)) {
+                None => {
+                    table.rows.push(Row { line, fields });
+                    return;
+                }
+                Some((name, value)) => too_long(name, value.as_str().map_or(0, str::len)),
+            }
+        }
+        _ => "not an object".to_owned(),
+    };
+    table.rejected.push(Rejected { line, why: rejected });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn csv(text: &[u8]) -> Table {
+        read(text, Format::Csv, &["template", "label"]).unwrap()
+    }
+
+    #[test]
+    fn a_quoted_newline_is_part_of_its_field_and_lines_still_count() {
+        let table = csv(b"template,label\n\"a\nb\",normal\nc,normal\n");
+        assert_eq!(table.rows[0].fields["template"], "a\nb");
+        assert_eq!((table.rows[0].line, table.rows[1].line), (2, 4));
+    }
+
+    #[test]
+    fn a_missing_column_is_named_with_what_is_there() {
+        let error = read(b"template,gold\nx,normal\n", Format::Csv, &["template", "label"]).unwrap_err();
+        assert_eq!(error.to_string(), "column \"label\" missing; the header has: template, gold");
+    }
+
+    #[test]
+    fn bad_rows_are_told_by_line_and_good_ones_kept() {
+        let mut text = b"template,label\ngood,normal\nbad\xff,normal\nshort\n".to_vec();
+        text.extend(std::iter::repeat_n(b'x', LONGEST_FIELD + 1));
+        text.extend(b",normal\nlast,normal\n");
+        let table = csv(&text);
+        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 6]);
+        assert_eq!(table.rejected.iter().map(|bad| bad.line).collect::<Vec<_>>(), [3, 4, 5]);
+        assert!(table.rejected[0].why.contains("not UTF-8 (byte 0xff"), "{}", table.rejected[0].why);
+    }
+
+    #[test]
+    fn jsonl_rows_are_read_one_by_one() {
+        let table = read(b"{\"a\":1}\nnot json\n\n[2]\n{\"a\":\"x\"}", Format::Jsonl, &[]).unwrap();
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.rejected.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
+    fn the_format_is_guessed_from_name_then_content() {
+        assert_eq!(Format::guess("x.csv", b"{"), Format::Csv);
+        assert_eq!(Format::guess("x.json", b" [{}]"), Format::Json);
+        assert_eq!(Format::guess("x.json", b"{}\n{}"), Format::Jsonl);
+        assert_eq!(Format::guess("x", b"a,b"), Format::Csv);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            for format in [Format::Csv, Format::Json, Format::Jsonl] {
+                let _ = read(&bytes, format, &[]);
+            }
+        }
+    }
+}
