@@ -1,0 +1,317 @@
+//! What reviewers look at: rationales, preference pairs and thoughts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Parsed, Step, answer_label, parse};
+use crate::labels::Category;
+
+/// What is asked about a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Is it normal or abnormal?
+    Anomaly,
+    /// What is its template?
+    Parsing,
+    /// What does it mean?
+    Interpretation,
+    /// Why did it happen?
+    RootCause,
+    /// What to do about it?
+    Solution,
+    /// Does a description fit it?
+    SemanticMatching,
+    /// Does it foretell a failure?
+    FailurePrediction,
+}
+
+impl Task {
+    const ALL: [Self; 7] = [
+        Self::Anomaly,
+        Self::Parsing,
+        Self::Interpretation,
+        Self::RootCause,
+        Self::Solution,
+        Self::SemanticMatching,
+        Self::FailurePrediction,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anomaly => "anomaly",
+            Self::Parsing => "parsing",
+            Self::Interpretation => "interpretation",
+            Self::RootCause => "root_cause",
+            Self::Solution => "solution",
+            Self::SemanticMatching => "semantic_matching",
+            Self::FailurePrediction => "failure_prediction",
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Task {
+    type Err = ItemError;
+
+    fn from_str(word: &str) -> Result<Self, ItemError> {
+        let word = word.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+        match word.as_str() {
+            "matching" => Ok(Self::SemanticMatching),
+            "failure" => Ok(Self::FailurePrediction),
+            _ => Self::ALL.into_iter().find(|task| task.as_str() == word).ok_or(ItemError::Task(word)),
+        }
+    }
+}
+
+/// Why an item is not what it should be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ItemError {
+    /// No such task.
+    #[error(
+        "task \"{0}\" is unknown; tasks are anomaly, parsing, interpretation, root_cause, solution, semantic_matching, failure_prediction"
+    )]
+    Task(String),
+    /// A step number outside the rejected trajectory.
+    #[error("first_wrong_step {step} is not one of the {steps} steps of the rejected side")]
+    FirstWrongStep {
+        /// The number given.
+        step: usize,
+        /// How many steps there are.
+        steps: usize,
+    },
+}
+
+/// Reasoning and answer for one log, by a teacher or a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rationale {
+    /// Its id.
+    pub id: String,
+    /// What was asked.
+    pub task: Task,
+    /// The question in words.
+    pub instruction: String,
+    /// The log.
+    pub input: String,
+    /// The true answer, as far as known when it was written.
+    pub label: String,
+    /// The kind of trouble.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<Category>,
+    /// The text: `<think>…</think><answer>…</answer>`.
+    pub reasoning: String,
+    /// Who or what wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whatever else came with it.
+    #[serde(flatten)]
+    pub attributes: Map<String, Value>,
+}
+
+/// What is wrong with a rationale at first sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// Its answer is not the label.
+    AnswerMismatch,
+    /// It does not keep the format.
+    Malformed,
+}
+
+impl Trouble {
+    /// The words for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AnswerMismatch => "answer is not the label",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl Rationale {
+    /// The reasoning, taken apart.
+    pub fn parsed(&self) -> Parsed {
+        parse(&self.reasoning)
+    }
+
+    /// What is wrong with it at first sight.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let parsed = self.parsed();
+        let mut troubles = Vec::new();
+        if parsed.answer.is_some_and(|answer| !self.answers_rightly(&answer)) {
+            troubles.push(Trouble::AnswerMismatch);
+        }
+        if !parsed.format_ok {
+            troubles.push(Trouble::Malformed);
+        }
+        troubles
+    }
+
+    fn answers_rightly(&self, answer: &str) -> bool {
+        match self.task {
+            Task::Anomaly => answer_label(answer).is_some() && answer_label(answer) == answer_label(&self.label),
+            // Free text cannot be compared word by word.
+            Task::Interpretation | Task::RootCause | Task::Solution => true,
+            Task::Parsing | Task::SemanticMatching | Task::FailurePrediction => {
+                answer.trim().eq_ignore_ascii_case(self.label.trim())
+            }
+        }
+    }
+}
+
+/// A chosen and a rejected trajectory for one log, the same up to the first wrong step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Its id.
+    pub id: String,
+    /// What was asked.
+    pub task: Task,
+    /// The question in words.
+    pub instruction: String,
+    /// The log.
+    pub input: String,
+    /// The true answer.
+    pub label: String,
+    /// The corrected trajectory.
+    pub chosen: String,
+    /// The wrong one.
+    pub rejected: String,
+    /// Which step of the rejected trajectory is the first wrong one, from 1.
+    pub first_wrong_step: usize,
+    /// Whatever else came with it.
+    #[serde(flatten)]
+    pub attributes: Map<String, Value>,
+}
+
+/// What should hold of a pair, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PairCheck {
+    /// Both sides read the same, to the byte, before the first wrong step.
+    pub prefix: bool,
+    /// The chosen side answers with the label, and the rejected one does not.
+    pub answers: bool,
+    /// Both sides keep the format.
+    pub format: bool,
+}
+
+impl PairCheck {
+    /// Whether everything holds.
+    pub fn all(self) -> bool {
+        self.prefix && self.answers && self.format
+    }
+}
+
+impl Pair {
+    /// Checks that the first wrong step is one of the rejected side's.
+    ///
+    /// # Errors
+    /// [`ItemError::FirstWrongStep`] where it is not.
+    pub fn validate(&self) -> Result<(), ItemError> {
+        let steps = parse(&self.rejected).steps.len();
+        let step = self.first_wrong_step;
+        if (1..=steps).contains(&step) { Ok(()) } else { Err(ItemError::FirstWrongStep { step, steps }) }
+    }
+
+    /// What holds of this pair.
+    pub fn check(&self) -> PairCheck {
+        let (chosen, rejected) = (parse(&self.chosen), parse(&self.rejected));
+        let shared = self.first_wrong_step.saturating_sub(1);
+        let text = |step: &Step| step.text.clone();
+        let before = |parsed: &Parsed| parsed.steps.iter().take(shared).map(text).collect::<Vec<_>>();
+        let right = |parsed: &Parsed| {
+            parsed.answer.as_deref().is_some_and(|answer| answer.trim().eq_ignore_ascii_case(self.label.trim()))
+        };
+        PairCheck {
+            prefix: chosen.steps.len() > shared && before(&chosen) == before(&rejected),
+            answers: right(&chosen) && !right(&rejected),
+            format: chosen.format_ok && rejected.format_ok,
+        }
+    }
+}
+
+/// A high-level template of reasoning, free of instance detail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Thought {
+    /// Its id.
+    pub id: String,
+    /// What kind of question it helps with.
+    pub task: Task,
+    /// The question that it was distilled from.
+    pub problem: String,
+    /// The raw analysis that it was distilled from.
+    pub analysis: String,
+    /// What makes such questions hard.
+    pub challenge: String,
+    /// What to do, in order.
+    pub steps: Vec<String>,
+    /// Whatever else came with it.
+    #[serde(flatten)]
+    pub attributes: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rationale(label: &str, reasoning: &str) -> Rationale {
+        Rationale {
+            id: "r".into(),
+            task: Task::Anomaly,
+            instruction: String::new(),
+            input: "x".into(),
+            label: label.into(),
+            category: None,
+            reasoning: reasoning.into(),
+            source: None,
+            attributes: Map::new(),
+        }
+    }
+
+    #[test]
+    fn an_answer_against_the_label_and_a_broken_format_are_trouble() {
+        assert!(rationale("normal", "<think>a</think><answer>normal</answer>").troubles().is_empty());
+        let wrong = rationale("normal", "<think>a</think><answer>abnormal</answer>");
+        assert_eq!(wrong.troubles(), [Trouble::AnswerMismatch]);
+        assert_eq!(rationale("normal", "<think>a<answer>normal</answer>").troubles(), [Trouble::Malformed]);
+        assert_eq!(
+            rationale("normal", "<answer>maybe</answer>").troubles(),
+            [Trouble::AnswerMismatch, Trouble::Malformed]
+        );
+    }
+
+    #[test]
+    fn a_pair_shares_everything_before_the_first_wrong_step() {
+        let mut pair = Pair {
+            id: "p".into(),
+            task: Task::Anomaly,
+            instruction: String::new(),
+            input: "x".into(),
+            label: "abnormal".into(),
+            chosen: "<solutions>1. a\n2. But wait, c</solutions><answer>abnormal</answer>".into(),
+            rejected: "<solutions>1. a\n2. b</solutions><answer>normal</answer>".into(),
+            first_wrong_step: 2,
+            attributes: Map::new(),
+        };
+        assert!(pair.check().all());
+        assert_eq!(pair.validate(), Ok(()));
+        pair.first_wrong_step = 3;
+        assert!(!pair.check().prefix);
+        assert_eq!(pair.validate(), Err(ItemError::FirstWrongStep { step: 3, steps: 2 }));
+    }
+
+    #[test]
+    fn tasks_are_known_by_their_short_names_too() {
+        assert_eq!("matching".parse(), Ok(Task::SemanticMatching));
+        assert_eq!("Root Cause".parse(), Ok(Task::RootCause));
+        assert!("poetry".parse::<Task>().is_err());
+    }
+}
