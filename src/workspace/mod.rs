@@ -1,1 +1,106 @@
 //! The project on disk: its settings, its append-only store, import and export.
+//!
+//! A [`Workspace`] is an open project folder:
+//!
+//! ```text
+//! logwright.toml   settings, never secrets
+//! workspace.db     the store: SQLite, write-ahead log; several processes may use it at once
+//! runs/            one folder for each fine-tuning run
+//! exports/
+//! ```
+//!
+//! Calls block until what they say is on disk. The screen makes them from a thread of its own.
+
+mod error;
+mod gold;
+mod import;
+mod items;
+mod reviews;
+mod settings;
+mod store;
+mod templates;
+mod votes;
+
+pub use error::WorkspaceError;
+pub use gold::NewRuling;
+pub use import::{ImportKind, ImportReport, ImportSource};
+pub use reviews::NewReview;
+pub use settings::{SETTINGS_FILE, Settings};
+pub use templates::TemplateRecord;
+pub use votes::NewVote;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use store::Store;
+
+/// The store's file in a project folder.
+pub const STORE_FILE: &str = "workspace.db";
+
+/// An open project.
+pub struct Workspace {
+    dir: PathBuf,
+    settings: Settings,
+    store: Store,
+}
+
+impl Workspace {
+    /// Makes `dir` a project (creating it if need be) and opens it.
+    ///
+    /// # Errors
+    /// When there is a project already, or the folder cannot be written.
+    pub fn init(dir: &Path) -> Result<Self, WorkspaceError> {
+        fs::create_dir_all(dir).map_err(|error| WorkspaceError::io(dir, error))?;
+        let file = dir.join(SETTINGS_FILE);
+        if file.exists() {
+            return Err(WorkspaceError::AlreadyThere(dir.to_owned()));
+        }
+        let dir = fs::canonicalize(dir).map_err(|error| WorkspaceError::io(dir, error))?;
+        let name = dir.file_name().map_or_else(|| "project".into(), |name| name.to_string_lossy().into_owned());
+        let settings = Settings { name, ..Settings::default() };
+        // The store first: a folder with settings is taken for a whole project.
+        let store = Store::create(&dir.join(STORE_FILE))?;
+        settings.save_new(&file)?;
+        Ok(Self { dir, settings, store })
+    }
+
+    /// Opens the project in `dir`.
+    ///
+    /// # Errors
+    /// When there is none, its settings cannot be read, or its store cannot be opened for writing.
+    pub fn open(dir: &Path) -> Result<Self, WorkspaceError> {
+        let file = dir.join(SETTINGS_FILE);
+        if !file.exists() {
+            return Err(WorkspaceError::NotAProject(dir.to_owned()));
+        }
+        let dir = fs::canonicalize(dir).map_err(|error| WorkspaceError::io(dir, error))?;
+        let settings = Settings::load(&file)?;
+        let store = Store::create(&dir.join(STORE_FILE))?;
+        Ok(Self { dir, settings, store })
+    }
+
+    /// The folder of the project that `start` lies in: `start` itself or the nearest above it with settings.
+    pub fn find(start: &Path) -> Option<PathBuf> {
+        start.ancestors().find(|dir| dir.join(SETTINGS_FILE).is_file()).map(Path::to_owned)
+    }
+
+    /// The project's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The project's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the project's runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.dir.join("runs")
+    }
+
+    /// Where exports and patches go unless told otherwise.
+    pub fn exports_dir(&self) -> PathBuf {
+        self.dir.join("exports")
+    }
+}

@@ -1,0 +1,259 @@
+//! Gold labels, rulings, and the patch.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::Row as _;
+
+use super::store::{At, Write, uid};
+use super::{Workspace, WorkspaceError};
+use crate::labels::{
+    Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, consensus, corrections,
+    disagreements,
+};
+use crate::logs::TemplateKey;
+
+/// A ruling about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRuling {
+    /// On which template.
+    pub template: TemplateKey,
+    /// The final label.
+    pub label: Label,
+    /// The kind of trouble, if abnormal.
+    pub category: Option<Category>,
+    /// The senior.
+    pub by: String,
+    /// Why: a ruling without a reason is refused.
+    pub reason: String,
+}
+
+const EFFECTIVE: &str = "FROM rulings r WHERE r.label IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM rulings u WHERE u.undoes = r.uid)";
+
+impl Workspace {
+    /// The gold label of every template that has one: the newest ruling or patch; else the gold that it came with;
+    /// else consensus of the votes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn gold(&self) -> Result<BTreeMap<TemplateKey, Gold>, WorkspaceError> {
+        let mut gold = consensus(&self.votes()?, self.settings().consensus);
+        for record in self.templates()? {
+            if let Some(label) = record.imported_gold {
+                let category = (label == Label::Abnormal).then(|| record.labelled.category.clone()).flatten();
+                let source = GoldSource::Import;
+                let came = Gold { label, category, source, by: None, reason: None, at: None };
+                gold.insert(record.key().clone(), came);
+            }
+        }
+        gold.extend(self.rulings()?);
+        Ok(gold)
+    }
+
+    /// The newest ruling or patch of every template that has one.
+    fn rulings(&self) -> Result<Vec<(TemplateKey, Gold)>, WorkspaceError> {
+        let rows = self.store.read(|connection| {
+            Box::pin(async move {
+                let query = format!("SELECT r.* {EFFECTIVE} ORDER BY at, uid");
+                sqlx::query(&query).fetch_all(connection).await
+            })
+        })?;
+        rows.iter().map(|row| self.ruling_of(row)).collect()
+    }
+
+    fn ruling_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<(TemplateKey, Gold), WorkspaceError> {
+        let optional = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.store.failed(error));
+        let text = |column| optional(column).map(Option::unwrap_or_default);
+        let at: i64 = row.try_get("at").map_err(|error| self.store.failed(error))?;
+        let source = text("source")?;
+        let gold = Gold {
+            label: text("label")?.parse().map_err(|error| self.store.damaged("rulings", error))?,
+            category: optional("category")?.as_deref().and_then(Category::new),
+            source: GoldSource::from_word(&source).ok_or_else(|| self.store.damaged("rulings", &source))?,
+            by: optional("ruled_by")?,
+            reason: optional("reason")?,
+            at: Some(At(at).timestamp()),
+        };
+        Ok((TemplateKey::new(text("dataset")?, text("template")?), gold))
+    }
+
+    /// Makes a ruling. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the reason is blank, the ruler is no senior of this project, the template is unknown, or the store cannot
+    /// be written.
+    pub fn rule(&self, ruling: &NewRuling) -> Result<(), WorkspaceError> {
+        if ruling.reason.trim().is_empty() {
+            return Err(WorkspaceError::Invalid("a ruling needs a reason".into()));
+        }
+        if !self.settings().is_senior(&ruling.by) {
+            let seniors = self.settings().seniors.join(", ");
+            return Err(WorkspaceError::Invalid(format!("{} may not rule here; seniors are {seniors}", ruling.by)));
+        }
+        self.find_template(&ruling.template.to_string())?;
+        self.store.write(|write, at| {
+            let ruling = ruling.clone();
+            Box::pin(async move {
+                let row = RulingRow {
+                    template: &ruling.template,
+                    label: ruling.label,
+                    category: ruling.category.as_ref(),
+                    source: GoldSource::Ruling,
+                    by: &ruling.by,
+                    reason: Some(ruling.reason.trim()),
+                    patch: None,
+                };
+                row.append(write, at).await
+            })
+        })
+    }
+
+    /// Takes back the newest ruling of `senior` that is not taken back yet, and says on which template it was.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn undo_ruling(&self, senior: &str) -> Result<Option<TemplateKey>, WorkspaceError> {
+        let row = self.store.write(|write, at| {
+            let senior = senior.to_owned();
+            Box::pin(async move {
+                let query = format!(
+                    "SELECT r.* {EFFECTIVE} AND r.source = 'ruling' AND r.ruled_by = ? ORDER BY at DESC, uid DESC LIMIT 1"
+                );
+                let newest = sqlx::query(&query).bind(&senior).fetch_optional(&mut **write).await?;
+                if let Some(row) = &newest {
+                    undo(write, at, row.try_get("uid")?).await?;
+                }
+                Ok(newest)
+            })
+        })?;
+        row.map(|row| self.ruling_of(&row).map(|(template, _)| template)).transpose()
+    }
+
+    /// The templates that annotators judge differently.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn disagreements(&self) -> Result<Vec<Disagreement>, WorkspaceError> {
+        Ok(disagreements(&self.votes()?))
+    }
+
+    /// What is corrected: where gold differs from the original label.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn corrections(&self) -> Result<Vec<Correction>, WorkspaceError> {
+        Ok(corrections(&self.labelled_templates()?, &self.gold()?))
+    }
+
+    fn labelled_templates(&self) -> Result<Vec<LabelledTemplate>, WorkspaceError> {
+        Ok(self.templates()?.into_iter().map(|record| record.labelled).collect())
+    }
+
+    /// The patch that holds this project's corrections.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn make_patch(&self) -> Result<Patch, WorkspaceError> {
+        let templates = self.labelled_templates()?;
+        let corrections = corrections(&templates, &self.gold()?);
+        Ok(Patch::new(&templates, corrections, Timestamp::now()))
+    }
+
+    /// Applies a patch: each of its corrections becomes gold. Gives how many.
+    ///
+    /// # Errors
+    /// When the patch was made from other templates, or the store cannot be written.
+    pub fn apply_patch(&self, patch: &Patch, by: &str) -> Result<usize, WorkspaceError> {
+        patch.check(&self.labelled_templates()?)?;
+        let id = patch_id(patch);
+        self.store.write(|write, at| {
+            let (patch, by) = (patch.clone(), by.to_owned());
+            Box::pin(async move {
+                for (index, correction) in patch.corrections.iter().enumerate() {
+                    let row = RulingRow {
+                        template: &correction.template,
+                        label: correction.gold,
+                        category: correction.category.as_ref(),
+                        source: GoldSource::Patch,
+                        by: &by,
+                        reason: correction.reason.as_deref(),
+                        patch: Some(&id),
+                    };
+                    row.append(write, at.after(index)).await?;
+                }
+                Ok(patch.corrections.len())
+            })
+        })
+    }
+
+    /// Reverts a patch: what it made gold is taken back. Gives how many labels that was.
+    ///
+    /// # Errors
+    /// When the patch was made from other templates, or the store cannot be written.
+    pub fn revert_patch(&self, patch: &Patch) -> Result<usize, WorkspaceError> {
+        patch.check(&self.labelled_templates()?)?;
+        let id = patch_id(patch);
+        self.store.write(|write, at| {
+            Box::pin(async move {
+                let query = format!("SELECT r.uid {EFFECTIVE} AND r.patch = ? ORDER BY at, uid");
+                let uids: Vec<String> = sqlx::query_scalar(&query).bind(&id).fetch_all(&mut **write).await?;
+                for (index, uid) in uids.iter().enumerate() {
+                    undo(write, at.after(index), uid.clone()).await?;
+                }
+                Ok(uids.len())
+            })
+        })
+    }
+}
+
+/// What tells one patch from another in the store.
+fn patch_id(patch: &Patch) -> String {
+    uid("patch", patch)
+}
+
+struct RulingRow<'a> {
+    template: &'a TemplateKey,
+    label: Label,
+    category: Option<&'a Category>,
+    source: GoldSource,
+    by: &'a str,
+    reason: Option<&'a str>,
+    patch: Option<&'a str>,
+}
+
+impl RulingRow<'_> {
+    async fn append(&self, write: &mut Write<'_>, at: At) -> Result<(), sqlx::Error> {
+        let category = self.category.map(Category::as_str);
+        sqlx::query(
+            "INSERT OR IGNORE INTO rulings (uid, at, dataset, template, label, category, source, ruled_by, reason, patch)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(uid("rulings", &(at.0, self.template, self.label, category, self.by, self.reason, self.patch)))
+        .bind(at.0)
+        .bind(&self.template.dataset)
+        .bind(&self.template.id)
+        .bind(self.label.as_str())
+        .bind(category)
+        .bind(self.source.as_str())
+        .bind(self.by)
+        .bind(self.reason)
+        .bind(self.patch)
+        .execute(&mut **write)
+        .await
+        .map(drop)
+    }
+}
+
+async fn undo(write: &mut Write<'_>, at: At, undoes: String) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO rulings (uid, at, dataset, template, source, ruled_by, undoes)
+         SELECT ?, ?, dataset, template, source, ruled_by, uid FROM rulings WHERE uid = ?",
+    )
+    .bind(uid("rulings", &(at.0, "undo", &undoes)))
+    .bind(at.0)
+    .bind(&undoes)
+    .execute(&mut **write)
+    .await
+    .map(drop)
+}

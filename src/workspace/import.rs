@@ -1,0 +1,337 @@
+//! Import: tables from outside become rows of the store, the good ones all, the bad ones told by line.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::store::At;
+use super::{NewVote, TemplateRecord, Workspace, WorkspaceError, items, templates, votes};
+use crate::labels::{Category, Judgement, LabelledTemplate, Round};
+use crate::logs::table::{self, Format, Rejected, Row};
+use crate::logs::{Template, TemplateKey, made_id};
+use crate::reasoning::{ItemKind, Pair, Rationale, Thought};
+
+/// What a table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// `dataset,id,template,label[,category,gold,count]`
+    Templates,
+    /// `dataset,id,annotator,label[,category,round,at,comment]`
+    Votes,
+    /// `task,instruction,input,label,reasoning[,id,category,source]`
+    Rationales,
+    /// `task,instruction,input,label,chosen,rejected,first_wrong_step[,id]`
+    Pairs,
+    /// `task,problem,analysis,challenge,steps[,id]`
+    Thoughts,
+}
+
+impl ImportKind {
+    /// The columns without which no row of a CSV can be used. A dataset may be given apart.
+    fn required(self, dataset_given: bool) -> &'static [&'static str] {
+        match (self, dataset_given) {
+            (Self::Templates, true) => &["template", "label"],
+            (Self::Templates, false) => &["dataset", "template", "label"],
+            (Self::Votes, true) => &["id", "annotator", "label"],
+            (Self::Votes, false) => &["dataset", "id", "annotator", "label"],
+            (Self::Rationales, _) => &["input", "label", "reasoning"],
+            (Self::Pairs, _) => &["input", "label", "chosen", "rejected", "first_wrong_step"],
+            (Self::Thoughts, _) => &["task", "challenge", "steps"],
+        }
+    }
+}
+
+/// A table to import.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportSource<'a> {
+    /// The file's name, for messages and the guess of its format.
+    pub name: &'a str,
+    /// What it holds.
+    pub bytes: &'a [u8],
+    /// Its format; guessed if `None`.
+    pub format: Option<Format>,
+    /// The dataset of rows that do not name one.
+    pub dataset: Option<&'a str>,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// How many rows the table has.
+    pub rows: usize,
+    /// How many of them are in the store now.
+    pub imported: usize,
+    /// How many of those were there before, just the same.
+    pub unchanged: usize,
+    /// The rows that could not be used.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A row made into something the store takes.
+enum Entry {
+    Template(Box<TemplateRecord>),
+    Vote(Box<NewVote>),
+    Rationale(Box<Rationale>),
+    Pair(Box<Pair>),
+    Thought(Box<Thought>),
+}
+
+impl Workspace {
+    /// Imports a table, in one transaction. Importing the same table again changes nothing.
+    ///
+    /// # Errors
+    /// When nothing of it can be read, or the store cannot be written. Single bad rows are in the report.
+    pub fn import(&self, kind: ImportKind, source: ImportSource<'_>) -> Result<ImportReport, WorkspaceError> {
+        let format = source.format.unwrap_or_else(|| Format::guess(source.name, source.bytes));
+        let required = kind.required(source.dataset.is_some());
+        let table = table::read(source.bytes, format, required)
+            .map_err(|error| WorkspaceError::Table { name: source.name.to_owned(), source: error })?;
+
+        let rows = table.rows.len() + table.rejected.len();
+        let mut rejected = table.rejected;
+        let known = Known::load(self, kind)?;
+        let mut entries = Vec::with_capacity(table.rows.len());
+        for row in table.rows {
+            let line = row.line;
+            match entry(kind, row, source.dataset).and_then(|entry| known.check(&entry).map(|()| entry)) {
+                Ok(entry) => entries.push(entry),
+                Err(why) => rejected.push(Rejected { line, why }),
+            }
+        }
+        rejected.sort_by_key(|bad| bad.line);
+
+        let imported = entries.len();
+        entries.retain(|entry| !known.has(entry));
+        let appended = self.append_all(entries)?;
+        Ok(ImportReport { rows, imported, unchanged: imported - appended, rejected })
+    }
+
+    /// Appends entries in one transaction; gives how many were new.
+    fn append_all(&self, entries: Vec<Entry>) -> Result<usize, WorkspaceError> {
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        self.store.write(|write, at| {
+            Box::pin(async move {
+                let mut appended = 0;
+                for (index, entry) in entries.iter().enumerate() {
+                    let at = at.after(index);
+                    let new = match entry {
+                        Entry::Template(record) => templates::append(write, at, record).await.map(|()| true),
+                        Entry::Vote(vote) => votes::append(write, vote.at.map_or(at, At::from), vote).await,
+                        Entry::Rationale(item) => {
+                            items::append(write, at, ItemKind::Rationale, &item.id, item).await.map(|()| true)
+                        }
+                        Entry::Pair(item) => {
+                            items::append(write, at, ItemKind::Pair, &item.id, item).await.map(|()| true)
+                        }
+                        Entry::Thought(item) => {
+                            items::append(write, at, ItemKind::Thought, &item.id, item).await.map(|()| true)
+                        }
+                    };
+                    appended += usize::from(new?);
+                }
+                Ok(appended)
+            })
+        })
+    }
+}
+
+/// What the store holds already, as far as an import must know.
+enum Known {
+    Templates(HashMap<TemplateKey, TemplateRecord>),
+    Rationales(HashMap<String, Rationale>),
+    Pairs(HashMap<String, Pair>),
+    Thoughts(HashMap<String, Thought>),
+    /// Votes: the templates there are. Votes with a time of their own are told apart by the store.
+    Votes(HashMap<TemplateKey, TemplateRecord>),
+}
+
+impl Known {
+    fn load(workspace: &Workspace, kind: ImportKind) -> Result<Self, WorkspaceError> {
+        let templates = || -> Result<HashMap<_, _>, WorkspaceError> {
+            Ok(workspace.templates()?.into_iter().map(|record| (record.key().clone(), record)).collect())
+        };
+        Ok(match kind {
+            ImportKind::Templates => Self::Templates(templates()?),
+            ImportKind::Votes => Self::Votes(templates()?),
+            ImportKind::Rationales => {
+                Self::Rationales(workspace.rationales()?.into_iter().map(|item| (item.id.clone(), item)).collect())
+            }
+            ImportKind::Pairs => {
+                Self::Pairs(workspace.pairs()?.into_iter().map(|item| (item.id.clone(), item)).collect())
+            }
+            ImportKind::Thoughts => {
+                Self::Thoughts(workspace.thoughts()?.into_iter().map(|item| (item.id.clone(), item)).collect())
+            }
+        })
+    }
+
+    /// Whether the store can take `entry`.
+    fn check(&self, entry: &Entry) -> Result<(), String> {
+        match (self, entry) {
+            (Self::Votes(templates), Entry::Vote(vote)) if !templates.contains_key(&vote.template) => {
+                Err(format!("no template {} here", vote.template))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the store's newest row for the same id says just the same.
+    fn has(&self, entry: &Entry) -> bool {
+        match (self, entry) {
+            (Self::Templates(known), Entry::Template(record)) => known.get(record.key()) == Some(record),
+            (Self::Rationales(known), Entry::Rationale(item)) => known.get(&item.id) == Some(item),
+            (Self::Pairs(known), Entry::Pair(item)) => known.get(&item.id) == Some(item),
+            (Self::Thoughts(known), Entry::Thought(item)) => known.get(&item.id) == Some(item),
+            _ => false,
+        }
+    }
+}
+
+fn entry(kind: ImportKind, row: Row, dataset: Option<&str>) -> Result<Entry, String> {
+    match kind {
+        ImportKind::Templates => template(row, dataset).map(|record| Entry::Template(Box::new(record))),
+        ImportKind::Votes => vote(row, dataset).map(|vote| Entry::Vote(Box::new(vote))),
+        ImportKind::Rationales => rationale(row).map(|item| Entry::Rationale(Box::new(item))),
+        ImportKind::Pairs => pair(row).map(|item| Entry::Pair(Box::new(item))),
+        ImportKind::Thoughts => thought(row).map(|item| Entry::Thought(Box::new(item))),
+    }
+}
+
+/// Takes a field out and parses it, if it is there.
+fn take<T: FromStr<Err: ToString>>(row: &mut Row, name: &str) -> Result<Option<T>, String> {
+    row.take_text(name).map(|text| text.trim().parse()).transpose().map_err(|error: T::Err| error.to_string())
+}
+
+fn take_category(row: &mut Row) -> Option<Category> {
+    row.take_text("category").as_deref().and_then(Category::new)
+}
+
+/// What is left of a row once its own fields are taken out. Blank CSV fields are nothing.
+fn attributes(row: Row) -> Map<String, Value> {
+    row.fields.into_iter().filter(|(_, value)| !value.is_null() && value.as_str() != Some("")).collect()
+}
+
+fn template(mut row: Row, dataset: Option<&str>) -> Result<TemplateRecord, String> {
+    let text = row.require_text("template")?;
+    let dataset =
+        row.take_text("dataset").or_else(|| dataset.map(str::to_owned)).ok_or("\"dataset\" is missing or empty")?;
+    let id = row.take_text("id").unwrap_or_else(|| made_id(&dataset, &text));
+    let original =
+        Some(row.require_text("label")?.parse().map_err(|error: crate::labels::LabelError| error.to_string())?);
+    let count = match row.take_text("count") {
+        None => 0,
+        Some(word) => word.trim().parse().map_err(|_| format!("count \"{word}\" is not a whole number"))?,
+    };
+    Ok(TemplateRecord {
+        imported_gold: take(&mut row, "gold")?,
+        labelled: LabelledTemplate {
+            template: Template { key: TemplateKey::new(dataset.trim(), id.trim()), text },
+            original,
+            category: take_category(&mut row),
+            count,
+        },
+        attributes: attributes(row),
+    })
+}
+
+fn vote(mut row: Row, dataset: Option<&str>) -> Result<NewVote, String> {
+    let dataset =
+        row.take_text("dataset").or_else(|| dataset.map(str::to_owned)).ok_or("\"dataset\" is missing or empty")?;
+    let id = row.require_text("id")?;
+    let label = row.require_text("label")?;
+    let category = row.take_text("category");
+    let judgement = Judgement::parse(&label, category.as_deref())
+        .map_err(|_| format!("label \"{label}\" is none of normal, abnormal, unsure, skip"))?;
+    let at = match row.take_text("at") {
+        None => None,
+        Some(time) => {
+            Some(time.trim().parse::<Timestamp>().map_err(|_| format!("at \"{time}\" is not an RFC 3339 time"))?)
+        }
+    };
+    Ok(NewVote {
+        template: TemplateKey::new(dataset.trim(), id.trim()),
+        annotator: row.require_text("annotator")?.trim().to_owned(),
+        judgement,
+        round: take::<Round>(&mut row, "round")?.unwrap_or_default(),
+        comment: row.take_text("comment"),
+        elapsed_ms: None,
+        at,
+    })
+}
+
+fn rationale(mut row: Row) -> Result<Rationale, String> {
+    let input = row.require_text("input")?;
+    let reasoning = row.require_text("reasoning")?;
+    let task = take(&mut row, "task")?.unwrap_or(crate::reasoning::Task::Anomaly);
+    Ok(Rationale {
+        id: row.take_text("id").unwrap_or_else(|| made_id(task.as_str(), &format!("{input}\n{reasoning}"))),
+        task,
+        instruction: row.take_text("instruction").unwrap_or_default(),
+        label: row.require_text("label")?,
+        category: take_category(&mut row),
+        source: row.take_text("source"),
+        input,
+        reasoning,
+        attributes: attributes(row),
+    })
+}
+
+fn pair(mut row: Row) -> Result<Pair, String> {
+    let input = row.require_text("input")?;
+    let chosen = row.require_text("chosen")?;
+    let rejected = row.require_text("rejected")?;
+    let task = take(&mut row, "task")?.unwrap_or(crate::reasoning::Task::Anomaly);
+    let step = row.require_text("first_wrong_step")?;
+    let pair = Pair {
+        id: row.take_text("id").unwrap_or_else(|| made_id(task.as_str(), &format!("{input}\n{chosen}\n{rejected}"))),
+        task,
+        instruction: row.take_text("instruction").unwrap_or_default(),
+        label: row.require_text("label")?,
+        first_wrong_step: step
+            .trim()
+            .parse()
+            .map_err(|_| format!("first_wrong_step \"{step}\" is not a step number"))?,
+        input,
+        chosen,
+        rejected,
+        attributes: attributes(row),
+    };
+    pair.validate().map_err(|error| error.to_string())?;
+    Ok(pair)
+}
+
+fn thought(mut row: Row) -> Result<Thought, String> {
+    let steps = match row.fields.shift_remove("steps") {
+        Some(Value::Array(steps)) => steps
+            .iter()
+            .map(|step| step.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
+            .ok_or("a step is not text")?,
+        Some(Value::String(text)) => match serde_json::from_str::<Vec<String>>(&text) {
+            Ok(steps) => steps,
+            Err(_) => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        },
+        _ => return Err("\"steps\" is missing or not a list".into()),
+    };
+    if steps.is_empty() {
+        return Err("\"steps\" is empty".into());
+    }
+    let challenge = row.require_text("challenge")?;
+    let task: crate::reasoning::Task = take(&mut row, "task")?.ok_or("\"task\" is missing or empty")?;
+    Ok(Thought {
+        id: row
+            .take_text("id")
+            .unwrap_or_else(|| made_id(task.as_str(), &format!("{challenge}\n{}", steps.join("\n")))),
+        task,
+        problem: row.take_text("problem").unwrap_or_default(),
+        analysis: row.take_text("analysis").unwrap_or_default(),
+        challenge,
+        steps,
+        attributes: attributes(row),
+    })
+}

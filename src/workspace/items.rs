@@ -1,0 +1,102 @@
+//! Rationales, pairs and thoughts in the store.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::store::{At, Write, uid};
+use super::{Workspace, WorkspaceError};
+use crate::reasoning::{ItemKind, Pair, Rationale, Standing, Thought, Verdict};
+
+impl Workspace {
+    /// All rationales, in the order in which they came in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rationales(&self) -> Result<Vec<Rationale>, WorkspaceError> {
+        self.items(ItemKind::Rationale)
+    }
+
+    /// All preference pairs, in the order in which they came in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn pairs(&self) -> Result<Vec<Pair>, WorkspaceError> {
+        self.items(ItemKind::Pair)
+    }
+
+    /// All thoughts, in the order in which they came in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn thoughts(&self) -> Result<Vec<Thought>, WorkspaceError> {
+        self.items(ItemKind::Thought)
+    }
+
+    /// The rationales that may train: accepted ones as they are, edited ones as edited.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn accepted_rationales(&self) -> Result<Vec<Rationale>, WorkspaceError> {
+        let reviews = self.reviews()?;
+        let accepted = self.rationales()?.into_iter().filter_map(|mut rationale| {
+            let review = reviews.get(&(ItemKind::Rationale, rationale.id.clone()));
+            if let Some(Verdict::Edit(text)) = review.map(|review| &review.verdict) {
+                rationale.reasoning.clone_from(text);
+            }
+            Standing::of(review).trains().then_some(rationale)
+        });
+        Ok(accepted.collect())
+    }
+
+    /// The ids of all items of a kind, in the order in which they came in.
+    pub(super) fn item_ids(&self, kind: ItemKind) -> Result<Vec<String>, WorkspaceError> {
+        self.store.read(|connection| {
+            Box::pin(async move {
+                sqlx::query_scalar("SELECT id FROM items WHERE kind = ? GROUP BY id ORDER BY min(at)")
+                    .bind(kind.as_str())
+                    .fetch_all(connection)
+                    .await
+            })
+        })
+    }
+
+    fn items<T: DeserializeOwned>(&self, kind: ItemKind) -> Result<Vec<T>, WorkspaceError> {
+        let contents: Vec<String> = self.store.read(|connection| {
+            Box::pin(async move {
+                sqlx::query_scalar(
+                    "SELECT content FROM (
+                         SELECT *, row_number() OVER (PARTITION BY id ORDER BY at DESC, uid DESC) AS age,
+                                min(at) OVER (PARTITION BY id) AS first_at
+                         FROM items WHERE kind = ?
+                     ) WHERE age = 1 ORDER BY first_at, id",
+                )
+                .bind(kind.as_str())
+                .fetch_all(connection)
+                .await
+            })
+        })?;
+        let parse =
+            |content: &String| serde_json::from_str(content).map_err(|error| self.store.damaged("items", error));
+        contents.iter().map(parse).collect()
+    }
+}
+
+/// Appends an item.
+pub(super) async fn append(
+    write: &mut Write<'_>,
+    at: At,
+    kind: ItemKind,
+    id: &str,
+    item: &impl Serialize,
+) -> Result<(), sqlx::Error> {
+    let content = serde_json::to_string(item).expect("items are plain data");
+    sqlx::query("INSERT OR IGNORE INTO items (uid, at, kind, id, content) VALUES (?, ?, ?, ?, ?)")
+        .bind(uid("items", &(at.0, kind, &content)))
+        .bind(at.0)
+        .bind(kind.as_str())
+        .bind(id)
+        .bind(content)
+        .execute(&mut **write)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,134 @@
+//! The store: one SQLite file, only ever appended to.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection as _, Transaction};
+use tokio::runtime::Runtime;
+
+use super::WorkspaceError;
+
+/// How long a write waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/workspace/migrations");
+
+/// A transaction that writes.
+pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
+
+/// The store's connection. Calls block, one at a time; processes are kept apart by SQLite.
+pub(super) struct Store {
+    path: PathBuf,
+    runtime: Runtime,
+    connection: Mutex<SqliteConnection>,
+}
+
+impl Store {
+    /// Opens the store at `path`, creating it or bringing it up to date as needed.
+    pub fn create(path: &Path) -> Result<Self, WorkspaceError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| WorkspaceError::io(path, error))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A vote that was acknowledged survives a power cut, not only a killed process.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let opened = runtime.block_on(async {
+            let mut connection = SqliteConnection::connect_with(&options).await?;
+            MIGRATIONS.run(&mut connection).await?;
+            Ok(connection)
+        });
+        let connection = opened.map_err(|source| WorkspaceError::Store { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), runtime, connection: Mutex::new(connection) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+        // A panic in another thread leaves the connection usable: its transaction rolls back when it is dropped.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads.
+    pub fn read<T>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
+    ) -> Result<T, WorkspaceError> {
+        let mut connection = self.lock();
+        self.runtime.block_on(work(&mut connection)).map_err(|source| self.failed(source))
+    }
+
+    /// Writes, all or nothing: what `work` did is on disk when this returns `Ok`.
+    ///
+    /// `work` gets a time for its first row that is later than every row's in the store; it may use the ones after it.
+    pub fn write<T>(
+        &self,
+        work: impl for<'t> FnOnce(&'t mut Write<'_>, At) -> BoxFuture<'t, Result<T, sqlx::Error>>,
+    ) -> Result<T, WorkspaceError> {
+        let mut connection = self.lock();
+        let done = self.runtime.block_on(async {
+            // The write lock first: a transaction that reads before it writes can lose the race to another process.
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+            let at = next_at(&mut transaction).await?;
+            let value = work(&mut transaction, at).await?;
+            transaction.commit().await?;
+            Ok(value)
+        });
+        done.map_err(|source| self.failed(source))
+    }
+
+    pub fn failed(&self, source: sqlx::Error) -> WorkspaceError {
+        WorkspaceError::Store { path: self.path.clone(), source }
+    }
+
+    pub fn damaged(&self, table: &'static str, why: impl ToString) -> WorkspaceError {
+        WorkspaceError::DamagedRow { path: self.path.clone(), table, why: why.to_string() }
+    }
+}
+
+/// When a row was written, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At(pub i64);
+
+impl At {
+    /// The time of the row `rows` after this one in the same write.
+    pub fn after(self, rows: usize) -> Self {
+        Self(self.0 + rows as i64)
+    }
+
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_microsecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl From<Timestamp> for At {
+    fn from(time: Timestamp) -> Self {
+        Self(time.as_microsecond())
+    }
+}
+
+/// Now, or just after the newest row where the clock has gone back.
+async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
+    let newest: i64 = sqlx::query_scalar(
+        "SELECT max(coalesce((SELECT max(at) FROM votes), 0), coalesce((SELECT max(at) FROM rulings), 0),
+                    coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM items), 0),
+                    coalesce((SELECT max(at) FROM templates), 0))",
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(At(Timestamp::now().as_microsecond().max(newest + 1)))
+}
+
+/// A row's `uid`: SHA-256 of its content as JSON.
+pub(super) fn uid(table: &str, content: &impl Serialize) -> String {
+    let content = serde_json::to_vec(&(table, content)).expect("rows are plain data");
+    Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
