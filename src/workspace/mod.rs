@@ -11,6 +11,7 @@
 //!
 //! Calls block until what they say is on disk. The screen makes them from a thread of its own.
 
+mod demo;
 mod error;
 mod gold;
 mod import;
@@ -21,6 +22,7 @@ mod store;
 mod templates;
 mod votes;
 
+pub use demo::{demo_dir, open_or_create_demo};
 pub use error::WorkspaceError;
 pub use gold::NewRuling;
 pub use import::{ImportKind, ImportReport, ImportSource};

@@ -26,7 +26,8 @@ pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
 pub(super) struct Store {
     path: PathBuf,
     runtime: Runtime,
-    connection: Mutex<SqliteConnection>,
+    /// `None` only while it is being dropped.
+    connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl Store {
@@ -49,10 +50,10 @@ impl Store {
             Ok(connection)
         });
         let connection = opened.map_err(|source| WorkspaceError::Store { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), runtime, connection: Mutex::new(connection) })
+        Ok(Self { path: path.to_owned(), runtime, connection: Mutex::new(Some(connection)) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+    fn lock(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
         // A panic in another thread leaves the connection usable: its transaction rolls back when it is dropped.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,8 +63,9 @@ impl Store {
         &self,
         work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>>,
     ) -> Result<T, WorkspaceError> {
-        let mut connection = self.lock();
-        self.runtime.block_on(work(&mut connection)).map_err(|source| self.failed(source))
+        let mut guard = self.lock();
+        let connection = guard.as_mut().expect("open until dropped");
+        self.runtime.block_on(work(connection)).map_err(|source| self.failed(source))
     }
 
     /// Writes, all or nothing: what `work` did is on disk when this returns `Ok`.
@@ -73,7 +75,8 @@ impl Store {
         &self,
         work: impl for<'t> FnOnce(&'t mut Write<'_>, At) -> BoxFuture<'t, Result<T, sqlx::Error>>,
     ) -> Result<T, WorkspaceError> {
-        let mut connection = self.lock();
+        let mut guard = self.lock();
+        let connection = guard.as_mut().expect("open until dropped");
         let done = self.runtime.block_on(async {
             // The write lock first: a transaction that reads before it writes can lose the race to another process.
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -91,6 +94,17 @@ impl Store {
 
     pub fn damaged(&self, table: &'static str, why: impl ToString) -> WorkspaceError {
         WorkspaceError::DamagedRow { path: self.path.clone(), table, why: why.to_string() }
+    }
+}
+
+impl Drop for Store {
+    /// Closes the file before the folder can be moved or removed: a dropped connection would close by itself, but later.
+    fn drop(&mut self) {
+        let connection = self.lock().take();
+        if let Some(connection) = connection {
+            // Nothing is left to save: every write was committed.
+            let _ = self.runtime.block_on(connection.close());
+        }
     }
 }
 
