@@ -1,0 +1,105 @@
+//! When to draw: at once for what the user did, at most four times a second for what a job reports, else never.
+//!
+//! Pure: the clock is handed in, so that the tests run in virtual time.
+
+use std::time::{Duration, Instant};
+
+/// The shortest time between two draws that only a running job asked for.
+pub const JOB_FRAME: Duration = Duration::from_millis(250);
+
+/// How soon a change wants to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A job's progress: with the next frame of [`JOB_FRAME`].
+    Soon,
+    /// The user waits for it: before the next message is waited for.
+    Now,
+}
+
+/// Gathers requests for a frame and says when to draw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FrameRequester {
+    wanted: Option<Urgency>,
+    drawn: Option<Instant>,
+}
+
+impl FrameRequester {
+    /// Something changed.
+    pub fn request(&mut self, urgency: Urgency) {
+        self.wanted = self.wanted.max(Some(urgency));
+    }
+
+    /// When a draw is due: `None` while nothing changed, so that the loop may sleep for as long as it likes.
+    pub fn due(&self, now: Instant) -> Option<Instant> {
+        match (self.wanted?, self.drawn) {
+            (Urgency::Soon, Some(drawn)) => Some(drawn + JOB_FRAME),
+            (Urgency::Now, _) | (Urgency::Soon, None) => Some(now),
+        }
+    }
+
+    /// Whether to draw now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.due(now).is_some_and(|due| due <= now)
+    }
+
+    /// A frame has been drawn: everything requested so far is on the screen.
+    pub fn drawn(&mut self, now: Instant) {
+        *self = Self { wanted: None, drawn: Some(now) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn nothing_is_due_while_nothing_changes() {
+        let start = Instant::now();
+        let mut frames = FrameRequester::default();
+        assert_eq!(frames.due(start), None);
+        frames.request(Urgency::Now);
+        frames.drawn(start);
+        assert_eq!(frames.due(start + ms(60_000)), None);
+    }
+
+    #[test]
+    fn a_chatty_job_gets_four_frames_a_second() {
+        let start = Instant::now();
+        let mut frames = FrameRequester::default();
+        let mut draws = 0;
+        for tick in 0..10_000 {
+            let now = start + ms(tick);
+            frames.request(Urgency::Soon);
+            if frames.is_due(now) {
+                draws += 1;
+                frames.drawn(now);
+            }
+        }
+        assert_eq!(draws, 40);
+    }
+
+    #[test]
+    fn the_last_report_of_a_job_is_drawn_even_when_no_other_follows() {
+        let start = Instant::now();
+        let mut frames = FrameRequester::default();
+        frames.drawn(start);
+        frames.request(Urgency::Soon);
+        assert!(!frames.is_due(start + ms(10)));
+        assert_eq!(frames.due(start + ms(10)), Some(start + JOB_FRAME));
+        assert!(frames.is_due(start + JOB_FRAME));
+    }
+
+    #[test]
+    fn a_key_does_not_wait_for_a_jobs_frame() {
+        let start = Instant::now();
+        let mut frames = FrameRequester::default();
+        frames.drawn(start);
+        frames.request(Urgency::Soon);
+        frames.request(Urgency::Now);
+        assert!(frames.is_due(start + ms(1)));
+    }
+}

@@ -1,0 +1,69 @@
+//! For tests: keys played into the workbench, and the workbench rendered to text.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::app::{AppState, Effect, Message, update};
+use super::keys::{Key, Keymap};
+use super::panes::{PaneId, Shared};
+use super::session::Session;
+use super::theme::Theme;
+use super::view::view;
+
+/// A workbench of the project `demo` as `anna`, with one pane in front. Its first effects are dropped: hand it data with
+/// [`tell`].
+pub fn workbench(pane: PaneId) -> AppState {
+    let shared = Shared {
+        project: "demo".to_owned(),
+        annotator: "anna".to_owned(),
+        taxonomy: crate::labels::Taxonomy::default(),
+        theme: Theme::coloured(),
+    };
+    let mut state = AppState::new(shared, Keymap::defaults());
+    let session = Session { pane, ..Session::default() };
+    let _ = state.start(&session);
+    state
+}
+
+/// Hands the workbench a message; returns the effects for the edge.
+pub fn tell(state: &mut AppState, message: Message) -> Vec<Effect> {
+    update(state, message)
+}
+
+/// Presses keys, written with a space between each: `a 3 down ctrl-s`. Returns the effects for the edge.
+pub fn press(state: &mut AppState, keys: &str) -> Vec<Effect> {
+    let events = keys.split_whitespace().map(|spelling| {
+        let key: Key = spelling.parse().expect("tests spell keys right");
+        crossterm::event::Event::Key(key.to_event())
+    });
+    update(state, Message::Input(events.collect()))
+}
+
+/// Types a text, character by character.
+pub fn type_text(state: &mut AppState, text: &str) -> Vec<Effect> {
+    let events = text.chars().map(|c| crossterm::event::Event::Key(Key::char(c).to_event()));
+    update(state, Message::Input(events.collect()))
+}
+
+/// What the screen shows at a size, trailing spaces cut. Styles are not in it.
+pub fn screen(state: &AppState, width: u16, height: u16) -> String {
+    let shown = draw(state, width, height).backend().to_string();
+    // The backend puts each row in quotes.
+    let rows = shown.lines().map(|row| row.trim_start_matches('"').trim_end_matches('"').trim_end());
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+/// Draws at every awkward size; a panic is the failure.
+pub fn survives_any_size(state: &AppState) {
+    for width in (0..=12).chain([59, 60, 61, 79, 80, 133, 200]) {
+        for height in (0..=6).chain([15, 16, 17, 24, 60]) {
+            draw(state, width, height);
+        }
+    }
+}
+
+fn draw(state: &AppState, width: u16, height: u16) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("the test backend is always there");
+    terminal.draw(|frame| view(state, frame)).expect("the test backend takes everything");
+    terminal
+}

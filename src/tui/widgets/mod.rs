@@ -1,0 +1,104 @@
+//! Pieces that panes draw with. None of them knows a pane; all of them bear any size, and text of any width.
+
+use ratatui::Frame;
+use ratatui::layout::{Alignment, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::theme::Theme;
+
+mod list;
+mod wrap;
+
+pub use list::ListView;
+pub use wrap::wrap;
+
+/// A frame around a part of a pane; `focused` when it has the keyboard.
+pub fn framed<'a>(title: impl Into<Line<'a>>, focused: bool, theme: &Theme) -> Block<'a> {
+    let border = if focused { theme.border_focused } else { theme.border };
+    Block::bordered().border_style(border).title(title).title_style(theme.title)
+}
+
+/// Clears a place in the middle of `body` and frames it; returns the inside.
+pub fn popup(frame: &mut Frame, body: Rect, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
+    let (width, height) = (width.min(body.width), height.min(body.height));
+    let area = Rect { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height };
+    frame.render_widget(Clear, area);
+    let block = framed(Line::from(title.to_owned()), true, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+/// One quiet sentence in the middle of an area that has nothing else to show.
+pub fn notice(frame: &mut Frame, area: Rect, theme: &Theme, text: &str) {
+    let rows = wrap(text, usize::from(area.width.saturating_sub(4)));
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).min(area.height);
+    let area = Rect { y: area.y + (area.height - height) / 2, height, ..area };
+    let lines: Vec<Line> = rows.into_iter().map(Line::from).collect();
+    frame.render_widget(Paragraph::new(lines).style(theme.muted).alignment(Alignment::Center), area);
+}
+
+/// Cuts a text to at most `width` columns, with `..` where something was cut. Never splits a grapheme.
+pub fn fit(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mark = ".".repeat(width.min(2));
+    let mut left = width - mark.len();
+    let mut cut = String::new();
+    for grapheme in text.graphemes(true) {
+        match left.checked_sub(grapheme.width()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        cut.push_str(grapheme);
+    }
+    cut + &mark
+}
+
+/// Cuts a text to `width` columns and fills it up with spaces.
+pub fn pad(text: &str, width: usize) -> String {
+    let mut padded = fit(text, width);
+    padded.extend(std::iter::repeat_n(' ', width.saturating_sub(padded.width())));
+    padded
+}
+
+/// A template's text with every `<*>` in the theme's style for what varies.
+pub fn template_spans(text: &str, base: Style, theme: &Theme) -> Vec<Span<'static>> {
+    use crate::logs::{Segment, VARIABLE, segments};
+    segments(text)
+        .into_iter()
+        .map(|segment| match segment {
+            Segment::Constant(constant) => Span::styled(constant.to_owned(), base),
+            Segment::Variable => Span::styled(VARIABLE, base.patch(theme.variable)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cut_never_splits_a_wide_character() {
+        assert_eq!(fit("kernel panic", 20), "kernel panic");
+        assert_eq!(fit("kernel panic", 8), "kernel..");
+        assert_eq!(fit("日本語のログ", 7), "日本..");
+        assert_eq!(fit("abc", 1), ".");
+        assert_eq!(fit("abc", 0), "");
+        assert_eq!(pad("日本語のログ", 7), "日本.. ");
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_text_fits_and_a_padded_one_fills(text in "\\PC{0,40}", width in 0usize..30) {
+            prop_assert!(fit(&text, width).width() <= width);
+            prop_assert_eq!(pad(&text, width).width(), width);
+        }
+    }
+}
