@@ -1,1 +1,176 @@
 //! The command line: one file per subcommand, each a thin shell around the rooms below.
+//!
+//! Exit status: 0 done, 1 failed (one line on standard error says what, where and what to do), 2 wrong usage. With
+//! `--json` a subcommand prints one object on standard output, also when it then exits with 1 for rows it left out.
+
+mod agreement;
+mod import;
+mod init;
+mod output;
+mod patch;
+mod rule;
+mod vote;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::logs::SafeText;
+use crate::workspace::{Workspace, demo_dir, open_or_create_demo};
+
+/// A terminal workbench for making a language model reason about logs the way an expert does.
+///
+/// Without a subcommand it opens the workbench on DIR, on the project that the current folder lies in, or else on a
+/// bundled demo.
+#[derive(Debug, Parser)]
+#[command(name = "logwright", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+struct Cli {
+    /// The project to open
+    dir: Option<PathBuf>,
+    /// Work on the project in this folder instead of the current one
+    #[arg(short = 'C', long = "project", value_name = "DIR", global = true, env = "LOGWRIGHT_PROJECT")]
+    project: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a folder a project
+    Init(init::InitArgs),
+    /// Bring templates, votes, rationales, pairs or thoughts in from files
+    Import(import::ImportArgs),
+    /// Vote on a template
+    Vote(vote::VoteArgs),
+    /// Rule on a template, as a senior
+    Rule(rule::RuleArgs),
+    /// How far the annotators agree
+    Agreement(agreement::AgreementArgs),
+    /// Make, apply or revert a correction patch
+    Patch(patch::PatchArgs),
+}
+
+/// What every subcommand may need.
+#[derive(Debug, Clone)]
+pub struct Context {
+    project: Option<PathBuf>,
+}
+
+impl Context {
+    /// The project that is meant: `--project`, else the one that the current folder lies in.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn workspace(&self) -> Result<Workspace, Failure> {
+        self.workspace_if_any()?.ok_or_else(|| {
+            Failure::failed(
+                "no project here or in a folder above: run `logwright init DIR`, or name one with --project DIR",
+            )
+        })
+    }
+
+    /// The project that is meant, if there is one; for subcommands that can do without.
+    ///
+    /// # Errors
+    /// When one is named that is none, or it cannot be opened.
+    pub fn workspace_if_any(&self) -> Result<Option<Workspace>, Failure> {
+        let dir = match &self.project {
+            Some(dir) => Some(dir.clone()),
+            None => Workspace::find(&std::env::current_dir()?),
+        };
+        Ok(dir.map(|dir| Workspace::open(&dir)).transpose()?)
+    }
+}
+
+/// Why a subcommand stopped, in one line, and what the program exits with.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Something failed: exit 1.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// The command line is wrong: exit 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SafeText::new(&self.message).as_str().replace('\n', "; ").trim())
+    }
+}
+
+/// Every error of the rooms below becomes a failure: its message, then its causes where they add something.
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = cause.source();
+        }
+        Self::failed(message)
+    }
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for; anything else is wrong usage. Nobody is left to tell if this fails.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let context = Context { project: cli.project };
+    match cli.command {
+        None => open_workbench(cli.dir.or(context.project).as_deref()),
+        Some(Command::Init(args)) => init::run(&args),
+        Some(Command::Import(args)) => import::run(&args, &context),
+        Some(Command::Vote(args)) => vote::run(&args, &context),
+        Some(Command::Rule(args)) => rule::run(&args, &context),
+        Some(Command::Agreement(args)) => agreement::run(&args, &context),
+        Some(Command::Patch(args)) => patch::run(&args, &context),
+    }
+}
+
+fn open_workbench(dir: Option<&Path>) -> Result<(), Failure> {
+    let workspace = match dir {
+        Some(dir) if !dir.exists() => {
+            let name = dir.display();
+            return Err(Failure::usage(format!(
+                "{name} is neither a folder nor a subcommand: `logwright init {name}` makes a project, `logwright --help` lists the subcommands"
+            )));
+        }
+        Some(dir) => Workspace::open(dir)?,
+        None => match Workspace::find(&std::env::current_dir()?) {
+            Some(dir) => Workspace::open(&dir)?,
+            None => open_or_create_demo(&demo_dir()?)?,
+        },
+    };
+    let _ = workspace;
+    Ok(())
+}

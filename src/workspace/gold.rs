@@ -1,10 +1,12 @@
 //! Gold labels, rulings, and the patch.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 use sqlx::Row as _;
 
+use super::files::write_whole;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{
@@ -158,6 +160,16 @@ impl Workspace {
         let templates = self.labelled_templates()?;
         let corrections = corrections(&templates, &self.gold()?);
         Ok(Patch::new(&templates, corrections, Timestamp::now()))
+    }
+
+    /// Writes a patch to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_patch(&self, patch: &Patch, file: &Path) -> Result<(), WorkspaceError> {
+        let mut text = serde_json::to_string_pretty(patch).expect("a patch is plain data");
+        text.push('\n');
+        write_whole(file, text.as_bytes()).map_err(|error| WorkspaceError::io(file, error))
     }
 
     /// Applies a patch: each of its corrections becomes gold. Gives how many.

@@ -13,6 +13,7 @@
 
 mod demo;
 mod error;
+mod files;
 mod gold;
 mod import;
 mod items;
