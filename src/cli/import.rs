@@ -96,8 +96,9 @@ pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<(), Failure> {
         }
     }
     report(&total, files.json)?;
-    if !total.rejected.is_empty() {
-        failed.push(format!("{} of {} rows left out", total.rejected.len(), total.rows));
+    if let Some(first) = total.rejected.first() {
+        let (count, rows) = (total.rejected.len(), total.rows);
+        failed.push(format!("{count} of {rows} rows left out; {}:{}: {}", first.file, first.row.line, first.row.why));
     }
     if failed.is_empty() { Ok(()) } else { Err(Failure::failed(failed.join("; "))) }
 }

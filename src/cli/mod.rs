@@ -6,6 +6,7 @@
 mod agreement;
 mod import;
 mod init;
+mod manual;
 mod output;
 mod patch;
 mod rule;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::logs::SafeText;
+use crate::tui;
 use crate::workspace::{Workspace, demo_dir, open_or_create_demo};
 
 /// A terminal workbench for making a language model reason about logs the way an expert does.
@@ -29,6 +31,9 @@ use crate::workspace::{Workspace, demo_dir, open_or_create_demo};
 struct Cli {
     /// The project to open
     dir: Option<PathBuf>,
+    /// Who votes and reviews in the workbench; otherwise the project's annotator, or the system's user
+    #[arg(long = "as", value_name = "NAME")]
+    annotator: Option<String>,
     /// Work on the project in this folder instead of the current one
     #[arg(short = 'C', long = "project", value_name = "DIR", global = true, env = "LOGWRIGHT_PROJECT")]
     project: Option<PathBuf>,
@@ -50,6 +55,10 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
     Patch(patch::PatchArgs),
+    /// Print a completion script for a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page
+    Man,
 }
 
 /// What every subcommand may need.
@@ -127,6 +136,8 @@ impl<E: std::error::Error> From<E> for Failure {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    // A panic's report; the workbench gives the terminal back before it is printed. It can only be set once.
+    let _ = color_eyre::install();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -147,17 +158,19 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     let context = Context { project: cli.project };
     match cli.command {
-        None => open_workbench(cli.dir.or(context.project).as_deref()),
+        None => open_workbench(cli.dir.or(context.project).as_deref(), cli.annotator),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Import(args)) => import::run(&args, &context),
         Some(Command::Vote(args)) => vote::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),
         Some(Command::Patch(args)) => patch::run(&args, &context),
+        Some(Command::Completions(args)) => manual::completions(&args),
+        Some(Command::Man) => manual::man(),
     }
 }
 
-fn open_workbench(dir: Option<&Path>) -> Result<(), Failure> {
+fn open_workbench(dir: Option<&Path>, annotator: Option<String>) -> Result<(), Failure> {
     let workspace = match dir {
         Some(dir) if !dir.exists() => {
             let name = dir.display();
@@ -171,6 +184,5 @@ fn open_workbench(dir: Option<&Path>) -> Result<(), Failure> {
             None => open_or_create_demo(&demo_dir()?)?,
         },
     };
-    let _ = workspace;
-    Ok(())
+    Ok(tui::run(workspace, tui::Options { annotator, pane: None })?)
 }

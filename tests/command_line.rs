@@ -1,0 +1,124 @@
+//! The contracts of the command line: flags, JSON keys, exit statuses, and what is said of bad input.
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::Project;
+
+#[test]
+fn usage_errors_exit_with_two_and_failures_with_one() {
+    let project = Project::empty();
+    assert_eq!(project.run(&["--version"]).code, 0);
+    assert_eq!(project.run(&["import", "templates"]).code, 2);
+    assert_eq!(project.run(&["vote", "x", "maybe"]).code, 2);
+    assert_eq!(project.run(&["no-such-thing"]).code, 2);
+    let missing = project.run(&["import", "templates", "absent.csv"]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.starts_with("logwright: absent.csv: "), "{}", missing.stderr);
+    assert_eq!(missing.stderr.lines().count(), 1);
+}
+
+#[test]
+fn outside_a_project_it_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = support::logwright(dir.path(), &["agreement"]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("logwright init DIR"), "{}", output.stderr);
+}
+
+#[test]
+fn import_counts_good_rows_and_tells_bad_ones_by_line() {
+    let project = Project::empty();
+    let mut table =
+        b"dataset,id,template,label\nbgl,1,\"two\nlines\",normal\nbgl,2,x,anomalous\nbgl,3,bad\xff,normal\nbgl,4,"
+            .to_vec();
+    table.extend(std::iter::repeat_n(b'x', 10 << 20));
+    table.extend(b",normal\nbgl,5,last,abnormal\n");
+    project.write("t.csv", &table);
+    let output = project.run(&["import", "templates", "t.csv", "--json"]);
+    assert_eq!(output.code, 1, "rows were left out");
+    let report = output.json();
+    assert_eq!((&report["rows"], &report["imported"]), (&Value::from(5), &Value::from(2)));
+    let lines: Vec<_> =
+        report["rejected"].as_array().unwrap().iter().map(|bad| bad["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [4, 5, 6]);
+    let why = report["rejected"][0]["why"].as_str().unwrap();
+    assert_eq!(why, "label \"anomalous\" is neither normal nor abnormal");
+    assert!(output.stderr.starts_with("logwright: 3 of 5 rows left out; t.csv:4: label"), "{}", output.stderr);
+}
+
+#[test]
+fn a_missing_column_fails_with_its_name() {
+    let project = Project::empty();
+    project.write("t.csv", b"dataset,id,template\nbgl,1,x\n");
+    let output = project.run(&["import", "templates", "t.csv"]);
+    assert_eq!(output.code, 1);
+    assert!(
+        output.stderr.contains("t.csv: column \"label\" missing; the header has: dataset, id, template"),
+        "{}",
+        output.stderr
+    );
+}
+
+#[test]
+fn json_and_jsonl_are_read_like_csv() {
+    let project = Project::empty();
+    project.write("a.json", br#"[{"dataset":"s","template":"one","label":"normal","count":3,"node":"R1"}]"#);
+    project.write("b.jsonl", b"{\"template\":\"two\",\"label\":\"abnormal\"}\n");
+    assert_eq!(project.run(&["import", "templates", "a.json"]).code, 0);
+    assert_eq!(project.run(&["import", "templates", "b.jsonl", "--dataset", "s"]).code, 0);
+    assert_eq!(project.run(&["import", "templates", "b.jsonl"]).code, 1, "it names no dataset");
+}
+
+#[test]
+fn votes_make_agreement_and_a_ruling_a_patch() {
+    let project = Project::with_templates();
+    for (annotator, label) in [("ana", "normal"), ("bao", "abnormal"), ("chi", "abnormal")] {
+        assert_eq!(project.run(&["vote", "bgl/1", label, "--as", annotator]).code, 0);
+    }
+    for annotator in ["ana", "bao"] {
+        assert_eq!(project.run(&["vote", "2", "normal", "--as", annotator]).code, 0);
+    }
+    let agreement = project.run(&["agreement", "--json"]).json();
+    for key in ["round", "items", "annotators", "cohen", "fleiss", "percent"] {
+        assert!(agreement.get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!((&agreement["round"], &agreement["items"]), (&Value::from("blind"), &Value::from(2)));
+    assert_eq!(agreement["cohen"].as_array().unwrap().len(), 3);
+    assert_eq!(agreement["cohen"][0]["n"], 2);
+
+    assert_eq!(project.run(&["rule", "bgl/1", "abnormal", "--reason", " ", "--as", "mei"]).code, 1);
+    assert_eq!(project.run(&["rule", "bgl/1", "abnormal", "--reason", "it halts", "--as", "mei"]).code, 0);
+    let made = project.run(&["patch", "make", "p.json", "--json"]).json();
+    assert_eq!(made["corrections"], 1);
+
+    let other = Project::with_templates();
+    other.write("p.json", &fs::read(project.path("p.json")).unwrap());
+    assert_eq!(other.run(&["patch", "apply", "p.json", "--json"]).json()["corrections"], 1);
+    assert_eq!(other.run(&["patch", "revert", "p.json", "--json"]).json()["corrections"], 1);
+    let stranger = Project::empty();
+    stranger.write("p.json", &fs::read(project.path("p.json")).unwrap());
+    let refused = stranger.run(&["patch", "apply", "p.json"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("another set of templates"), "{}", refused.stderr);
+}
+
+#[test]
+fn escape_sequences_never_reach_the_terminal() {
+    let project = Project::empty();
+    project.write("t.csv", b"dataset,id,template,label\nbgl,\x1b[31mid\x07,x,odd\x1b]0;title\x07\n");
+    let output = project.run(&["import", "templates", "t.csv"]);
+    assert!(!output.stderr.contains('\x1b') && output.stderr.contains("\\x1b"), "{:?}", output.stderr);
+}
+
+/// Root writes anywhere, so this holds only for other users; a folder that is a file fails for everybody.
+#[test]
+fn a_folder_that_cannot_be_written_is_told() {
+    let project = Project::empty();
+    project.write("file", b"");
+    let output = project.run(&["init", "file/project"]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("file/project"), "{}", output.stderr);
+}
