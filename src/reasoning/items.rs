@@ -117,7 +117,7 @@ pub struct Rationale {
     pub attributes: Map<String, Value>,
 }
 
-/// What is wrong with a rationale at first sight.
+/// What is wrong with an item at first sight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
@@ -125,6 +125,8 @@ pub enum Trouble {
     AnswerMismatch,
     /// It does not keep the format.
     Malformed,
+    /// The sides of a pair differ before the first wrong step.
+    PrefixDiffers,
 }
 
 impl Trouble {
@@ -133,6 +135,7 @@ impl Trouble {
         match self {
             Self::AnswerMismatch => "answer is not the label",
             Self::Malformed => "malformed",
+            Self::PrefixDiffers => "sides differ too early",
         }
     }
 }
@@ -219,6 +222,17 @@ impl Pair {
         let steps = parse(&self.rejected).steps.len();
         let step = self.first_wrong_step;
         if (1..=steps).contains(&step) { Ok(()) } else { Err(ItemError::FirstWrongStep { step, steps }) }
+    }
+
+    /// What is wrong with it at first sight.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let check = self.check();
+        let found = [
+            (check.answers, Trouble::AnswerMismatch),
+            (check.format, Trouble::Malformed),
+            (check.prefix, Trouble::PrefixDiffers),
+        ];
+        found.into_iter().filter_map(|(holds, trouble)| (!holds).then_some(trouble)).collect()
     }
 
     /// What holds of this pair.

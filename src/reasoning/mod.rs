@@ -7,7 +7,9 @@ mod items;
 mod parse;
 pub mod prompt;
 mod review;
+mod reviewable;
 
 pub use items::{ItemError, Pair, PairCheck, Rationale, Task, Thought, Trouble};
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};
+pub use reviewable::Reviewable;

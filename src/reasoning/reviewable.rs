@@ -1,0 +1,156 @@
+//! The three kinds of things that are reviewed, seen as one: what they are called, what is wrong with them at first
+//! sight, and which text of theirs an edit changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ItemKind, Pair, Rationale, Task, Thought, Trouble, Verdict};
+
+/// Something that a reviewer accepts, edits or rejects.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Reviewable {
+    /// A rationale.
+    Rationale(Rationale),
+    /// A preference pair.
+    Pair(Pair),
+    /// A thought.
+    Thought(Thought),
+}
+
+impl Reviewable {
+    /// What it is.
+    pub fn kind(&self) -> ItemKind {
+        match self {
+            Self::Rationale(_) => ItemKind::Rationale,
+            Self::Pair(_) => ItemKind::Pair,
+            Self::Thought(_) => ItemKind::Thought,
+        }
+    }
+
+    /// Its id, which is its own among the items of its kind.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Rationale(rationale) => &rationale.id,
+            Self::Pair(pair) => &pair.id,
+            Self::Thought(thought) => &thought.id,
+        }
+    }
+
+    /// What it is about.
+    pub fn task(&self) -> Task {
+        match self {
+            Self::Rationale(rationale) => rationale.task,
+            Self::Pair(pair) => pair.task,
+            Self::Thought(thought) => thought.task,
+        }
+    }
+
+    /// The log, or the problem, that it starts from.
+    pub fn input(&self) -> &str {
+        match self {
+            Self::Rationale(rationale) => &rationale.input,
+            Self::Pair(pair) => &pair.input,
+            Self::Thought(thought) => &thought.problem,
+        }
+    }
+
+    /// What is wrong with it at first sight.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        match self {
+            Self::Rationale(rationale) => rationale.troubles(),
+            Self::Pair(pair) => pair.troubles(),
+            Self::Thought(thought) => {
+                let whole = !thought.challenge.trim().is_empty() && thought.steps.len() >= 2;
+                if whole { Vec::new() } else { vec![Trouble::Malformed] }
+            }
+        }
+    }
+
+    /// The text that an edit changes: a rationale's reasoning, a pair's chosen side, a thought's challenge and then its
+    /// steps, a line each.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Rationale(rationale) => rationale.reasoning.clone(),
+            Self::Pair(pair) => pair.chosen.clone(),
+            Self::Thought(thought) => {
+                let lines = std::iter::once(&thought.challenge).chain(&thought.steps);
+                lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    /// The same thing with `text` in place of [`Reviewable::text`].
+    #[must_use]
+    pub fn with_text(mut self, text: &str) -> Self {
+        match &mut self {
+            Self::Rationale(rationale) => rationale.reasoning = text.to_owned(),
+            Self::Pair(pair) => pair.chosen = text.to_owned(),
+            Self::Thought(thought) => {
+                let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
+                thought.challenge = lines.next().unwrap_or_default();
+                thought.steps = lines.collect();
+            }
+        }
+        self
+    }
+
+    /// The thing as a verdict leaves it: edited, if it was.
+    #[must_use]
+    pub fn under(self, verdict: Option<&Verdict>) -> Self {
+        match verdict {
+            Some(Verdict::Edit(text)) => self.with_text(text),
+            Some(Verdict::Accept | Verdict::Reject) | None => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn thought(challenge: &str, steps: &[&str]) -> Reviewable {
+        Reviewable::Thought(Thought {
+            id: "t".into(),
+            task: Task::Anomaly,
+            problem: "p".into(),
+            analysis: "a".into(),
+            challenge: challenge.into(),
+            steps: steps.iter().map(|&step| step.to_owned()).collect(),
+            attributes: serde_json::Map::new(),
+        })
+    }
+
+    #[test]
+    fn a_thought_is_edited_as_its_challenge_and_a_step_a_line() {
+        let before = thought("Hard.", &["One.", "Two."]);
+        assert_eq!(before.text(), "Hard.\nOne.\nTwo.");
+        assert_eq!(before.with_text("Harder.\n\n  One.\nThree.\n"), thought("Harder.", &["One.", "Three."]));
+    }
+
+    #[test]
+    fn only_an_edit_changes_what_trains() {
+        let item = thought("Hard.", &["One.", "Two."]);
+        assert_eq!(item.clone().under(None), item);
+        assert_eq!(item.clone().under(Some(&Verdict::Accept)), item);
+        let edited = item.under(Some(&Verdict::Edit("Easy.\nGo.".into())));
+        assert_eq!(edited.text(), "Easy.\nGo.");
+        assert_eq!(edited.troubles(), [Trouble::Malformed]);
+    }
+
+    #[test]
+    fn the_kind_stands_in_the_json() {
+        let json = serde_json::to_value(thought("c", &["s", "t"])).unwrap();
+        assert_eq!((json["kind"].as_str(), json["id"].as_str()), (Some("thought"), Some("t")));
+    }
+
+    proptest! {
+        #[test]
+        fn an_edit_that_changes_nothing_changes_nothing(challenge in "[a-z ]{1,9}\\.", steps in prop::collection::vec("[a-z]{1,9}", 0..5)) {
+            let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+            let item = thought(challenge.trim(), &steps);
+            let text = item.text();
+            prop_assert_eq!(item.with_text(&text).text(), text);
+        }
+    }
+}
