@@ -9,6 +9,7 @@ mod init;
 mod manual;
 mod output;
 mod patch;
+mod review;
 mod rule;
 mod vote;
 
@@ -51,6 +52,8 @@ enum Command {
     Vote(vote::VoteArgs),
     /// Rule on a template, as a senior
     Rule(rule::RuleArgs),
+    /// Accept, edit or reject rationales, pairs and thoughts
+    Review(review::ReviewArgs),
     /// How far the annotators agree
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
@@ -163,6 +166,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Import(args)) => import::run(&args, &context),
         Some(Command::Vote(args)) => vote::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
+        Some(Command::Review(args)) => review::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),
         Some(Command::Patch(args)) => patch::run(&args, &context),
         Some(Command::Completions(args)) => manual::completions(&args),
