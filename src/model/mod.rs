@@ -1,1 +1,46 @@
 //! The language model: weights, tokenizer, chat template, decoder, LoRA, key-value cache, sampler, trace.
+//!
+//! The room knows nothing of logs, labels or projects: it turns messages into tokens, tokens into tokens, and weighted
+//! token sequences into a loss with its gradients. Everything turns around two types:
+//!
+//! - [`LanguageModel`]: the frozen base – weights, tokenizer, chat template, device. [`LanguageModel::generate`] writes,
+//!   [`LanguageModel::loss`] teaches, and both run the same [`decoder`].
+//! - [`Adapter`]: the LoRA weights, the only thing that trains; saved in the layout of PEFT.
+//!
+//! Sequences are never padded. A batch is a concatenation of rows with a [`decoder::Span`] for each sequence, so a ragged batch gives
+//! exactly what its sequences give alone.
+//!
+//! On the CPU the weights stay as the file has them (quantised or half precision) and are expanded a panel at a time
+//! inside [`kernels`], for inference and training alike; on other devices they are dense tensors.
+
+pub mod adapter;
+pub mod cache;
+pub mod chat;
+pub mod config;
+pub mod decoder;
+mod device;
+mod error;
+pub mod generate;
+pub mod kernels;
+mod language_model;
+mod loss;
+pub mod ops;
+pub mod pull;
+mod random;
+pub mod sampler;
+pub mod tokenizer;
+pub mod trace;
+pub mod weights;
+
+pub use adapter::{Adapter, LoraSettings, Target};
+pub use chat::{Message, Role};
+pub use config::ModelConfig;
+pub use device::DeviceChoice;
+pub use error::ModelError;
+pub use generate::{GenerateSettings, GeneratedToken};
+pub use language_model::LanguageModel;
+pub use loss::{Activations, LossAndGradients, Sequence};
+
+pub use pull::{Installed, Progress, PullError, installed, list, models_dir, pull};
+pub use tokenizer::ModelTokenizer;
+pub use trace::{Alternative, Finish, Trace, TraceToken};

