@@ -86,7 +86,9 @@ fn an_edit_and_its_undo() {
     project.json(&["review", "edit", "rationale-053", "--text", text.to_str().unwrap()], false);
     let shown = project.json(&["review", "show", "rationale-053"], true);
     assert_eq!(shown["reasoning"], "<think>1. A reading.</think><answer>normal</answer>");
-    assert_eq!(project.listed(&["--standing", "edited"]).len(), 1);
+    project.json(&["review", "accept", "rationale-053"], false);
+    assert_eq!(project.listed(&["--standing", "edited"]).len(), 1, "accepting an edited item keeps the edit");
+    project.json(&["review", "undo"], false);
     assert_eq!(project.json(&["review", "undo"], true)["undone"]["item"], "rationale-053");
     assert_eq!(project.listed(&["--standing", "edited"]).len(), 0);
     assert_eq!(project.json(&["review", "undo"], true)["undone"], Value::Null);

@@ -171,14 +171,19 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
             let count = workspace.accept_pending(&kinds, &reviewer)?;
             args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
         }
-        What::Accept(args) => decide(&args.ids, &Verdict::Accept, None, &args.common, &workspace),
+        What::Accept(args) => {
+            let newest = workspace.reviews()?;
+            let verdict = |kind, id: &str| Verdict::accepting(newest.get(&(kind, id.to_owned())));
+            decide(&args.ids, Verdict::Accept.word(), verdict, None, &args.common, &workspace)
+        }
         What::Edit(args) => {
             let verdict = Verdict::Edit(read_text(&args.text)?);
-            decide(std::slice::from_ref(&args.id), &verdict, None, &args.common, &workspace)
+            let ids = std::slice::from_ref(&args.id);
+            decide(ids, verdict.word(), |_, _| verdict.clone(), None, &args.common, &workspace)
         }
         What::Reject(args) => {
             let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-            decide(&args.ids, &Verdict::Reject, reason, &args.common, &workspace)
+            decide(&args.ids, Verdict::Reject.word(), |_, _| Verdict::Reject, reason, &args.common, &workspace)
         }
         What::Undo(args) => undo(args, &workspace),
     }
@@ -205,7 +210,8 @@ fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
         output::line(&format!("{:<9} {:<9} {}{flags}", item.standing.as_str(), item.kind, item.id))?;
     }
     let pending = items.iter().filter(|item| item.standing == Standing::Pending).count();
-    output::line(&format!("{} items, {pending} pending", items.len()))
+    let s = if items.len() == 1 { "" } else { "s" };
+    output::line(&format!("{} item{s}, {pending} pending", items.len()))
 }
 
 fn listed(queued: &Queued) -> Listed<'_> {
@@ -243,7 +249,8 @@ fn show(args: &Show, workspace: &Workspace) -> Result<(), Failure> {
 
 fn decide(
     ids: &[String],
-    verdict: &Verdict,
+    word: &str,
+    verdict: impl Fn(ItemKind, &str) -> Verdict,
     reason: Option<&str>,
     common: &Common,
     workspace: &Workspace,
@@ -251,16 +258,17 @@ fn decide(
     let reviewer = common.reviewer(workspace);
     let mut reviews = Vec::new();
     for id in ids {
+        let kind = kind_of(id, common.kind, workspace)?;
         reviews.push(NewReview {
-            kind: kind_of(id, common.kind, workspace)?,
+            kind,
             item: id.clone(),
             reviewer: reviewer.clone(),
-            verdict: verdict.clone(),
+            verdict: verdict(kind, id),
             reason: reason.map(str::to_owned),
         });
     }
     workspace.review(&reviews)?;
-    common.report(&Outcome { verdict: verdict.word(), reviewer: &reviewer, count: reviews.len() })
+    common.report(&Outcome { verdict: word, reviewer: &reviewer, count: reviews.len() })
 }
 
 /// The kind of the item that goes by `id`.

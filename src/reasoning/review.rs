@@ -65,6 +65,14 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Accepting what its newest review has left: an edited thing is accepted as edited, and not turned back.
+    pub fn accepting(newest: Option<&Review>) -> Self {
+        match newest.map(|review| &review.verdict) {
+            Some(Self::Edit(text)) => Self::Edit(text.clone()),
+            Some(Self::Accept | Self::Reject) | None => Self::Accept,
+        }
+    }
+
     /// The word for it.
     pub fn word(&self) -> &'static str {
         match self {

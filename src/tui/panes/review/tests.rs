@@ -151,6 +151,17 @@ fn an_edit_is_kept_beside_what_it_edits() {
 }
 
 #[test]
+fn accepting_what_was_edited_keeps_the_edit() {
+    let mut bench = Bench::new();
+    bench.press("left e ctrl-end enter");
+    bench.type_text("Say why.");
+    bench.press("ctrl-s a");
+    assert_eq!(bench.standing(ItemKind::Thought, "t-1"), Standing::Edited);
+    bench.press("e backspace backspace backspace backspace backspace backspace backspace backspace backspace ctrl-s");
+    assert_eq!(bench.standing(ItemKind::Thought, "t-1"), Standing::Accepted, "edited back is as it came");
+}
+
+#[test]
 fn an_untouched_edit_is_no_decision() {
     let mut bench = Bench::new();
     bench.press("down down e ctrl-s");

@@ -32,7 +32,7 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
             state.only_pending = !state.only_pending;
             state.reading.top.set(0);
         }
-        Action::Accept => return decide_on_front(state, Verdict::Accept, shared),
+        Action::Accept => return accept(state, shared),
         Action::Reject => return ask_why(state),
         Action::Edit => return open_editor(state),
         Action::Undo => return write(state, Effect::Undo { reviewer: shared.annotator.clone() }),
@@ -112,9 +112,10 @@ fn write(state: &mut State, effect: Effect) -> Vec<app::Effect> {
     vec![app::Effect::Review(effect)]
 }
 
-fn decide_on_front(state: &mut State, verdict: Verdict, shared: &Shared) -> Vec<app::Effect> {
+fn accept(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
     let Some(entry) = state.selected() else { return nothing_here(state) };
     let (kind, item) = (entry.original.kind(), entry.original.id().to_owned());
+    let verdict = Verdict::accepting(entry.review.as_ref());
     state.places[state.kind] = Some(item.clone());
     let reviewer = shared.annotator.clone();
     write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, reason: None }))
@@ -169,7 +170,9 @@ fn edited(state: &mut State, text: &str, shared: &Shared) -> Vec<app::Effect> {
         let words: Vec<&str> = troubles.into_iter().map(Trouble::as_str).collect();
         Toast::warning(format!("saved; {item} is still flagged: {}", words.join(", "))).into()
     });
-    let (reviewer, verdict) = (shared.annotator.clone(), Verdict::Edit(text.to_owned()));
+    let back = text == entry.original.text().trim_end();
+    let verdict = if back { Verdict::Accept } else { Verdict::Edit(text.to_owned()) };
+    let reviewer = shared.annotator.clone();
     let mut effects = write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, reason: None }));
     effects.extend(warning);
     effects
