@@ -118,9 +118,12 @@ const fn global(
 
 use crossterm::event::KeyCode;
 
+/// The footer's word for the help, which always finds room there.
+pub const HELP_WORD: &str = "help";
+
 /// The rows that work in every pane.
 const GLOBAL: &[Spec] = &[
-    global(GlobalAction::Help, "help", &[Key::char('?'), Key::code(KeyCode::F(1))], "help", "show all keys"),
+    global(GlobalAction::Help, "help", &[Key::char('?'), Key::code(KeyCode::F(1))], HELP_WORD, "show all keys"),
     global(GlobalAction::Palette, "palette", &[Key::char(':')], "palette", "search all actions by name"),
     global(GlobalAction::Quit, "quit", &[Key::char('q'), Key::ctrl('c')], "quit", "leave the workbench"),
     global(GlobalAction::Show(PaneId::Label), "pane-label", &[Key::char('1')], "", "go to Label: vote on templates"),

@@ -2,6 +2,7 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use unicode_width::UnicodeWidthStr;
 
 use super::app::{AppState, Effect, Message, update};
 use super::keys::{Key, Keymap};
@@ -47,9 +48,19 @@ pub fn type_text(state: &mut AppState, text: &str) -> Vec<Effect> {
 
 /// What the screen shows at a size, trailing spaces cut. Styles are not in it.
 pub fn screen(state: &AppState, width: u16, height: u16) -> String {
-    let shown = draw(state, width, height).backend().to_string();
-    // The backend puts each row in quotes.
-    let rows = shown.lines().map(|row| row.trim_start_matches('"').trim_end_matches('"').trim_end());
+    let terminal = draw(state, width, height);
+    let buffer = terminal.backend().buffer();
+    let rows = (0..height).map(|y| {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < width {
+            let symbol = buffer[(x, y)].symbol();
+            row.push_str(symbol);
+            // A wide character takes the cells after its own.
+            x += u16::try_from(symbol.width()).unwrap_or(1).max(1);
+        }
+        row.trim_end().to_owned()
+    });
     rows.collect::<Vec<_>>().join("\n")
 }
 

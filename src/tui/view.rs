@@ -6,7 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::action::specs_for;
+use unicode_width::UnicodeWidthStr;
+
+use super::action::{HELP_WORD, specs_for};
 use super::app::{AppState, Tone};
 use super::keys::Key;
 use super::panes::{Pane, PaneId};
@@ -89,7 +91,7 @@ fn view_status(state: &AppState, frame: &mut Frame, area: Rect) {
     frame.render_widget(Paragraph::new(text).style(style), area);
 }
 
-/// The keys that work now, from the left as many as fit.
+/// The keys that work now, from the left as many as fit; the way to the help always does.
 fn footer(state: &AppState, width: u16) -> Line<'static> {
     let hints: Vec<(String, &str)> = match &state.overlay {
         Some(overlay) => overlay.hints().iter().map(|(key, word)| ((*key).to_owned(), *word)).collect(),
@@ -98,17 +100,25 @@ fn footer(state: &AppState, width: u16) -> Line<'static> {
             .filter_map(|spec| Some((state.keymap.keys_of(spec.id).first()?.to_string(), spec.short)))
             .collect(),
     };
+    let columns = |(key, word): &(String, &str)| key.width() + word.width() + 3;
+    let help = hints.iter().position(|(_, word)| *word == HELP_WORD);
+    let reserved = help.map_or(0, |at| columns(&hints[at]));
     let theme = &state.shared.theme;
     let mut spans = Vec::new();
-    let mut used = 0;
-    for (key, word) in hints {
-        let columns = Span::raw(key.as_str()).width() + 1 + Span::raw(word).width() + 2;
-        if used + columns > usize::from(width) + 2 {
-            break;
+    let mut left = (usize::from(width) + 2).saturating_sub(reserved);
+    for (index, hint) in hints.into_iter().enumerate() {
+        if Some(index) != help {
+            match left.checked_sub(columns(&hint)) {
+                Some(rest) => left = rest,
+                // Nothing after the first that does not fit, but for the help.
+                None => left = 0,
+            }
+            if left == 0 {
+                continue;
+            }
         }
-        used += columns;
-        spans.push(Span::styled(key, theme.key));
-        spans.push(Span::raw(format!(" {word}  ")));
+        spans.push(Span::styled(hint.0, theme.key));
+        spans.push(Span::raw(format!(" {}  ", hint.1)));
     }
     Line::from(spans)
 }

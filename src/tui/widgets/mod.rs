@@ -9,6 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
+use crate::labels::{Judgement, Label};
 
 mod list;
 mod wrap;
@@ -79,6 +80,37 @@ pub fn template_spans(text: &str, base: Style, theme: &Theme) -> Vec<Span<'stati
         .collect()
 }
 
+/// `o normal` or `! abnormal`, in the colour of the label.
+pub fn label_span(label: Label, theme: &Theme) -> Span<'static> {
+    match label {
+        Label::Normal => Span::styled("o normal", theme.normal),
+        Label::Abnormal => Span::styled("! abnormal", theme.abnormal),
+    }
+}
+
+/// A judgement with its glyph, without its category.
+pub fn judgement_span(judgement: &Judgement, theme: &Theme) -> Span<'static> {
+    match judgement {
+        Judgement::Unsure => Span::styled("? unsure", theme.warning),
+        Judgement::Skip => Span::styled("- skipped", theme.muted),
+        Judgement::Normal => label_span(Label::Normal, theme),
+        Judgement::Abnormal(_) => label_span(Label::Abnormal, theme),
+    }
+}
+
+/// A count with commas between the thousands.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +124,11 @@ mod tests {
         assert_eq!(fit("abc", 1), ".");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(pad("日本語のログ", 7), "日本.. ");
+    }
+
+    #[test]
+    fn counts_have_commas() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 
     proptest! {
