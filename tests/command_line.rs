@@ -29,6 +29,19 @@ fn outside_a_project_it_says_what_to_do() {
 }
 
 #[test]
+fn a_project_is_named_before_or_after_the_subcommand() {
+    let project = Project::empty();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let dir = project.path("");
+    let dir = dir.to_str().unwrap();
+    assert_eq!(support::logwright(elsewhere.path(), &["-C", dir, "agreement"]).code, 0);
+    assert_eq!(support::logwright(elsewhere.path(), &["agreement", "--project", dir]).code, 0);
+    let both = support::logwright(elsewhere.path(), &[dir, "agreement"]);
+    assert_eq!(both.code, 2);
+    assert!(both.stderr.contains("stands before a subcommand"), "{}", both.stderr);
+}
+
+#[test]
 fn import_counts_good_rows_and_tells_bad_ones_by_line() {
     let project = Project::empty();
     let mut table =

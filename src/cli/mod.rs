@@ -28,7 +28,7 @@ use crate::workspace::{Workspace, demo_dir, open_or_create_demo};
 /// Without a subcommand it opens the workbench on DIR, on the project that the current folder lies in, or else on a
 /// bundled demo.
 #[derive(Debug, Parser)]
-#[command(name = "logwright", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "logwright", version, max_term_width = 100)]
 struct Cli {
     /// The project to open
     dir: Option<PathBuf>,
@@ -159,6 +159,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    if let (Some(dir), Some(_)) = (&cli.dir, &cli.command) {
+        let dir = dir.display();
+        return Err(Failure::usage(format!("{dir} stands before a subcommand: name the project with --project {dir}")));
+    }
     let context = Context { project: cli.project };
     match cli.command {
         None => open_workbench(cli.dir.or(context.project).as_deref(), cli.annotator),
