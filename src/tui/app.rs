@@ -6,6 +6,7 @@ use crossterm::event::Event;
 
 use super::action::{Action, GlobalAction, Mode, Scope};
 use super::keys::{Key, Keymap};
+use super::model::ModelStanding;
 use super::overlays::{Confirm, Help, Outcome, Overlay, Palette, Prompt};
 use super::panes::{Pane, PaneId, Shared, evaluate, label, panel, reason, review, train};
 use super::session::Session;
@@ -22,6 +23,8 @@ pub enum Message {
     Signal(Signal),
     /// A job started, has something to say, or ended.
     Job(JobId, JobNews),
+    /// Where the project's model is now.
+    Model(ModelStanding),
     /// A line for the user.
     Toast(Toast),
     /// The user confirmed leaving while jobs run.
@@ -71,6 +74,8 @@ pub enum Effect {
     Bell,
     /// Let the user edit text in `$EDITOR`; what comes back goes through the function.
     Edit(String, fn(String) -> Message),
+    /// Look for the project's model, by name, and fetch it if it is not here.
+    FetchModel(String),
     /// Ask a pane's running jobs to stop.
     CancelJobs(PaneId),
     /// Forget what is on the screen and draw it all.
@@ -266,7 +271,8 @@ impl AppState {
         for (id, bookmark) in &session.bookmarks {
             on_pane!(self, *id, pane => pane.return_to(bookmark));
         }
-        let effects = self.enter();
+        let mut effects = self.enter();
+        effects.push(Effect::FetchModel(self.shared.model_name.clone()));
         settle(self, effects)
     }
 
@@ -358,6 +364,10 @@ fn receive(state: &mut AppState, message: Message) -> Vec<Effect> {
         Message::Signal(Signal::Stop) => vec![Effect::Suspend],
         Message::Signal(Signal::Continue) => vec![Effect::Redraw],
         Message::Job(id, news) => job_news(state, id, news),
+        Message::Model(standing) => {
+            state.shared.model = standing;
+            Vec::new()
+        }
         Message::Toast(toast) => vec![Effect::Toast(toast)],
         Message::Label(message) => state.label.receive(message, &state.shared),
         Message::Panel(message) => state.panel.receive(message, &state.shared),

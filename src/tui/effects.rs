@@ -69,6 +69,11 @@ impl Job {
         self.courier.progress(message);
     }
 
+    /// Delivers something the user waits for: drawn at once.
+    pub fn tell(&self, message: Message) {
+        self.courier.send(message);
+    }
+
     /// Says in the top line how far it is: `12/60`.
     pub fn progress(&self, progress: impl Into<String>) {
         self.courier.progress(Message::Job(self.id, JobNews::Progress(progress.into())));
@@ -124,6 +129,11 @@ impl Edge {
             }
         })?;
         Ok(Self { courier, errands: Some(errands), store: Some(store), jobs: Vec::new(), started: 0, root })
+    }
+
+    /// Delivers a message to the event loop.
+    pub fn tell(&self, message: Message) {
+        self.courier.send(message);
     }
 
     /// The project's folder, for jobs that open the workspace a second time.

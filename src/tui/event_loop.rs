@@ -15,6 +15,7 @@ use super::TuiError;
 use super::app::{AppState, Effect, Message, Signal, Toast, update};
 use super::effects::{Courier, Edge, Envelope};
 use super::frames::{FrameRequester, Urgency};
+use super::model;
 use super::panes::{evaluate, label, panel, reason, review, train};
 use super::session::SessionFile;
 use super::terminal::Screen;
@@ -121,6 +122,7 @@ impl EventLoop {
             },
             Effect::Redraw => self.screen.resume()?,
             Effect::Suspend => self.screen.suspend()?,
+            Effect::FetchModel(name) => model::fetch(name, &mut self.edge),
             Effect::CancelJobs(pane) => self.edge.cancel_jobs(pane),
             Effect::SaveSession(session) => {
                 if let Err(error) = self.session.save(&session) {

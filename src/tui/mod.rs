@@ -40,6 +40,7 @@ pub mod effects;
 pub mod event_loop;
 pub mod frames;
 pub mod keys;
+pub mod model;
 pub mod overlays;
 pub mod panes;
 pub mod session;
@@ -98,6 +99,8 @@ pub fn run(workspace: Workspace, options: Options) -> Result<(), TuiError> {
         project: crate::logs::SafeText::one_line(&settings.name).into_string(),
         annotator: settings.acting(options.annotator.as_deref()),
         taxonomy: settings.taxonomy.clone(),
+        model_name: settings.model.clone(),
+        model: model::ModelStanding::Unknown,
         theme,
     };
     let state_dir: Option<PathBuf> =

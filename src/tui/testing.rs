@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::app::{AppState, Effect, Message, update};
 use super::keys::{Key, Keymap};
+use super::model::ModelStanding;
 use super::panes::{PaneId, Shared};
 use super::session::Session;
 use super::theme::Theme;
@@ -18,6 +19,8 @@ pub fn workbench(pane: PaneId) -> AppState {
         project: "demo".to_owned(),
         annotator: "anna".to_owned(),
         taxonomy: crate::labels::Taxonomy::default(),
+        model_name: "smollm2-135m".to_owned(),
+        model: ModelStanding::Unknown,
         theme: Theme::coloured(),
     };
     let mut state = AppState::new(shared, Keymap::defaults());

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Mode;
 use super::app::Effect;
+use super::model::ModelStanding;
 use super::theme::Theme;
 use crate::labels::Taxonomy;
 
@@ -70,6 +71,10 @@ pub struct Shared {
     pub annotator: String,
     /// The error categories, in the order of their digit keys.
     pub taxonomy: Taxonomy,
+    /// The name of the language model to reason with and to tune.
+    pub model_name: String,
+    /// Where that model is.
+    pub model: ModelStanding,
     /// How things look.
     pub theme: Theme,
 }
