@@ -41,14 +41,14 @@ fn rationale_rows(rationale: &Rationale, entry: &Entry, width: usize, theme: &Th
     let facts_width = if width >= SIDE_BY_SIDE { width * 2 / 5 } else { width };
     let mut facts = log_rows("Log", &rationale.input, facts_width, theme);
     facts.push(Line::default());
-    let mut label = SafeText::one_line(&rationale.label).into_string();
+    let mut label = rationale.label.clone();
     if let Some(category) = &rationale.category {
-        label = format!("{label}, {}", SafeText::one_line(category.as_str()));
+        label = format!("{label}, {}", category.as_str());
     }
     facts.extend(fact("Label", &label, label_style(&rationale.label, theme), facts_width, theme));
     facts.extend(answer_rows(&parsed, &entry.troubles, facts_width, theme));
     if let Some(source) = &rationale.source {
-        facts.extend(fact("Source", SafeText::one_line(source).as_str(), Style::new(), facts_width, theme));
+        facts.extend(fact("Source", source, Style::new(), facts_width, theme));
     }
 
     let steps_width = if width >= SIDE_BY_SIDE { width - facts_width - 3 } else { width };
@@ -67,8 +67,7 @@ fn pair_rows(pair: &Pair, entry: &Entry, width: usize, theme: &Theme) -> Vec<Lin
     let (chosen, rejected) = (parse(&pair.chosen), parse(&pair.rejected));
     let mut rows = log_rows("Log", &pair.input, width, theme);
     rows.push(Line::default());
-    let label = SafeText::one_line(&pair.label);
-    rows.extend(fact("Label", label.as_str(), label_style(&pair.label, theme), width, theme));
+    rows.extend(fact("Label", &pair.label, label_style(&pair.label, theme), width, theme));
     for trouble in &entry.troubles {
         rows.extend(fact("Check", &format!("! {}", trouble.as_str()), theme.error, width, theme));
     }
@@ -94,7 +93,7 @@ fn pair_rows(pair: &Pair, entry: &Entry, width: usize, theme: &Theme) -> Vec<Lin
             side.extend(step_rows(std::slice::from_ref(step), number - 1, width, theme, |_| style));
         }
         let answer = parsed.answer.as_deref().unwrap_or("none");
-        side.extend(fact("Answer", SafeText::one_line(answer).as_str(), label_style(answer, theme), width, theme));
+        side.extend(fact("Answer", answer, label_style(answer, theme), width, theme));
         side
     };
     let left = side("+ Chosen", &chosen, left_width, theme.added, 0);
@@ -136,7 +135,7 @@ fn log_rows(heading: &str, log: &str, width: usize, theme: &Theme) -> Vec<Line<'
     rows
 }
 
-/// `Label    abnormal`: a name and a value.
+/// `Label    abnormal`: a name and a value, which is made safe here and keeps its line breaks.
 fn fact(name: &str, value: &str, style: Style, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     let value = SafeText::new(value);
     let spans = |row: &str| vec![Span::styled(row.to_owned(), style)];
@@ -153,16 +152,15 @@ fn label_style(label: &str, theme: &Theme) -> Style {
 
 /// The answer against the label, and whether the format is kept.
 fn answer_rows(parsed: &Parsed, troubles: &[Trouble], width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let answer = parsed.answer.as_deref().map(SafeText::one_line);
-    let mut rows = match &answer {
+    let mut rows = match parsed.answer.as_deref() {
         None => fact("Answer", "! none that can be read", theme.error, width, theme),
         Some(answer) if troubles.contains(&Trouble::AnswerMismatch) => {
             fact("Answer", &format!("{answer}  ! is not the label"), theme.error, width, theme)
         }
         // Only a label can be compared; free text stands for itself.
         Some(answer) => {
-            let style = label_style(answer.as_str(), theme);
-            let agrees = if crate::reasoning::answer_label(answer.as_str()).is_some() { "  = the label" } else { "" };
+            let style = label_style(answer, theme);
+            let agrees = if crate::reasoning::answer_label(answer).is_some() { "  = the label" } else { "" };
             fact("Answer", &format!("{answer}{agrees}"), style, width, theme)
         }
     };
