@@ -9,7 +9,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Theme;
-use crate::labels::{Judgement, Label};
+use crate::labels::{Judgement, Label, Taxonomy};
+use crate::logs::SafeText;
 
 mod list;
 mod wrap;
@@ -96,6 +97,21 @@ pub fn judgement_span(judgement: &Judgement, theme: &Theme) -> Span<'static> {
         Judgement::Normal => label_span(Label::Normal, theme),
         Judgement::Abnormal(_) => label_span(Label::Abnormal, theme),
     }
+}
+
+/// The digit keys and the categories that they pick, at the foot of `area`.
+pub fn category_popup(frame: &mut Frame, area: Rect, taxonomy: &Taxonomy, theme: &Theme) {
+    let categories = taxonomy.categories();
+    let height = u16::try_from(categories.len().min(9) + 3).unwrap_or(u16::MAX).min(area.height);
+    let place = Rect { y: area.bottom() - height, height, width: area.width.min(44), ..area };
+    frame.render_widget(Clear, place);
+    let digit =
+        |key: String, name: String| Line::from(vec![Span::styled(format!(" {key}  "), theme.key), Span::raw(name)]);
+    let names = categories.iter().take(9).map(|category| SafeText::one_line(category.as_str()).into_string());
+    let mut lines: Vec<Line> = names.enumerate().map(|(index, name)| digit((index + 1).to_string(), name)).collect();
+    lines.push(digit("0".to_owned(), "none of these, or not known".to_owned()));
+    let block = framed(" Abnormal: which category? ", true, theme);
+    frame.render_widget(Paragraph::new(lines).block(block), place);
 }
 
 /// A count with commas between the thousands.

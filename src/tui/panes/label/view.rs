@@ -4,12 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph, Wrap};
+use ratatui::widgets::{Paragraph, Wrap};
 
 use super::state::{Item, Loading, State};
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{count, fit, framed, judgement_span, label_span, notice, template_spans};
+use crate::tui::widgets::{category_popup, count, fit, framed, judgement_span, label_span, notice, template_spans};
 
 /// From this width on, list and template stand side by side.
 const SIDE_BY_SIDE: u16 = 120;
@@ -106,7 +106,7 @@ fn view_detail(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
         frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), foot);
     }
     if state.choosing {
-        choose_category(shared, frame, area);
+        category_popup(frame, area, &shared.taxonomy, theme);
     }
 }
 
@@ -154,25 +154,4 @@ fn reveal_spans(item: &Item, theme: &Theme) -> Vec<Span<'static>> {
         }
     }
     spans
-}
-
-/// The digits and their categories, at the foot of the detail.
-fn choose_category(shared: &Shared, frame: &mut Frame, area: Rect) {
-    let categories = shared.taxonomy.categories();
-    let height = u16::try_from(categories.len().min(9) + 3).unwrap_or(u16::MAX).min(area.height);
-    let width = area.width.min(44);
-    let place = Rect { y: area.bottom() - height, height, width, ..area };
-    frame.render_widget(Clear, place);
-    let block = framed(" Abnormal: which category? ", true, &shared.theme);
-    let digit = |key: String, name: String| {
-        Line::from(vec![Span::styled(format!(" {key}  "), shared.theme.key), Span::raw(name)])
-    };
-    let mut lines: Vec<Line> = categories
-        .iter()
-        .take(9)
-        .enumerate()
-        .map(|(index, c)| digit((index + 1).to_string(), crate::logs::SafeText::one_line(c.as_str()).into_string()))
-        .collect();
-    lines.push(digit("0".to_owned(), "none of these, or not known".to_owned()));
-    frame.render_widget(Paragraph::new(lines).block(block), place);
 }

@@ -1,55 +1,17 @@
-//! The Panel pane.
+//! The Panel pane: how far the annotators agree, what they disagree on, a senior's rulings, and the patch that follows.
+//!
+//! Agreement is over the blind votes. Who may rule sees every vote; anybody else sees the votes on a template only after
+//! giving it a label of their own, as in the Label pane.
 
-use ratatui::Frame;
-use ratatui::layout::Rect;
+mod actions;
+mod effects;
+mod state;
+mod update;
+mod view;
 
-use super::{Pane, Shared};
-use crate::tui::action::Spec;
-use crate::tui::app;
-use crate::tui::effects::Edge;
-use crate::tui::widgets::notice;
+#[cfg(test)]
+mod tests;
 
-/// The pane's rows of the action table.
-pub const ACTIONS: &[Spec] = &[];
-
-/// What the user can ask of the pane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {}
-
-/// What comes back from the pane's effects.
-#[derive(Debug)]
-pub enum Message {}
-
-/// What the pane wants done outside.
-#[derive(Debug)]
-pub enum Effect {}
-
-/// What the pane shows.
-#[derive(Debug, Default)]
-pub struct State {}
-
-impl Pane for State {
-    type Action = Action;
-    type Message = Message;
-
-    fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
-        Vec::new()
-    }
-
-    fn act(&mut self, action: Action, _shared: &Shared) -> Vec<app::Effect> {
-        match action {}
-    }
-
-    fn receive(&mut self, message: Message, _shared: &Shared) -> Vec<app::Effect> {
-        match message {}
-    }
-
-    fn view(&self, shared: &Shared, frame: &mut Frame, area: Rect) {
-        notice(frame, area, &shared.theme, "The Panel pane is not in this version yet; see logwright panel --help.");
-    }
-}
-
-/// Carries out an effect of this pane.
-pub fn run(effect: Effect, _edge: &mut Edge) {
-    match effect {}
-}
+pub use actions::{ACTIONS, Action};
+pub use effects::{Effect, Message, run};
+pub use state::{Board, Case, CorrectionRow, Settled, State};
