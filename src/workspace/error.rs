@@ -34,12 +34,12 @@ pub enum WorkspaceError {
         why: String,
     },
     /// The database.
-    #[error("{}: {}", path.display(), store_complaint(source))]
+    #[error("{}: {}", path.display(), store_complaint(error))]
     Store {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
-        source: sqlx::Error,
+        /// What SQLite said: told above, so not a source that would be told again.
+        error: sqlx::Error,
     },
     /// A row of the store that this program did not write.
     #[error("{}: a damaged row in {table}: {why}", path.display())]

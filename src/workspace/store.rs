@@ -49,7 +49,7 @@ impl Store {
             MIGRATIONS.run(&mut connection).await?;
             Ok(connection)
         });
-        let connection = opened.map_err(|source| WorkspaceError::Store { path: path.to_owned(), source })?;
+        let connection = opened.map_err(|error| WorkspaceError::Store { path: path.to_owned(), error })?;
         Ok(Self { path: path.to_owned(), runtime, connection: Mutex::new(Some(connection)) })
     }
 
@@ -65,7 +65,7 @@ impl Store {
     ) -> Result<T, WorkspaceError> {
         let mut guard = self.lock();
         let connection = guard.as_mut().expect("open until dropped");
-        self.runtime.block_on(work(connection)).map_err(|source| self.failed(source))
+        self.runtime.block_on(work(connection)).map_err(|error| self.failed(error))
     }
 
     /// Writes, all or nothing: what `work` did is on disk when this returns `Ok`.
@@ -85,11 +85,11 @@ impl Store {
             transaction.commit().await?;
             Ok(value)
         });
-        done.map_err(|source| self.failed(source))
+        done.map_err(|error| self.failed(error))
     }
 
-    pub fn failed(&self, source: sqlx::Error) -> WorkspaceError {
-        WorkspaceError::Store { path: self.path.clone(), source }
+    pub fn failed(&self, error: sqlx::Error) -> WorkspaceError {
+        WorkspaceError::Store { path: self.path.clone(), error }
     }
 
     pub fn damaged(&self, table: &'static str, why: impl ToString) -> WorkspaceError {
