@@ -4,7 +4,7 @@
 
 use candle_core::quantized::GgmlDType;
 
-use super::simd::multiversion;
+use super::simd::{dot, multiversion};
 
 /// How a weight matrix is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -116,58 +116,113 @@ fn half(bytes: [u8; 2]) -> f32 {
     f32::from_bits(value.to_bits() | ((bits & 0x8000) << 16))
 }
 
+/// One block of a format.
+///
+/// A trait rather than a function handed over: only so is the code certain to be inlined into, and compiled for, the
+/// instruction set of its caller.
+trait Expand<const BYTES: usize, const LENGTH: usize> {
+    fn expand(block: &[u8; BYTES], out: &mut [f32; LENGTH]);
+}
+
+struct Float;
+
+impl Expand<4, 1> for Float {
+    #[inline(always)]
+    fn expand(block: &[u8; 4], out: &mut [f32; 1]) {
+        out[0] = f32::from_le_bytes(*block);
+    }
+}
+
+struct HalfFloat;
+
+impl Expand<2, 1> for HalfFloat {
+    #[inline(always)]
+    fn expand(block: &[u8; 2], out: &mut [f32; 1]) {
+        out[0] = half(*block);
+    }
+}
+
+struct BrainFloat;
+
+impl Expand<2, 1> for BrainFloat {
+    #[inline(always)]
+    fn expand(block: &[u8; 2], out: &mut [f32; 1]) {
+        out[0] = f32::from_bits((u16::from_le_bytes(*block) as u32) << 16);
+    }
+}
+
 #[inline(always)]
 fn halves_of<const N: usize>(block: &[u8; N]) -> (f32, f32) {
     (half([block[0], block[1]]), half([block[2], block[3]]))
 }
 
-#[inline(always)]
-fn q4_0(block: &[u8; 18], out: &mut [f32; 32]) {
-    let scale = half([block[0], block[1]]);
-    for j in 0..16 {
-        out[j] = ((block[2 + j] & 15) as i32 - 8) as f32 * scale;
-        out[j + 16] = ((block[2 + j] >> 4) as i32 - 8) as f32 * scale;
+struct Q4_0;
+
+impl Expand<18, 32> for Q4_0 {
+    #[inline(always)]
+    fn expand(block: &[u8; 18], out: &mut [f32; 32]) {
+        let scale = half([block[0], block[1]]);
+        for j in 0..16 {
+            out[j] = ((block[2 + j] & 15) as i32 - 8) as f32 * scale;
+            out[j + 16] = ((block[2 + j] >> 4) as i32 - 8) as f32 * scale;
+        }
     }
 }
 
-#[inline(always)]
-fn q4_1(block: &[u8; 20], out: &mut [f32; 32]) {
-    let (scale, minimum) = halves_of(block);
-    for j in 0..16 {
-        out[j] = (block[4 + j] & 15) as i32 as f32 * scale + minimum;
-        out[j + 16] = (block[4 + j] >> 4) as i32 as f32 * scale + minimum;
+struct Q4_1;
+
+impl Expand<20, 32> for Q4_1 {
+    #[inline(always)]
+    fn expand(block: &[u8; 20], out: &mut [f32; 32]) {
+        let (scale, minimum) = halves_of(block);
+        for j in 0..16 {
+            out[j] = (block[4 + j] & 15) as i32 as f32 * scale + minimum;
+            out[j + 16] = (block[4 + j] >> 4) as i32 as f32 * scale + minimum;
+        }
     }
 }
 
-#[inline(always)]
-fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
-    let scale = half([block[0], block[1]]);
-    let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
-    for j in 0..16 {
-        let low = (block[6 + j] & 15) as u32 | ((high >> j) & 1) << 4;
-        let upper = (block[6 + j] >> 4) as u32 | ((high >> (j + 16)) & 1) << 4;
-        out[j] = (low as i32 - 16) as f32 * scale;
-        out[j + 16] = (upper as i32 - 16) as f32 * scale;
+struct Q5_0;
+
+impl Expand<22, 32> for Q5_0 {
+    #[inline(always)]
+    fn expand(block: &[u8; 22], out: &mut [f32; 32]) {
+        let scale = half([block[0], block[1]]);
+        let high = u32::from_le_bytes([block[2], block[3], block[4], block[5]]);
+        for j in 0..16 {
+            let low = (block[6 + j] & 15) as u32 | ((high >> j) & 1) << 4;
+            let upper = (block[6 + j] >> 4) as u32 | ((high >> (j + 16)) & 1) << 4;
+            out[j] = (low as i32 - 16) as f32 * scale;
+            out[j + 16] = (upper as i32 - 16) as f32 * scale;
+        }
     }
 }
 
-#[inline(always)]
-fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
-    let (scale, minimum) = halves_of(block);
-    let high = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
-    for j in 0..16 {
-        let low = (block[8 + j] & 15) as u32 | ((high >> j) & 1) << 4;
-        let upper = (block[8 + j] >> 4) as u32 | ((high >> (j + 16)) & 1) << 4;
-        out[j] = low as i32 as f32 * scale + minimum;
-        out[j + 16] = upper as i32 as f32 * scale + minimum;
+struct Q5_1;
+
+impl Expand<24, 32> for Q5_1 {
+    #[inline(always)]
+    fn expand(block: &[u8; 24], out: &mut [f32; 32]) {
+        let (scale, minimum) = halves_of(block);
+        let high = u32::from_le_bytes([block[4], block[5], block[6], block[7]]);
+        for j in 0..16 {
+            let low = (block[8 + j] & 15) as u32 | ((high >> j) & 1) << 4;
+            let upper = (block[8 + j] >> 4) as u32 | ((high >> (j + 16)) & 1) << 4;
+            out[j] = low as i32 as f32 * scale + minimum;
+            out[j + 16] = upper as i32 as f32 * scale + minimum;
+        }
     }
 }
 
-#[inline(always)]
-fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
-    let scale = half([block[0], block[1]]);
-    for j in 0..32 {
-        out[j] = (block[2 + j] as i8) as f32 * scale;
+struct Q8_0;
+
+impl Expand<34, 32> for Q8_0 {
+    #[inline(always)]
+    fn expand(block: &[u8; 34], out: &mut [f32; 32]) {
+        let scale = half([block[0], block[1]]);
+        for j in 0..32 {
+            out[j] = (block[2 + j] as i8) as f32 * scale;
+        }
     }
 }
 
@@ -182,94 +237,134 @@ fn k_scale(j: usize, packed: &[u8]) -> (f32, f32) {
     (scale as f32, minimum as f32)
 }
 
-#[inline(always)]
-fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
-    let (d, d_min) = halves_of(block);
-    for pair in 0..4 {
-        let quants = &block[16 + 32 * pair..][..32];
-        for (half_index, shift) in [(0, 0), (1, 4)] {
-            let (scale, minimum) = k_scale(2 * pair + half_index, &block[4..16]);
-            let (scale, minimum) = (d * scale, d_min * minimum);
-            for (out, q) in out[64 * pair + 32 * half_index..][..32].iter_mut().zip(quants) {
-                *out = scale * ((q >> shift) & 15) as i32 as f32 - minimum;
+struct Q4K;
+
+impl Expand<144, 256> for Q4K {
+    #[inline(always)]
+    fn expand(block: &[u8; 144], out: &mut [f32; 256]) {
+        let (d, d_min) = halves_of(block);
+        for pair in 0..4 {
+            let quants = &block[16 + 32 * pair..][..32];
+            for (half_index, shift) in [(0, 0), (1, 4)] {
+                let (scale, minimum) = k_scale(2 * pair + half_index, &block[4..16]);
+                let (scale, minimum) = (d * scale, d_min * minimum);
+                for (out, q) in out[64 * pair + 32 * half_index..][..32].iter_mut().zip(quants) {
+                    *out = scale * ((q >> shift) & 15) as i32 as f32 - minimum;
+                }
+            }
+        }
+    }
+}
+
+struct Q5K;
+
+impl Expand<176, 256> for Q5K {
+    #[inline(always)]
+    fn expand(block: &[u8; 176], out: &mut [f32; 256]) {
+        let (d, d_min) = halves_of(block);
+        let high = &block[16..48];
+        for pair in 0..4 {
+            let quants = &block[48 + 32 * pair..][..32];
+            for (half_index, shift) in [(0, 0), (1, 4)] {
+                let (scale, minimum) = k_scale(2 * pair + half_index, &block[4..16]);
+                let (scale, minimum) = (d * scale, d_min * minimum);
+                let bit = 2 * pair + half_index;
+                for ((out, q), h) in out[64 * pair + 32 * half_index..][..32].iter_mut().zip(quants).zip(high) {
+                    let value = ((q >> shift) & 15) | ((h >> bit) & 1) << 4;
+                    *out = scale * value as i32 as f32 - minimum;
+                }
+            }
+        }
+    }
+}
+
+struct Q6K;
+
+impl Expand<210, 256> for Q6K {
+    #[inline(always)]
+    fn expand(block: &[u8; 210], out: &mut [f32; 256]) {
+        let d = half([block[208], block[209]]);
+        for part in 0..2 {
+            let low = &block[64 * part..][..64];
+            let high = &block[128 + 32 * part..][..32];
+            let scales = &block[192 + 8 * part..][..8];
+            let out = &mut out[128 * part..][..128];
+            for l in 0..32 {
+                let scale = |index: usize| d * (scales[l / 16 + index] as i8) as f32;
+                let quant = |nibble: u8, shift: u8| (nibble | ((high[l] >> shift) & 3) << 4) as i32 as f32 - 32.0;
+                out[l] = scale(0) * quant(low[l] & 15, 0);
+                out[l + 32] = scale(2) * quant(low[l + 32] & 15, 2);
+                out[l + 64] = scale(4) * quant(low[l] >> 4, 4);
+                out[l + 96] = scale(6) * quant(low[l + 32] >> 4, 6);
             }
         }
     }
 }
 
 #[inline(always)]
-fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
-    let (d, d_min) = halves_of(block);
-    let high = &block[16..48];
-    for pair in 0..4 {
-        let quants = &block[48 + 32 * pair..][..32];
-        for (half_index, shift) in [(0, 0), (1, 4)] {
-            let (scale, minimum) = k_scale(2 * pair + half_index, &block[4..16]);
-            let (scale, minimum) = (d * scale, d_min * minimum);
-            let bit = 2 * pair + half_index;
-            for ((out, q), h) in out[64 * pair + 32 * half_index..][..32].iter_mut().zip(quants).zip(high) {
-                let value = ((q >> shift) & 15) | ((h >> bit) & 1) << 4;
-                *out = scale * value as i32 as f32 - minimum;
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
-    let d = half([block[208], block[209]]);
-    for part in 0..2 {
-        let low = &block[64 * part..][..64];
-        let high = &block[128 + 32 * part..][..32];
-        let scales = &block[192 + 8 * part..][..8];
-        let out = &mut out[128 * part..][..128];
-        for l in 0..32 {
-            let scale = |index: usize| d * (scales[l / 16 + index] as i8) as f32;
-            let quant = |nibble: u8, shift: u8| (nibble | ((high[l] >> shift) & 3) << 4) as i32 as f32 - 32.0;
-            out[l] = scale(0) * quant(low[l] & 15, 0);
-            out[l + 32] = scale(2) * quant(low[l + 32] & 15, 2);
-            out[l + 64] = scale(4) * quant(low[l] >> 4, 4);
-            out[l + 96] = scale(6) * quant(low[l + 32] >> 4, 6);
-        }
-    }
-}
-
-#[inline(always)]
-fn each<const BYTES: usize, const LENGTH: usize>(
-    bytes: &[u8],
-    out: &mut [f32],
-    expand: impl Fn(&[u8; BYTES], &mut [f32; LENGTH]),
-) {
+fn each<B: Expand<BYTES, LENGTH>, const BYTES: usize, const LENGTH: usize>(bytes: &[u8], out: &mut [f32]) {
     let (blocks, _) = bytes.as_chunks::<BYTES>();
     let (outs, _) = out.as_chunks_mut::<LENGTH>();
     for (block, out) in blocks.iter().zip(outs) {
-        expand(block, out);
+        B::expand(block, out);
     }
 }
 
 #[inline(always)]
 pub(crate) fn expand_body(format: Format, bytes: &[u8], out: &mut [f32]) {
     match format {
-        Format::F32 => each::<4, 1>(bytes, out, |b, o| o[0] = f32::from_le_bytes(*b)),
-        Format::F16 => each::<2, 1>(bytes, out, |b, o| o[0] = half(*b)),
-        Format::BF16 => each::<2, 1>(bytes, out, |b, o| o[0] = f32::from_bits((u16::from_le_bytes(*b) as u32) << 16)),
-        Format::Q4_0 => each(bytes, out, q4_0),
-        Format::Q4_1 => each(bytes, out, q4_1),
-        Format::Q5_0 => each(bytes, out, q5_0),
-        Format::Q5_1 => each(bytes, out, q5_1),
-        Format::Q8_0 => each(bytes, out, q8_0),
-        Format::Q4K => each(bytes, out, q4_k),
-        Format::Q5K => each(bytes, out, q5_k),
-        Format::Q6K => each(bytes, out, q6_k),
+        Format::F32 => each::<Float, 4, 1>(bytes, out),
+        Format::F16 => each::<HalfFloat, 2, 1>(bytes, out),
+        Format::BF16 => each::<BrainFloat, 2, 1>(bytes, out),
+        Format::Q4_0 => each::<Q4_0, 18, 32>(bytes, out),
+        Format::Q4_1 => each::<Q4_1, 20, 32>(bytes, out),
+        Format::Q5_0 => each::<Q5_0, 22, 32>(bytes, out),
+        Format::Q5_1 => each::<Q5_1, 24, 32>(bytes, out),
+        Format::Q8_0 => each::<Q8_0, 34, 32>(bytes, out),
+        Format::Q4K => each::<Q4K, 144, 256>(bytes, out),
+        Format::Q5K => each::<Q5K, 176, 256>(bytes, out),
+        Format::Q6K => each::<Q6K, 210, 256>(bytes, out),
     }
 }
 
 multiversion! {
-    /// Expands whole blocks: `out` gets the `f32` values of `bytes`.
-    pub fn expand(format: Format, bytes: &[u8], out: &mut [f32]) {
+    fn expand_compiled(format: Format, bytes: &[u8], out: &mut [f32]) {
         let _ = FMA;
         expand_body(format, bytes, out)
     }
+}
+
+/// Expands whole blocks: `out` gets the `f32` values of `bytes`.
+pub fn expand(format: Format, bytes: &[u8], out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::covers(format) {
+        use super::simd::{Level, level};
+        match level() {
+            // SAFETY: `level` has just found these instruction sets on this machine.
+            Level::Avx512 => return unsafe { super::x86::avx512::expand(format, bytes, out) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { super::x86::avx2::expand(format, bytes, out) },
+            Level::Portable => {}
+        }
+    }
+    expand_compiled(format, bytes, out)
+}
+
+/// Σ w·x of one row of whole blocks; `row` is scratch space as long as the row.
+pub(super) fn dot_row(format: Format, bytes: &[u8], x: &[f32], row: &mut [f32]) -> f32 {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::covers(format) {
+        use super::simd::{Level, level};
+        match level() {
+            // SAFETY: `level` has just found these instruction sets on this machine.
+            Level::Avx512 => return unsafe { super::x86::avx512::dot(format, bytes, x) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { super::x86::avx2::dot(format, bytes, x) },
+            Level::Portable => {}
+        }
+    }
+    expand_compiled(format, bytes, row);
+    dot(row, x)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::simd::{exp, multiply_add, multiversion};
+use super::simd::{exp, multiply_add, multiversion, sum_16};
 
 /// Values that one task works on: enough to outweigh handing it over.
 const TASK_VALUES: usize = 1 << 15;
@@ -17,14 +17,7 @@ fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
             *sum += term(start + lane);
         }
     }
-    let mut width = 8;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    (whole..n).fold(lanes[0], |sum, i| sum + term(i))
+    (whole..n).fold(sum_16(lanes), |sum, i| sum + term(i))
 }
 
 multiversion! {

@@ -12,5 +12,7 @@ pub mod gemm;
 pub mod head;
 pub mod packed;
 pub mod simd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use packed::PackedMatrix;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::blocks::{self, Format, expand_body};
+use super::blocks::{self, Format};
 use super::gemm::{Product, View};
-use super::simd::{dot_body, multiply_add, multiversion};
+use super::simd::{dot_body, multiply_add, multiversion, sum_16};
 
 /// Up to this many activation rows, weights are expanded row by row in the first-level cache and used at once; above it,
 /// panel by panel for a blocked matrix product.
@@ -175,46 +175,47 @@ impl PackedMatrix {
 /// Four dot products that share one of their sides.
 #[inline(always)]
 fn dot_4<const FMA: bool>(w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
-    const LANES: usize = 16;
-    let mut sums = [[0f32; LANES]; 4];
-    let (w_chunks, w_rest) = w.as_chunks::<LANES>();
-    let chunks = x.map(|x| x.as_chunks::<LANES>());
-    for (c, w) in w_chunks.iter().enumerate() {
-        for r in 0..4 {
-            let x = &chunks[r].0[c];
-            for i in 0..LANES {
-                sums[r][i] = multiply_add::<FMA>(w[i], x[i], sums[r][i]);
-            }
+    let [x0, x1, x2, x3] = x.map(|x| x.as_chunks::<16>());
+    let (w_chunks, w_rest) = w.as_chunks::<16>();
+    let (mut s0, mut s1, mut s2, mut s3) = ([0f32; 16], [0f32; 16], [0f32; 16], [0f32; 16]);
+    for ((((w, x0), x1), x2), x3) in w_chunks.iter().zip(x0.0).zip(x1.0).zip(x2.0).zip(x3.0) {
+        for i in 0..16 {
+            s0[i] = multiply_add::<FMA>(w[i], x0[i], s0[i]);
+            s1[i] = multiply_add::<FMA>(w[i], x1[i], s1[i]);
+            s2[i] = multiply_add::<FMA>(w[i], x2[i], s2[i]);
+            s3[i] = multiply_add::<FMA>(w[i], x3[i], s3[i]);
         }
     }
-    std::array::from_fn(|r| {
-        let mut width = LANES / 2;
-        while width > 0 {
-            for i in 0..width {
-                sums[r][i] += sums[r][i + width];
-            }
-            width /= 2;
+    let finish = |sums: [f32; 16], rest: &[f32]| {
+        w_rest.iter().zip(rest).fold(sum_16(sums), |sum, (w, x)| multiply_add::<FMA>(*w, *x, sum))
+    };
+    [finish(s0, x0.1), finish(s1, x1.1), finish(s2, x2.1), finish(s3, x3.1)]
+}
+
+/// Expands each weight row once and multiplies it with all `n` activation rows; `y` is (weight rows)×n.
+fn rows_times(format: Format, bytes: &[u8], row_bytes: usize, x: &[f32], n: usize, columns: usize, y: &mut [f32]) {
+    let mut row = vec![0f32; columns];
+    for (bytes, y) in bytes.chunks_exact(row_bytes).zip(y.chunks_exact_mut(n)) {
+        if let [y] = y {
+            *y = blocks::dot_row(format, bytes, x, &mut row);
+        } else {
+            blocks::expand(format, bytes, &mut row);
+            row_times(&row, x, y);
         }
-        w_rest.iter().zip(chunks[r].1).fold(sums[r][0], |sum, (w, x)| multiply_add::<FMA>(*w, *x, sum))
-    })
+    }
 }
 
 multiversion! {
-    /// Expands each weight row once and multiplies it with all `n` activation rows; `y` is (weight rows)×n.
-    fn rows_times(format: Format, bytes: &[u8], row_bytes: usize, x: &[f32], n: usize, columns: usize, y: &mut [f32]) {
-        let mut row = vec![0f32; columns];
-        for (bytes, y) in bytes.chunks_exact(row_bytes).zip(y.chunks_exact_mut(n)) {
-            expand_body(format, bytes, &mut row);
-            let mut i = 0;
-            while i + 4 <= n {
-                let x = |r: usize| &x[(i + r) * columns..][..columns];
-                y[i..i + 4].copy_from_slice(&dot_4::<FMA>(&row, [x(0), x(1), x(2), x(3)]));
-                i += 4;
-            }
-            while i < n {
-                y[i] = dot_body::<FMA>(&row, &x[i * columns..][..columns]);
-                i += 1;
-            }
+    /// The dot products of one weight row with all activation rows.
+    fn row_times(row: &[f32], x: &[f32], y: &mut [f32]) {
+        let columns = row.len();
+        let x = |i: usize| &x[i * columns..][..columns];
+        let whole = y.len() / 4 * 4;
+        for i in (0..whole).step_by(4) {
+            y[i..i + 4].copy_from_slice(&dot_4::<FMA>(row, [x(i), x(i + 1), x(i + 2), x(i + 3)]));
+        }
+        for (i, y) in y.iter_mut().enumerate().skip(whole) {
+            *y = dot_body::<FMA>(row, x(i));
         }
     }
 }

@@ -5,7 +5,7 @@
 pub enum Level {
     /// What the build's baseline guarantees.
     Portable,
-    /// AVX2 with fused multiply-add.
+    /// AVX2 with fused multiply-add and half floats.
     Avx2,
     /// AVX-512 (F, BW, DQ, VL).
     Avx512,
@@ -16,14 +16,18 @@ pub enum Level {
 pub fn level() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
-        if std::arch::is_x86_feature_detected!("avx512f")
+        let avx2 = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("f16c");
+        if avx2
+            && std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512dq")
             && std::arch::is_x86_feature_detected!("avx512vl")
         {
             return Level::Avx512;
         }
-        if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+        if avx2 {
             return Level::Avx2;
         }
     }
@@ -50,9 +54,9 @@ macro_rules! multiversion {
             #[cfg(target_arch = "x86_64")]
             {
                 use $crate::model::kernels::simd::{Level, level};
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
                 fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
                 match level() {
                     // SAFETY: `level` has just found these instruction sets on this machine.
@@ -68,28 +72,37 @@ macro_rules! multiversion {
 }
 pub(crate) use multiversion;
 
-/// Accumulators of a dot product: enough for four 512-bit or eight 256-bit registers... and to hide their latency.
-const LANES: usize = 64;
+/// Σ of 16 lanes in a fixed order. Every index is known at compile time, so that the lanes stay in registers.
+#[inline(always)]
+pub(crate) fn sum_16(mut lanes: [f32; 16]) -> f32 {
+    for i in 0..8 {
+        lanes[i] += lanes[i + 8];
+    }
+    for i in 0..4 {
+        lanes[i] += lanes[i + 4];
+    }
+    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+}
 
 /// Σ a·b, with a fixed order of summation (the same on every call with the same lengths).
 #[inline(always)]
 pub(crate) fn dot_body<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    let (a_chunks, a_rest) = a.as_chunks::<64>();
+    let (b_chunks, b_rest) = b.as_chunks::<64>();
+    // Four independent sums hide the latency of a multiply-add.
+    let (mut s0, mut s1, mut s2, mut s3) = ([0f32; 16], [0f32; 16], [0f32; 16], [0f32; 16]);
     for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for i in 0..LANES {
-            sums[i] = multiply_add::<FMA>(a[i], b[i], sums[i]);
+        for i in 0..16 {
+            s0[i] = multiply_add::<FMA>(a[i], b[i], s0[i]);
+            s1[i] = multiply_add::<FMA>(a[i + 16], b[i + 16], s1[i]);
+            s2[i] = multiply_add::<FMA>(a[i + 32], b[i + 32], s2[i]);
+            s3[i] = multiply_add::<FMA>(a[i + 48], b[i + 48], s3[i]);
         }
     }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            sums[i] += sums[i + width];
-        }
-        width /= 2;
+    for i in 0..16 {
+        s0[i] = (s0[i] + s1[i]) + (s2[i] + s3[i]);
     }
-    a_rest.iter().zip(b_rest).fold(sums[0], |sum, (a, b)| multiply_add::<FMA>(*a, *b, sum))
+    a_rest.iter().zip(b_rest).fold(sum_16(s0), |sum, (a, b)| multiply_add::<FMA>(*a, *b, sum))
 }
 
 multiversion! {
