@@ -1,1 +1,33 @@
 //! Fine-tuning: recipes, objectives, optimiser, checkpoints and runs.
+//!
+//! A [`Recipe`] says how to train; a [`RunFolder`] is one execution of it on disk, and the whole interface to that
+//! execution: the screen, a shell and a remote job read and write the same files. [`Trainer`] drives an [`Objective`]
+//! step by step in a thread of its own and tells what happens as [`Event`]s. Everything that is drawn at random comes
+//! from [`rng`], a pure function of seed, stream and counter, so a run that was killed resumes to the same weights.
+//!
+//! This room knows no terminal, and nothing of evaluation.
+
+mod batches;
+mod checkpoint;
+mod data;
+mod error;
+mod objective;
+mod optimizer;
+mod recipe;
+pub mod rng;
+mod run;
+mod schedule;
+mod trainer;
+
+pub use batches::BatchPlan;
+pub use checkpoint::{Checkpoint, Progress};
+pub use data::{DataSummary, Encoder, Example, TokenizedExample, examples_digest, split_dev, tokenize};
+pub use error::TrainingError;
+pub use objective::{Gradients, Objective};
+pub use optimizer::AdamW;
+pub use recipe::{
+    DataSettings, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe, RecipeError, ScheduleName,
+};
+pub use run::{RunFolder, RunId, RunInfo, RunState, Status, StepRecord, list_runs, resolve_run, run_info};
+pub use schedule::learning_rate;
+pub use trainer::{CancelFlag, Event, Summary, Trainer};

@@ -1,0 +1,82 @@
+//! What can go wrong in a fine-tuning, in one line for people.
+
+use std::path::PathBuf;
+
+use super::RecipeError;
+
+/// Why a run could not start, or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The recipe is not one.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// Nothing to train on.
+    #[error("there is no accepted {0} to train on; accept some first: logwright review accept --all")]
+    NothingAccepted(&'static str),
+    /// Every example was left out.
+    #[error("none of the {0} examples fits into {1} tokens; raise data.max_length in the recipe")]
+    NothingFits(usize, usize),
+    /// A file of the run could not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the run holds something else than it should.
+    #[error("{path}: {why}", path = path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No run of that name.
+    #[error("there is no one run {0:?} in {path}; see `logwright train list`", path = .1.display())]
+    NoSuchRun(String, PathBuf),
+    /// Another process is working on the run.
+    #[error("run {0} is running already (process {1}); watch it with `logwright train watch {0}`")]
+    AlreadyRunning(String, u32),
+    /// A finished run cannot be resumed.
+    #[error("run {0} is finished; there is nothing to resume")]
+    Finished(String),
+    /// A LoRA matrix that no gradient reaches would silently stay untrained.
+    #[error("no gradient reaches {0}: the model's backward pass is broken, and training stopped before the first step")]
+    NoGradient(String),
+    /// The loss or the gradient is no longer a number.
+    #[error(
+        "{what} is {value} at step {step}; the run stopped with the weights of step {kept}. Lower the learning rate or the clip"
+    )]
+    Diverged {
+        /// `loss` or `gradient norm`.
+        what: &'static str,
+        /// What it is.
+        value: f64,
+        /// In which step.
+        step: usize,
+        /// The last step whose weights are kept.
+        kept: usize,
+    },
+    /// The model or its arithmetic failed.
+    #[error("{0}")]
+    Model(String),
+    /// A tensor operation failed.
+    #[error("tensor arithmetic failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The trainer thread is gone.
+    #[error("the training thread ended unexpectedly: {0}")]
+    Thread(String),
+}
+
+impl TrainingError {
+    /// An error of `path`.
+    pub(super) fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::File { path: path.into(), source }
+    }
+
+    /// Wrong contents of `path`.
+    pub(super) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> Self {
+        Self::Damaged { path: path.into(), why: why.to_string() }
+    }
+}

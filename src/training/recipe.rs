@@ -1,0 +1,322 @@
+//! The settings of a fine-tuning, as a TOML file that people write and a run folder keeps.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What is optimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectiveName {
+    /// Supervised fine-tuning: the likelihood of accepted reasoning.
+    #[default]
+    Sft,
+}
+
+impl ObjectiveName {
+    /// The word for it, as in run ids and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sft => "sft",
+        }
+    }
+}
+
+/// How the learning rate goes on after its warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleName {
+    /// Along half a cosine down to nought.
+    #[default]
+    Cosine,
+    /// In a line down to nought.
+    Linear,
+    /// Not at all.
+    Constant,
+}
+
+/// The settings of a fine-tuning. Every field has a default, so an empty file is a recipe.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// What is optimised.
+    pub objective: ObjectiveName,
+    /// The model to start from: a name that `model list` knows, or a path. Absent: the project's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Decides everything that is drawn at random.
+    pub seed: u64,
+    /// The adapter that is trained.
+    pub lora: LoraRecipe,
+    /// What is trained on, and how it is cut into batches.
+    pub data: DataSettings,
+    /// How the weights move.
+    pub optimizer: OptimizerSettings,
+    /// How long, and how often the work is saved.
+    pub length: LengthSettings,
+}
+
+/// The low-rank adapter (Hu et al. 2021): W·x + (alpha / rank)·B·A·x.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoraRecipe {
+    /// Rank of the update.
+    pub rank: usize,
+    /// Scale of the update; alpha / rank multiplies it.
+    pub alpha: f64,
+    /// Names of the linear layers that get an update.
+    pub targets: Vec<String>,
+}
+
+impl Default for LoraRecipe {
+    fn default() -> Self {
+        let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        Self { rank: 8, alpha: 16.0, targets: targets.map(str::to_owned).to_vec() }
+    }
+}
+
+/// What is trained on, and how it is cut into batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    /// Only these tasks (`anomaly`, `parsing`, …); empty means all.
+    pub tasks: Vec<String>,
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Batches that make one step.
+    pub accumulation: usize,
+    /// Longest example, in tokens; longer ones are cut, and counted.
+    pub max_length: usize,
+    /// Weight of a token of the verdict against one of the reasoning: long reasoning drowns the short verdict.
+    pub answer_weight: f32,
+    /// Share of the examples that is held out to measure the loss on.
+    pub dev_fraction: f64,
+    /// Most examples held out.
+    pub dev_limit: usize,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            batch: 4,
+            accumulation: 1,
+            max_length: 1024,
+            answer_weight: 1.0,
+            dev_fraction: 0.05,
+            dev_limit: 32,
+        }
+    }
+}
+
+/// How the weights move: AdamW.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerSettings {
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate goes on after its warm-up.
+    pub schedule: ScheduleName,
+    /// Steps over which the learning rate rises.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Decay of the mean of the gradients.
+    pub beta1: f64,
+    /// Decay of the mean of their squares.
+    pub beta2: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// Largest norm of a step's gradient; longer ones are scaled down to it. Nought: no clipping.
+    pub clip: f64,
+}
+
+impl Default for OptimizerSettings {
+    fn default() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            schedule: ScheduleName::Cosine,
+            warmup_steps: 4,
+            weight_decay: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip: 1.0,
+        }
+    }
+}
+
+/// How long a run is, and how often its work is saved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LengthSettings {
+    /// Steps of the optimiser. Absent: as many as `epochs` need.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Passes over the data, where `steps` is absent.
+    pub epochs: f64,
+    /// Steps between two checkpoints. Nought: none but that of a cancelled run.
+    pub save_every: usize,
+    /// Checkpoints that are kept, newest first.
+    pub keep_last: usize,
+}
+
+impl Default for LengthSettings {
+    fn default() -> Self {
+        Self { steps: None, epochs: 2.0, save_every: 50, keep_last: 2 }
+    }
+}
+
+/// Why a file is not a recipe.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("{path}: {why}", path = .0.display(), why = .1)]
+    Unreadable(PathBuf, String),
+    /// Not TOML, or TOML of something else.
+    #[error("{path}:{line}: {why}", path = path.display())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where, from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Settings that cannot work.
+    #[error("the recipe cannot work: {}", .0.join("; "))]
+    Invalid(Vec<String>),
+}
+
+impl Recipe {
+    /// Reads and validates a recipe.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is not a recipe (with its line), or asks for what cannot work.
+    pub fn load(path: &Path) -> Result<Self, RecipeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
+        let recipe: Self = toml::from_str(&text).map_err(|error| RecipeError::Syntax {
+            path: path.to_path_buf(),
+            line: error
+                .span()
+                .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count()),
+            why: error.message().trim().replace('\n', " "),
+        })?;
+        recipe.validated()
+    }
+
+    /// The recipe, if its settings can work.
+    ///
+    /// # Errors
+    /// Everything that cannot, at once.
+    pub fn validated(self) -> Result<Self, RecipeError> {
+        let complaints = self.complaints();
+        if complaints.is_empty() { Ok(self) } else { Err(RecipeError::Invalid(complaints)) }
+    }
+
+    /// The recipe as TOML, with every setting written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a recipe is plain data that TOML can hold")
+    }
+
+    /// What cannot work, each with what would.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints = Vec::new();
+        let mut require = |holds: bool, complaint: String| {
+            if !holds {
+                complaints.push(complaint);
+            }
+        };
+        let Self { lora, data, optimizer, length, .. } = self;
+        require((1..=512).contains(&lora.rank), format!("lora.rank = {} (1 to 512)", lora.rank));
+        require(
+            lora.alpha.is_finite() && lora.alpha > 0.0,
+            format!("lora.alpha = {} (a number above nought)", lora.alpha),
+        );
+        require(!lora.targets.is_empty(), "lora.targets is empty (name at least one linear layer)".into());
+        require((1..=1024).contains(&data.batch), format!("data.batch = {} (1 to 1024)", data.batch));
+        require(
+            (1..=4096).contains(&data.accumulation),
+            format!("data.accumulation = {} (1 to 4096)", data.accumulation),
+        );
+        require(data.max_length >= 16, format!("data.max_length = {} (at least 16 tokens)", data.max_length));
+        require(
+            data.answer_weight.is_finite() && data.answer_weight > 0.0,
+            format!("data.answer_weight = {} (a number above nought)", data.answer_weight),
+        );
+        require(
+            (0.0..=0.5).contains(&data.dev_fraction),
+            format!("data.dev_fraction = {} (0 to 0.5)", data.dev_fraction),
+        );
+        require(
+            optimizer.learning_rate > 0.0 && optimizer.learning_rate <= 1.0,
+            format!("optimizer.learning_rate = {} (above 0, at most 1)", optimizer.learning_rate),
+        );
+        require(
+            (0.0..=1.0).contains(&optimizer.weight_decay),
+            format!("optimizer.weight_decay = {} (0 to 1)", optimizer.weight_decay),
+        );
+        for (name, beta) in [("beta1", optimizer.beta1), ("beta2", optimizer.beta2)] {
+            require((0.0..1.0).contains(&beta), format!("optimizer.{name} = {beta} (0 to below 1)"));
+        }
+        require(
+            optimizer.epsilon > 0.0 && optimizer.epsilon <= 1e-2,
+            format!("optimizer.epsilon = {} (above 0, at most 0.01)", optimizer.epsilon),
+        );
+        require(
+            optimizer.clip.is_finite() && optimizer.clip >= 0.0,
+            format!("optimizer.clip = {} (0 for none, or above)", optimizer.clip),
+        );
+        match length.steps {
+            Some(steps) => require(steps >= 1, format!("length.steps = {steps} (at least 1)")),
+            None => require(
+                length.epochs > 0.0 && length.epochs <= 1000.0,
+                format!("length.epochs = {} (above 0, at most 1000)", length.epochs),
+            ),
+        }
+        require(length.keep_last >= 1, format!("length.keep_last = {} (at least 1)", length.keep_last));
+        complaints
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Recipe, RecipeError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).unwrap();
+        Recipe::load(&path)
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default_recipe() {
+        assert_eq!(load("").unwrap(), Recipe::default());
+    }
+
+    #[test]
+    fn a_recipe_survives_its_own_file() {
+        let mut recipe = Recipe { seed: 7, model: Some("qwen".into()), ..Recipe::default() };
+        recipe.length.steps = Some(60);
+        assert_eq!(load(&recipe.to_toml()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_told_with_its_line() {
+        let error = load("seed = 1\n[optimizer]\nlearning_rat = 0.1\n").unwrap_err();
+        let RecipeError::Syntax { line, why, .. } = error else { panic!("{error}") };
+        assert_eq!(line, 3);
+        assert!(why.contains("learning_rat"), "{why}");
+    }
+
+    #[test]
+    fn everything_that_cannot_work_is_told_at_once_on_one_line() {
+        let error = load("[lora]\nrank = 0\n[data]\nbatch = 0\n[length]\nepochs = -1.0\n").unwrap_err().to_string();
+        for part in ["lora.rank = 0", "data.batch = 0", "length.epochs = -1"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(!error.contains('\n'));
+    }
+}

@@ -1,0 +1,327 @@
+//! The folder of a run: the whole interface to it.
+//!
+//! ```text
+//! runs/20261121-104500-sft/
+//!   recipe.toml      the settings, every one written out
+//!   examples.jsonl   what is trained on, frozen at the start
+//!   metrics.jsonl    one line a step
+//!   samples.jsonl    what the model wrote along the way
+//!   status.json      state, step, process; replaced as a whole
+//!   checkpoint-50/   adapter, moments and position, to resume from
+//!   adapter/         the trained weights, in PEFT's layout
+//!   cancel           asks the run to stop, by being there
+//!   lock             held by the process that works on it
+//! ```
+//!
+//! A process that dies lets go of the lock, whatever way it dies: a run that says it is running while nobody holds its
+//! lock was interrupted. Process numbers are only told to people, never relied on.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+mod list;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use list::{RunInfo, list_runs, resolve_run, run_info};
+pub use record::{RunId, RunState, Status, StepRecord};
+
+use super::{Example, ObjectiveName, Recipe, TrainingError};
+
+/// A run's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// Held by the process that works on a run; letting go of it ends the claim.
+#[derive(Debug)]
+pub struct RunLock(#[allow(dead_code, reason = "held, never read: the lock lasts as long as the open file")] File);
+
+impl RunFolder {
+    /// The folder at `path`, which need not exist yet.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// A new folder under `parent`, named after the time; a second run in the same second gets a number.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create_in(parent: &Path, at: Timestamp, objective: ObjectiveName) -> Result<Self, TrainingError> {
+        fs::create_dir_all(parent).map_err(|error| TrainingError::file(parent, error))?;
+        let id = RunId::new(at, objective);
+        for attempt in 1.. {
+            let name = if attempt == 1 { id.to_string() } else { format!("{id}-{attempt}") };
+            let path = parent.join(name);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(TrainingError::file(path, error)),
+            }
+        }
+        unreachable!("the numbers do not end")
+    }
+
+    /// A new folder at exactly `path`, which must not hold a run yet.
+    ///
+    /// # Errors
+    /// When it holds one, or cannot be made.
+    pub fn create_at(path: &Path) -> Result<Self, TrainingError> {
+        fs::create_dir_all(path).map_err(|error| TrainingError::file(path, error))?;
+        let folder = Self::at(path);
+        if folder.recipe_path().exists() {
+            return Err(TrainingError::damaged(path, "there is a run in this folder already; choose another --out"));
+        }
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name.
+    pub fn id(&self) -> RunId {
+        let name = self.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        RunId(name.unwrap_or_else(|| self.path.display().to_string()))
+    }
+
+    /// `recipe.toml`.
+    pub fn recipe_path(&self) -> PathBuf {
+        self.path.join("recipe.toml")
+    }
+
+    /// `adapter/`: the trained weights.
+    pub fn adapter_dir(&self) -> PathBuf {
+        self.path.join("adapter")
+    }
+
+    /// `metrics.jsonl`.
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    fn examples_path(&self) -> PathBuf {
+        self.path.join("examples.jsonl")
+    }
+
+    fn status_path(&self) -> PathBuf {
+        self.path.join("status.json")
+    }
+
+    fn cancel_path(&self) -> PathBuf {
+        self.path.join("cancel")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// Claims the run for this process.
+    ///
+    /// # Errors
+    /// When another process has it, or the lock file cannot be made.
+    pub fn lock(&self) -> Result<RunLock, TrainingError> {
+        let path = self.lock_path();
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| TrainingError::file(&path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock(file)),
+            Err(TryLockError::WouldBlock) => {
+                let pid = self.status().map_or(0, |status| status.pid);
+                Err(TrainingError::AlreadyRunning(self.id().to_string(), pid))
+            }
+            Err(TryLockError::Error(error)) => Err(TrainingError::file(path, error)),
+        }
+    }
+
+    /// Whether a process works on the run.
+    pub fn is_locked(&self) -> bool {
+        let Ok(file) = File::open(self.lock_path()) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Writes the recipe.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), TrainingError> {
+        replace(&self.recipe_path(), recipe.to_toml().as_bytes())
+    }
+
+    /// Reads the recipe.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no recipe.
+    pub fn recipe(&self) -> Result<Recipe, TrainingError> {
+        Ok(Recipe::load(&self.recipe_path())?)
+    }
+
+    /// Freezes what is trained on; gives the bytes as stored.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_examples(&self, examples: &[Example]) -> Result<Vec<u8>, TrainingError> {
+        let mut bytes = Vec::new();
+        for example in examples {
+            serde_json::to_writer(&mut bytes, example)
+                .map_err(|error| TrainingError::damaged(self.examples_path(), error))?;
+            bytes.push(b'\n');
+        }
+        replace(&self.examples_path(), &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads what is trained on, with the bytes as stored.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is no example.
+    pub fn examples(&self) -> Result<(Vec<Example>, Vec<u8>), TrainingError> {
+        let path = self.examples_path();
+        let bytes = fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
+        let examples = bytes
+            .split(|&byte| byte == b'\n')
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty())
+            .map(|(at, line)| {
+                serde_json::from_slice(line)
+                    .map_err(|error| TrainingError::damaged(&path, format!("line {}: {error}", at + 1)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok((examples, bytes))
+    }
+
+    /// Replaces `status.json`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_status(&self, status: &Status) -> Result<(), TrainingError> {
+        let bytes =
+            serde_json::to_vec_pretty(status).map_err(|error| TrainingError::damaged(self.status_path(), error))?;
+        replace(&self.status_path(), &bytes)
+    }
+
+    /// `status.json`, with the state as it is: a run whose process died is interrupted.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn status(&self) -> Result<Status, TrainingError> {
+        let path = self.status_path();
+        let bytes = fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
+        let mut status: Status =
+            serde_json::from_slice(&bytes).map_err(|error| TrainingError::damaged(&path, error))?;
+        if status.state == RunState::Running && !self.is_locked() {
+            status.state = RunState::Interrupted;
+        }
+        Ok(status)
+    }
+
+    /// Adds a line to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append_step(&self, record: &StepRecord) -> Result<(), TrainingError> {
+        append_line(&self.metrics_path(), record)
+    }
+
+    /// Adds a line to `samples.jsonl`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append_sample(&self, sample: &impl Serialize) -> Result<(), TrainingError> {
+        append_line(&self.path.join("samples.jsonl"), sample)
+    }
+
+    /// The steps recorded so far; a last line that is still being written is left out.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn steps(&self) -> Result<Vec<StepRecord>, TrainingError> {
+        read_lines(&self.metrics_path())
+    }
+
+    /// Drops what was recorded after `step`: those steps are about to be done again.
+    ///
+    /// # Errors
+    /// When the file cannot be rewritten.
+    pub fn rewind_steps(&self, step: usize) -> Result<(), TrainingError> {
+        let mut bytes = Vec::new();
+        for record in self.steps()?.iter().filter(|record| record.step <= step) {
+            serde_json::to_writer(&mut bytes, record)
+                .map_err(|error| TrainingError::damaged(self.metrics_path(), error))?;
+            bytes.push(b'\n');
+        }
+        replace(&self.metrics_path(), &bytes)
+    }
+
+    /// Asks whatever process works on the run to stop after its present step.
+    ///
+    /// # Errors
+    /// When the request cannot be written.
+    pub fn request_cancel(&self) -> Result<(), TrainingError> {
+        replace(&self.cancel_path(), b"")
+    }
+
+    /// Whether someone asked the run to stop.
+    pub fn cancel_requested(&self) -> bool {
+        self.cancel_path().exists()
+    }
+
+    /// Forgets a request to stop.
+    pub fn clear_cancel(&self) {
+        // It is fine if there was none.
+        let _ = fs::remove_file(self.cancel_path());
+    }
+}
+
+/// Writes a file so that a reader, or a crash, sees the old or the new one and nothing between.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&partial, path)
+    };
+    write().map_err(|error| TrainingError::file(path, error))
+}
+
+fn append_line(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
+    let mut line = serde_json::to_vec(value).map_err(|error| TrainingError::damaged(path, error))?;
+    line.push(b'\n');
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(&line))
+        .map_err(|error| TrainingError::file(path, error))
+}
+
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrainingError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(TrainingError::file(path, error)),
+    };
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    bytes[..whole]
+        .split(|&byte| byte == b'\n')
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(at, line)| {
+            serde_json::from_slice(line)
+                .map_err(|error| TrainingError::damaged(path, format!("line {}: {error}", at + 1)))
+        })
+        .collect()
+}

@@ -1,0 +1,62 @@
+//! The runs of a project, and which one someone means.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{RunFolder, RunId, Status};
+use crate::training::{ObjectiveName, TrainingError};
+
+/// A run, as lists show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunInfo {
+    /// Its name.
+    pub run: RunId,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What it optimises.
+    pub objective: ObjectiveName,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: Status,
+    /// Loss of its last step.
+    pub loss: Option<f64>,
+}
+
+/// Every run under `parent`, newest first; folders that hold no run are passed over.
+pub fn list_runs(parent: &Path) -> Vec<RunInfo> {
+    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
+    let mut runs: Vec<RunInfo> = entries.flatten().filter_map(|entry| run_info(&RunFolder::at(entry.path()))).collect();
+    runs.sort_by(|a, b| b.run.cmp(&a.run));
+    runs
+}
+
+/// What a list shows of the run in `folder`; `None` if there is none.
+pub fn run_info(folder: &RunFolder) -> Option<RunInfo> {
+    let status = folder.status().ok()?;
+    let objective = folder.recipe().map(|recipe| recipe.objective).unwrap_or_default();
+    let loss = folder.steps().ok().and_then(|steps| steps.last().map(|record| record.loss));
+    Some(RunInfo { run: folder.id(), dir: folder.path().to_path_buf(), objective, status, loss })
+}
+
+/// The run that someone means: a folder's path, an id under `parent`, the start of one, or `latest`.
+///
+/// # Errors
+/// When there is no such run, or several.
+pub fn resolve_run(parent: &Path, name: &str) -> Result<RunFolder, TrainingError> {
+    let direct = RunFolder::at(name);
+    if direct.recipe_path().is_file() {
+        return Ok(direct);
+    }
+    let inside = RunFolder::at(parent.join(name));
+    if !name.is_empty() && inside.recipe_path().is_file() {
+        return Ok(inside);
+    }
+    let runs = list_runs(parent);
+    let mut meant = runs.iter().filter(|run| name == "latest" || run.run.as_str().starts_with(name));
+    match (meant.next(), meant.next()) {
+        (Some(run), rest) if name == "latest" || rest.is_none() => Ok(RunFolder::at(&run.dir)),
+        _ => Err(TrainingError::NoSuchRun(name.to_owned(), parent.to_path_buf())),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a run's folder records: its name, where it stands, and its steps.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::training::ObjectiveName;
+
+/// The name of a run, such as `20261121-104500-sft`: when it started (UTC) and what it optimises.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub(super) String);
+
+impl RunId {
+    /// The id of a run that starts at `at`.
+    pub fn new(at: Timestamp, objective: ObjectiveName) -> Self {
+        Self(format!("{}-{}", at.strftime("%Y%m%d-%H%M%S"), objective.as_str()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// A process works on it.
+    Running,
+    /// All its steps are done.
+    Finished,
+    /// Someone stopped it; it can be resumed.
+    Cancelled,
+    /// It stopped by itself; `message` says why.
+    Failed,
+    /// Its process died; it can be resumed from its last checkpoint. Never written, only found.
+    Interrupted,
+}
+
+impl RunState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// `status.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Where the run stands.
+    pub state: RunState,
+    /// Steps done.
+    pub step: usize,
+    /// Steps to do in all; nought until the data is counted.
+    pub steps: usize,
+    /// The process that works, or worked last, on it.
+    pub pid: u32,
+    /// When it was first started.
+    pub started: Timestamp,
+    /// When this was written.
+    pub updated: Timestamp,
+    /// Seconds that the rest takes at the present pace.
+    pub eta_seconds: Option<f64>,
+    /// Why it failed.
+    pub message: Option<String>,
+}
+
+/// A line of `metrics.jsonl`: one step of the optimiser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Number of the step, from 1.
+    pub step: usize,
+    /// Mean loss of the step's batches, in nats a token (weighted).
+    pub loss: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// Tokens that went through the model, prompts included.
+    pub tokens: usize,
+    /// Passes over the data, after the step.
+    pub epoch: f64,
+    /// Seconds that the step took.
+    pub seconds: f64,
+    /// Tokens a second.
+    pub tokens_per_second: f64,
+    /// Mean loss over what is held out, where it was measured after this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev_loss: Option<f64>,
+}

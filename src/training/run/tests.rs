@@ -1,0 +1,79 @@
+use super::*;
+
+fn record(step: usize, loss: f64) -> StepRecord {
+    StepRecord {
+        step,
+        loss,
+        learning_rate: 1e-3,
+        gradient_norm: 0.5,
+        tokens: 100,
+        epoch: 0.1,
+        seconds: 0.5,
+        tokens_per_second: 200.0,
+        dev_loss: None,
+    }
+}
+
+fn status(state: RunState) -> Status {
+    let at = Timestamp::UNIX_EPOCH;
+    Status { state, step: 3, steps: 9, pid: 1, started: at, updated: at, eta_seconds: None, message: None }
+}
+
+#[test]
+fn a_run_is_named_after_its_start_and_two_in_a_second_differ() {
+    let folder = tempfile::tempdir().unwrap();
+    let at: Timestamp = "2026-11-21T10:45:00Z".parse().unwrap();
+    let first = RunFolder::create_in(folder.path(), at, ObjectiveName::Sft).unwrap();
+    let second = RunFolder::create_in(folder.path(), at, ObjectiveName::Sft).unwrap();
+    assert_eq!(first.id().as_str(), "20261121-104500-sft");
+    assert_eq!(second.id().as_str(), "20261121-104500-sft-2");
+}
+
+#[test]
+fn a_run_that_says_it_runs_while_nobody_holds_it_was_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::create_at(folder.path()).unwrap();
+    run.write_status(&status(RunState::Running)).unwrap();
+    let lock = run.lock().unwrap();
+    assert_eq!(run.status().unwrap().state, RunState::Running);
+    assert!(matches!(run.lock(), Err(TrainingError::AlreadyRunning(..))));
+    drop(lock);
+    assert_eq!(run.status().unwrap().state, RunState::Interrupted);
+}
+
+#[test]
+fn a_half_written_line_is_not_yet_a_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunFolder::at(folder.path());
+    run.append_step(&record(1, 2.0)).unwrap();
+    run.append_step(&record(2, 1.5)).unwrap();
+    let mut file = OpenOptions::new().append(true).open(run.metrics_path()).unwrap();
+    file.write_all(b"{\"step\":3,\"lo").unwrap();
+    assert_eq!(run.steps().unwrap().iter().map(|record| record.step).collect::<Vec<_>>(), [1, 2]);
+    run.rewind_steps(1).unwrap();
+    run.append_step(&record(2, 1.4)).unwrap();
+    assert_eq!(run.steps().unwrap()[1].loss, 1.4);
+}
+
+#[test]
+fn a_run_is_meant_by_its_id_the_start_of_it_or_latest() {
+    let parent = tempfile::tempdir().unwrap();
+    for at in ["2026-11-21T10:45:00Z", "2026-11-22T10:45:00Z"] {
+        let run = RunFolder::create_in(parent.path(), at.parse().unwrap(), ObjectiveName::Sft).unwrap();
+        run.write_recipe(&Recipe::default()).unwrap();
+        run.write_status(&status(RunState::Finished)).unwrap();
+    }
+    let id = |name: &str| resolve_run(parent.path(), name).map(|run| run.id().to_string());
+    assert_eq!(id("20261121-104500-sft").unwrap(), "20261121-104500-sft");
+    assert_eq!(id("20261122").unwrap(), "20261122-104500-sft");
+    assert_eq!(id("latest").unwrap(), "20261122-104500-sft");
+    assert!(id("2026112").unwrap_err().to_string().contains("train list"));
+    assert_eq!(list_runs(parent.path()).len(), 2);
+}
+
+#[test]
+fn a_folder_with_a_run_is_not_used_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    RunFolder::create_at(folder.path()).unwrap().write_recipe(&Recipe::default()).unwrap();
+    assert!(RunFolder::create_at(folder.path()).is_err());
+}

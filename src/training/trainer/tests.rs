@@ -1,0 +1,212 @@
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{Device, Var};
+
+use super::*;
+
+/// A line through points: the loss is the mean squared error.
+struct Line {
+    parameters: Vec<(String, Var)>,
+    points: Vec<(f32, f32)>,
+    drop_gradient: bool,
+    nan_after: Option<usize>,
+    calls: Cell<usize>,
+}
+
+impl Line {
+    fn new() -> Self {
+        let var = |value: f32| Var::from_slice(&[value], 1, &Device::Cpu).unwrap();
+        Self {
+            parameters: vec![("slope".into(), var(0.0)), ("offset".into(), var(0.0))],
+            points: (0..24).map(|i| (i as f32 / 10.0, 0.7 * i as f32 / 10.0 - 0.2)).collect(),
+            drop_gradient: false,
+            nan_after: None,
+            calls: Cell::new(0),
+        }
+    }
+
+    fn load(folder: &Path) -> Self {
+        let line = Self::new();
+        let tensors = candle_core::safetensors::load(folder.join("line.safetensors"), &Device::Cpu).unwrap();
+        for (name, var) in &line.parameters {
+            var.set(&tensors[name]).unwrap();
+        }
+        line
+    }
+
+    fn bits(&self) -> Vec<u32> {
+        self.parameters.iter().map(|(_, var)| var.to_vec1::<f32>().unwrap()[0].to_bits()).collect()
+    }
+}
+
+impl Objective for Line {
+    fn parameters(&self) -> &[(String, Var)] {
+        &self.parameters
+    }
+
+    fn examples(&self) -> usize {
+        self.points.len()
+    }
+
+    fn tokens(&self, _: usize) -> usize {
+        1
+    }
+
+    fn weight(&self, examples: &[usize]) -> f64 {
+        examples.len() as f64
+    }
+
+    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<(f64, Gradients), TrainingError> {
+        self.calls.set(self.calls.get() + 1);
+        if self.nan_after.is_some_and(|calls| self.calls.get() > calls) {
+            return Ok((f64::NAN, self.parameters.iter().map(|(_, v)| Some(v.as_tensor().clone())).collect()));
+        }
+        let column = |f: fn(&(f32, f32)) -> f32| {
+            let values: Vec<f32> = examples.iter().map(|&i| f(&self.points[i])).collect();
+            Tensor::from_vec(values, examples.len(), &Device::Cpu)
+        };
+        let (x, y) = (column(|p| p.0)?, column(|p| p.1)?);
+        let fit = x.broadcast_mul(&self.parameters[0].1)?.broadcast_add(&self.parameters[1].1)?;
+        let loss = ((fit - y)?.sqr()?.sum_all()? / normaliser)?;
+        let store = loss.backward()?;
+        let mut gradients: Gradients =
+            self.parameters.iter().map(|(_, var)| store.get(var.as_tensor()).cloned()).collect();
+        if self.drop_gradient {
+            gradients[1] = None;
+        }
+        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+    }
+
+    fn dev_loss(&self, _: &dyn Fn() -> bool) -> Result<Option<f64>, TrainingError> {
+        Ok(None)
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), TrainingError> {
+        std::fs::create_dir_all(folder).map_err(|error| TrainingError::file(folder, error))?;
+        let tensors: HashMap<String, Tensor> =
+            self.parameters.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        Ok(candle_core::safetensors::save(&tensors, folder.join("line.safetensors"))?)
+    }
+}
+
+fn recipe(steps: usize) -> Recipe {
+    let mut recipe = Recipe::default();
+    recipe.optimizer.learning_rate = 0.05;
+    recipe.length.steps = Some(steps);
+    recipe.length.save_every = 10;
+    recipe
+}
+
+fn train(
+    line: &Line,
+    recipe: &Recipe,
+    folder: &RunFolder,
+    cancel_at: Option<usize>,
+    from: Option<&Checkpoint>,
+) -> Result<Summary, TrainingError> {
+    let cancel = CancelFlag::default();
+    let events = |event: Event| {
+        if let Event::Step { record, .. } = event
+            && Some(record.step) == cancel_at
+        {
+            cancel.cancel();
+        }
+    };
+    let trainer = Trainer {
+        folder,
+        recipe,
+        data: DataSummary { examples: line.points.len(), ..DataSummary::default() },
+        examples_sha256: "points".into(),
+        started: Timestamp::UNIX_EPOCH,
+        events: &events,
+        cancel: &cancel,
+    };
+    trainer.run(line, from)
+}
+
+#[test]
+fn the_loss_falls_and_the_folder_tells_the_story() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let summary = train(&Line::new(), &recipe(40), &folder, None, None).unwrap();
+    assert_eq!((summary.status, summary.steps, summary.loss.len()), (RunState::Finished, 40, 40));
+    assert!(summary.last_loss.unwrap() < 0.5 * summary.first_loss.unwrap());
+    assert_eq!(folder.steps().unwrap().len(), 40);
+    assert_eq!(folder.status().unwrap().state, RunState::Finished);
+    assert!(folder.adapter_dir().is_dir());
+    // Two are kept: those of step 30 and of the end.
+    assert!(!temporary.path().join("checkpoint-20").exists());
+    assert!(temporary.path().join("checkpoint-30").is_dir() && temporary.path().join("checkpoint-40").is_dir());
+}
+
+#[test]
+fn a_cancelled_run_resumes_to_the_weights_of_an_uninterrupted_one() {
+    let (straight, stopped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = Line::new();
+    let uninterrupted = train(&whole, &recipe(40), &RunFolder::at(straight.path()), None, None).unwrap();
+    let folder = RunFolder::at(stopped.path());
+    let summary = train(&Line::new(), &recipe(40), &folder, Some(17), None).unwrap();
+    assert_eq!((summary.status, summary.steps), (RunState::Cancelled, 17));
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    let resumed = Line::load(&checkpoint.adapter_dir());
+    let summary = train(&resumed, &recipe(40), &folder, None, Some(&checkpoint)).unwrap();
+    assert_eq!(resumed.bits(), whole.bits());
+    assert_eq!(summary.loss, uninterrupted.loss);
+}
+
+#[test]
+fn a_killed_run_resumes_from_its_last_checkpoint_and_forgets_the_steps_after_it() {
+    let (straight, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let whole = Line::new();
+    train(&whole, &recipe(40), &RunFolder::at(straight.path()), None, None).unwrap();
+    let folder = RunFolder::at(killed.path());
+    train(&Line::new(), &recipe(40), &folder, Some(25), None).unwrap();
+    // As if killed in step 25: its checkpoint was never written, and another only half.
+    std::fs::remove_dir_all(killed.path().join("checkpoint-25")).unwrap();
+    std::fs::create_dir_all(killed.path().join("checkpoint-25.partial")).unwrap();
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    assert_eq!(checkpoint.progress.step, 20);
+    let resumed = Line::load(&checkpoint.adapter_dir());
+    let summary = train(&resumed, &recipe(40), &folder, None, Some(&checkpoint)).unwrap();
+    assert_eq!((resumed.bits(), summary.loss.len()), (whole.bits(), 40));
+}
+
+#[test]
+fn accumulated_batches_move_as_one_large_batch() {
+    let (one, many) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (large, small) = (Line::new(), Line::new());
+    let mut of_six = recipe(12);
+    of_six.data.batch = 6;
+    let mut of_three = recipe(12);
+    (of_three.data.batch, of_three.data.accumulation) = (3, 2);
+    // 24 points, so that both plans cut an epoch at the same places.
+    let summaries = [(&large, &of_six, &one), (&small, &of_three, &many)]
+        .map(|(line, recipe, folder)| train(line, recipe, &RunFolder::at(folder.path()), None, None).unwrap());
+    for (a, b) in summaries[0].loss.iter().zip(&summaries[1].loss).take(3) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+#[test]
+fn a_parameter_that_no_gradient_reaches_stops_the_run_before_it_begins() {
+    let temporary = tempfile::tempdir().unwrap();
+    let line = Line { drop_gradient: true, ..Line::new() };
+    let error = train(&line, &recipe(5), &RunFolder::at(temporary.path()), None, None).unwrap_err();
+    assert!(error.to_string().contains("no gradient reaches offset"), "{error}");
+    assert_eq!(line.bits(), Line::new().bits());
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_with_the_last_good_weights() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let line = Line { nan_after: Some(13), ..Line::new() };
+    let error = train(&line, &recipe(40), &folder, None, None).unwrap_err();
+    assert!(error.to_string().starts_with("loss is NaN at step 14"), "{error}");
+    let status = folder.status().unwrap();
+    assert_eq!((status.state, status.step), (RunState::Failed, 13));
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    assert_eq!((checkpoint.progress.step, Line::load(&checkpoint.adapter_dir()).bits()), (13, line.bits()));
+}
