@@ -1,9 +1,24 @@
 //! What a model is worth on a task: metrics, baselines, reports.
+//!
+//! [`evaluate_anomaly`] asks a [`Predictor`] – the model, or a baseline such as [`KeywordRule`] – about every [`Item`] of
+//! a file and gives a [`Report`]. Every number in it says of what it is: which class or average, of how many items, at
+//! which prevalence. [`step_through`] lays a single answer of the model out to be looked at. This room knows no terminal,
+//! and nothing of training.
 
+mod anomaly;
 mod asking;
+mod items;
+mod keyword;
+mod metrics;
+mod report;
 mod stepping;
 
+pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::AskError;
+pub use items::{Item, Items, ItemsError, Truth, is_worded, read_items};
+pub use keyword::KeywordRule;
+pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
+pub use report::{Baseline, Mistake, Report, Section};
 pub use stepping::{
     ALTERNATIVES, Asked, Asking, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace, lay_out,
     step_through,
