@@ -4,13 +4,17 @@
 //! `--json` a subcommand prints one object on standard output, also when it then exits with 1 for rows it left out.
 
 mod agreement;
+mod base;
+mod evaluate;
 mod import;
 mod init;
+mod interrupt;
 mod manual;
 mod output;
 mod patch;
 mod review;
 mod rule;
+mod train;
 mod vote;
 
 use std::fmt;
@@ -58,6 +62,10 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
     Patch(patch::PatchArgs),
+    /// Fine-tune the model, and look after its runs
+    Train(train::TrainArgs),
+    /// What a model or a baseline is worth on labelled logs
+    Evaluate(evaluate::EvaluateArgs),
     /// Print a completion script for a shell
     Completions(manual::CompletionsArgs),
     /// Print the manual page
@@ -175,6 +183,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Patch(args)) => patch::run(&args, &context),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
+        Some(Command::Train(args)) => train::run(&args, &context),
+        Some(Command::Evaluate(args)) => evaluate::run(&args, &context),
     }
 }
 

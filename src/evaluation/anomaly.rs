@@ -1,6 +1,7 @@
 //! Anomaly detection: is this log normal or abnormal?
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::{Baseline, Item, Items, KeywordRule, Mistake, Outcome, Report, Scores, Section, is_worded};
@@ -13,6 +14,8 @@ pub struct Prediction {
     pub label: Option<Label>,
     /// The whole answer.
     pub text: String,
+    /// Bytes at the end of the log that the predictor could not read.
+    pub bytes_cut: usize,
 }
 
 /// Something that judges logs.
@@ -30,14 +33,16 @@ pub trait Predictor {
         None
     }
 
-    /// How many logs it likes to be asked about at once.
-    fn batch(&self) -> usize;
-
-    /// What it says of each of `logs`, in their order. May stop early, with an error, once `cancelled`.
+    /// What it says of each of `logs`, in their order. `watch` is told how many are answered so far, now and then, and
+    /// may ask to stop.
     ///
     /// # Errors
-    /// When it cannot answer at all.
-    fn predict(&self, logs: &[&str], cancelled: &dyn Fn() -> bool) -> Result<Vec<Prediction>, EvaluationError>;
+    /// [`EvaluationError::Cancelled`] when it was asked to stop; else when it cannot answer at all.
+    fn predict(
+        &self,
+        logs: &[&str],
+        watch: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Prediction>, EvaluationError>;
 }
 
 /// Someone stopped the evaluation.
@@ -63,10 +68,6 @@ pub struct Progress {
     pub done: usize,
     /// Items in all.
     pub of: usize,
-    /// Answers that were right.
-    pub right: usize,
-    /// Answers that could not be read.
-    pub unparsed: usize,
     /// Answers a second so far.
     pub items_per_second: f64,
 }
@@ -100,23 +101,19 @@ pub fn evaluate_anomaly(
 ) -> Result<Report, EvaluationError> {
     let chosen = selection.of(&items.items);
     let begin = Instant::now();
-    let mut answers: Vec<Prediction> = Vec::with_capacity(chosen.len());
-    let (mut right, mut unparsed) = (0, 0);
-    for batch in chosen.chunks(predictor.batch().max(1)) {
-        if cancelled() {
-            return Err(Cancelled.into());
-        }
-        let logs: Vec<&str> = batch.iter().map(|item| item.input.as_str()).collect();
-        let said = predictor.predict(&logs, cancelled)?;
-        if said.len() != batch.len() {
-            let why = format!("{} answered {} of {} logs", predictor.name(), said.len(), batch.len());
-            return Err(EvaluationError::Predictor(why));
-        }
-        right += said.iter().zip(batch).filter(|(said, item)| said.label == Some(item.truth)).count();
-        unparsed += said.iter().filter(|said| said.label.is_none()).count();
-        answers.extend(said);
-        let items_per_second = answers.len() as f64 / begin.elapsed().as_secs_f64().max(1e-9);
-        progress(Progress { done: answers.len(), of: chosen.len(), right, unparsed, items_per_second });
+    let logs: Vec<&str> = chosen.iter().map(|item| item.input.as_str()).collect();
+    let mut watch = |done: usize| {
+        let items_per_second = done as f64 / begin.elapsed().as_secs_f64().max(1e-9);
+        progress(Progress { done, of: logs.len(), items_per_second });
+        if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    if watch(0).is_break() {
+        return Err(Cancelled.into());
+    }
+    let answers = predictor.predict(&logs, &mut watch)?;
+    if answers.len() != logs.len() {
+        let why = format!("{} answered {} of {} logs", predictor.name(), answers.len(), logs.len());
+        return Err(EvaluationError::Predictor(why));
     }
     let seconds = begin.elapsed().as_secs_f64();
 
@@ -140,6 +137,7 @@ pub fn evaluate_anomaly(
         worded: section("worded", &|item| is_worded(&item.input)),
         by_dataset: datasets.into_iter().map(|name| section(name, &|item| item.dataset == name)).collect(),
         baselines: baselines(&all),
+        cut: answers.iter().filter(|said| said.bytes_cut > 0).count(),
         skipped: items.items.len() - chosen.len(),
         rejected: items.rejected.clone(),
         seconds,
@@ -184,12 +182,16 @@ impl Predictor for KeywordRule {
         Self::NAME
     }
 
-    fn batch(&self) -> usize {
-        1024
-    }
-
-    fn predict(&self, logs: &[&str], _: &dyn Fn() -> bool) -> Result<Vec<Prediction>, EvaluationError> {
-        Ok(logs.iter().map(|log| Prediction { label: Some(self.judge(log)), text: String::new() }).collect())
+    fn predict(
+        &self,
+        logs: &[&str],
+        watch: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Vec<Prediction>, EvaluationError> {
+        let answers = logs
+            .iter()
+            .map(|log| Prediction { label: Some(self.judge(log)), text: String::new(), bytes_cut: 0 })
+            .collect();
+        if watch(logs.len()).is_break() { Err(Cancelled.into()) } else { Ok(answers) }
     }
 }
 
@@ -208,16 +210,19 @@ mod tests {
             "gloomy"
         }
 
-        fn batch(&self) -> usize {
-            2
-        }
-
-        fn predict(&self, logs: &[&str], _: &dyn Fn() -> bool) -> Result<Vec<Prediction>, EvaluationError> {
-            let say = |log: &&str| Prediction {
-                label: (!log.contains("mumble")).then_some(Label::Abnormal),
-                text: "…".into(),
+        fn predict(
+            &self,
+            logs: &[&str],
+            watch: &mut dyn FnMut(usize) -> ControlFlow<()>,
+        ) -> Result<Vec<Prediction>, EvaluationError> {
+            let say = |(at, log): (usize, &&str)| {
+                let label = (!log.contains("mumble")).then_some(Label::Abnormal);
+                match watch(at + 1) {
+                    ControlFlow::Break(()) => Err(Cancelled.into()),
+                    ControlFlow::Continue(()) => Ok(Prediction { label, text: "…".into(), bytes_cut: 0 }),
+                }
             };
-            Ok(logs.iter().map(say).collect())
+            logs.iter().enumerate().map(say).collect()
         }
     }
 
@@ -246,7 +251,7 @@ mod tests {
         let mut seen = Vec::new();
         let report =
             evaluate_anomaly(&items, Selection::default(), &Gloomy, &mut |p| seen.push(p.done), &|| false).unwrap();
-        assert_eq!(seen, [2, 3]);
+        assert_eq!(seen, [0, 1, 2, 3]);
         assert_eq!((report.scores.n, report.worded.scores.n, report.scores.unparsed.abnormal), (3, 2, 1));
         assert_eq!(report.by_dataset.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["bgl", "spirit"]);
         assert_eq!(report.errors.iter().map(|mistake| mistake.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);

@@ -10,6 +10,7 @@ mod asking;
 mod items;
 mod keyword;
 mod metrics;
+mod model_predictor;
 mod report;
 mod stepping;
 
@@ -18,6 +19,7 @@ pub use asking::AskError;
 pub use items::{Item, Items, ItemsError, Truth, is_worded, read_items};
 pub use keyword::KeywordRule;
 pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
+pub use model_predictor::ModelPredictor;
 pub use report::{Baseline, Mistake, Report, Section};
 pub use stepping::{
     ALTERNATIVES, Asked, Asking, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace, lay_out,

@@ -32,6 +32,8 @@ pub struct Report {
     pub by_dataset: Vec<Section>,
     /// What simpler predictors score on the same items.
     pub baselines: Vec<Baseline>,
+    /// Items whose end was not read, because it did not fit the model's context.
+    pub cut: usize,
     /// Items of the file that were not evaluated, because of a limit.
     pub skipped: usize,
     /// Rows of the file that could not be used.

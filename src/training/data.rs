@@ -65,7 +65,10 @@ pub trait Encoder {
     fn completion(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, TrainingError>;
 
     /// The token that ends a turn.
-    fn end_of_turn(&self) -> u32;
+    ///
+    /// # Errors
+    /// When the model has none.
+    fn end_of_turn(&self) -> Result<u32, TrainingError>;
 }
 
 /// An example as tokens.
@@ -116,6 +119,7 @@ pub fn tokenize(
 ) -> Result<(Vec<TokenizedExample>, DataSummary), TrainingError> {
     let mut summary = DataSummary::default();
     let mut tokenized = Vec::with_capacity(examples.len());
+    let end_of_turn = encoder.end_of_turn()?;
     for example in examples {
         let mut tokens = encoder.prompt(&example.turns)?;
         let mut weights = vec![0.0; tokens.len()];
@@ -126,7 +130,7 @@ pub fn tokenize(
             tokens.push(token);
             weights.push(if is_verdict { settings.answer_weight } else { 1.0 });
         }
-        tokens.push(encoder.end_of_turn());
+        tokens.push(end_of_turn);
         weights.push(1.0);
 
         summary.longest = summary.longest.max(tokens.len());
@@ -213,8 +217,8 @@ pub(super) mod tests {
             Ok(text.bytes().enumerate().map(|(at, byte)| (u32::from(byte), at..at + 1)).collect())
         }
 
-        fn end_of_turn(&self) -> u32 {
-            1001
+        fn end_of_turn(&self) -> Result<u32, TrainingError> {
+            Ok(1001)
         }
     }
 

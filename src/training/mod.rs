@@ -17,6 +17,8 @@ mod recipe;
 pub mod rng;
 mod run;
 mod schedule;
+mod sft;
+mod start;
 mod trainer;
 
 pub use batches::BatchPlan;
@@ -30,4 +32,6 @@ pub use recipe::{
 };
 pub use run::{RunFolder, RunId, RunInfo, RunState, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;
+pub use sft::Sft;
+pub use start::{Base, Job, Place, adapter_of_run, resume, start_sft};
 pub use trainer::{CancelFlag, Event, Summary, Trainer};

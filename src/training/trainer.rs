@@ -307,16 +307,10 @@ impl Trainer<'_> {
         eta_seconds: Option<f64>,
         error: Option<&TrainingError>,
     ) -> Result<(), TrainingError> {
-        self.folder.write_status(&Status {
-            state,
-            step,
-            steps,
-            pid: std::process::id(),
-            started: self.started,
-            updated: Timestamp::now(),
-            eta_seconds,
-            message: error.map(ToString::to_string),
-        })
+        let mut status = Status::new(state, step, steps, self.started);
+        status.eta_seconds = eta_seconds;
+        status.message = error.map(ToString::to_string);
+        self.folder.write_status(&status)
     }
 
     fn summary(&self, status: RunState) -> Result<Summary, TrainingError> {

@@ -86,6 +86,14 @@ pub struct Status {
     pub message: Option<String>,
 }
 
+impl Status {
+    /// The status of a run that this process works on, as of now.
+    pub fn new(state: RunState, step: usize, steps: usize, started: Timestamp) -> Self {
+        let (pid, updated) = (std::process::id(), Timestamp::now());
+        Self { state, step, steps, pid, started, updated, eta_seconds: None, message: None }
+    }
+}
+
 /// A line of `metrics.jsonl`: one step of the optimiser.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {

@@ -1,0 +1,132 @@
+//! Supervised fine-tuning: the likelihood of accepted reasoning, given the question.
+//!
+//! With weights w that are nought on the prompt, and N their sum over everything that makes a step:
+//!
+//! ```text
+//! L = −(1/N) · Σ_sequences Σ_i wᵢ · ln p(tokenᵢ | tokens before i)
+//! ```
+//!
+//! Normalised over the step and not batch by batch, so that every token counts the same however a step is cut (as TRL's
+//! `SFTTrainer` does with completion-only loss since its accumulation fix).
+
+use std::ops::Range;
+use std::path::Path;
+
+use candle_core::Var;
+
+use super::{Encoder, Gradients, Objective, TokenizedExample, TrainingError};
+use crate::model::{Adapter, LanguageModel, Message, ModelError, Role, Sequence};
+use crate::reasoning::prompt::{Speaker, Turn};
+
+/// Supervised fine-tuning of an adapter over a frozen model.
+pub struct Sft {
+    model: LanguageModel,
+    adapter: Adapter,
+    parameters: Vec<(String, Var)>,
+    train: Vec<Sequence>,
+    dev: Vec<Sequence>,
+    batch: usize,
+}
+
+impl Sft {
+    /// Trains `adapter` over `model` on `train`; `dev` is only measured on, `batch` sequences at a time.
+    pub fn new(
+        model: LanguageModel,
+        adapter: Adapter,
+        train: Vec<TokenizedExample>,
+        dev: Vec<TokenizedExample>,
+        batch: usize,
+    ) -> Self {
+        let parameters = adapter.parameters();
+        let sequences = |examples: Vec<TokenizedExample>| examples.into_iter().map(sequence).collect();
+        Self { model, adapter, parameters, train: sequences(train), dev: sequences(dev), batch: batch.max(1) }
+    }
+}
+
+fn sequence(example: TokenizedExample) -> Sequence {
+    Sequence { tokens: example.tokens, weights: example.weights }
+}
+
+fn weight(sequence: &Sequence) -> f64 {
+    sequence.weights.iter().map(|&weight| f64::from(weight)).sum()
+}
+
+impl Objective for Sft {
+    fn parameters(&self) -> &[(String, Var)] {
+        &self.parameters
+    }
+
+    fn examples(&self) -> usize {
+        self.train.len()
+    }
+
+    fn tokens(&self, example: usize) -> usize {
+        self.train[example].tokens.len()
+    }
+
+    fn weight(&self, examples: &[usize]) -> f64 {
+        examples.iter().map(|&example| weight(&self.train[example])).sum()
+    }
+
+    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<(f64, Gradients), TrainingError> {
+        let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
+        let found = self.model.loss(&batch, &self.adapter, normaliser as f32)?;
+        Ok((f64::from(found.loss), found.gradients.into_iter().map(Some).collect()))
+    }
+
+    fn dev_loss(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<f64>, TrainingError> {
+        let total: f64 = self.dev.iter().map(weight).sum();
+        if self.dev.is_empty() {
+            return Ok(None);
+        }
+        let mut loss = 0.0;
+        for batch in self.dev.chunks(self.batch) {
+            if cancelled() {
+                return Ok(None);
+            }
+            loss += f64::from(self.model.loss_only(batch, Some(&self.adapter), total as f32)?);
+        }
+        Ok(Some(loss))
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), TrainingError> {
+        Ok(self.adapter.save(folder)?)
+    }
+}
+
+impl From<ModelError> for TrainingError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(error.to_string())
+    }
+}
+
+impl Encoder for LanguageModel {
+    fn prompt(&self, turns: &[Turn]) -> Result<Vec<u32>, TrainingError> {
+        let message = |turn: &Turn| {
+            let role = match turn.speaker {
+                Speaker::System => Role::System,
+                Speaker::User => Role::User,
+                Speaker::Assistant => Role::Assistant,
+            };
+            Message::new(role, turn.text.clone())
+        };
+        let messages: Vec<Message> = turns.iter().map(message).collect();
+        Ok(self.encode_chat(&messages, true)?)
+    }
+
+    fn completion(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, TrainingError> {
+        let tokenizer = self.tokenizer();
+        let mut at = 0;
+        let place = |id: u32| {
+            let start = at;
+            at = (start + tokenizer.bytes(id).len()).min(text.len());
+            (id, start..at)
+        };
+        Ok(tokenizer.encode(text)?.into_iter().map(place).collect())
+    }
+
+    fn end_of_turn(&self) -> Result<u32, TrainingError> {
+        let none = || TrainingError::Model("the model has no token that ends a turn; it cannot learn to stop".into());
+        self.tokenizer().eos().first().copied().ok_or_else(none)
+    }
+}
