@@ -157,7 +157,14 @@ pub struct JobId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobNews {
     /// It was started for a pane, under a name. Sent before the work begins.
-    Started(PaneId, String),
+    Started {
+        /// Whose it is.
+        pane: PaneId,
+        /// What it is called.
+        name: String,
+        /// Whether leaving while it runs asks first.
+        guarded: bool,
+    },
     /// How far it is: `12/60`, `3.1 MB`.
     Progress(String),
     /// It ended, well or with a reason; `ring` when it took long enough for the user to look away.
@@ -180,6 +187,8 @@ pub struct JobLine {
     pub name: SafeText,
     /// How far it is.
     pub progress: SafeText,
+    /// Whether leaving while it runs asks first.
+    pub guarded: bool,
 }
 
 /// The workbench.
@@ -453,7 +462,7 @@ fn act_globally(state: &mut AppState, action: GlobalAction) -> Vec<Effect> {
         }
         GlobalAction::Redraw => vec![Effect::Redraw],
         GlobalAction::Suspend => vec![Effect::Suspend],
-        GlobalAction::Quit => match state.jobs.len() {
+        GlobalAction::Quit => match state.jobs.iter().filter(|job| job.guarded).count() {
             0 => leave(state),
             n => {
                 let jobs = if n == 1 { "1 job is".to_owned() } else { format!("{n} jobs are") };
@@ -465,8 +474,9 @@ fn act_globally(state: &mut AppState, action: GlobalAction) -> Vec<Effect> {
 
 fn job_news(state: &mut AppState, id: JobId, news: JobNews) -> Vec<Effect> {
     match news {
-        JobNews::Started(pane, name) => {
-            let line = JobLine { id, pane, name: SafeText::one_line(&name), progress: SafeText::default() };
+        JobNews::Started { pane, name, guarded } => {
+            let name = SafeText::one_line(&name);
+            let line = JobLine { id, pane, name, progress: SafeText::default(), guarded };
             state.jobs.push(line);
             Vec::new()
         }
@@ -499,7 +509,8 @@ mod tests {
     use crate::tui::testing::{press, screen, survives_any_size, tell, type_text, workbench};
 
     fn start_job(state: &mut AppState) {
-        tell(state, Message::Job(JobId(1), JobNews::Started(PaneId::Train, "sft".to_owned())));
+        let started = JobNews::Started { pane: PaneId::Train, name: "sft".to_owned(), guarded: true };
+        tell(state, Message::Job(JobId(1), started));
     }
 
     #[test]
@@ -529,6 +540,14 @@ mod tests {
         assert!(press(&mut state, "q").is_empty());
         assert!(press(&mut state, "n").is_empty());
         assert!(matches!(press(&mut state, "ctrl-c y")[..], [Effect::SaveSession(_), Effect::Quit]));
+    }
+
+    #[test]
+    fn a_job_that_nobody_started_does_not_hold_the_user_back() {
+        let mut state = workbench(PaneId::Label);
+        let started = JobNews::Started { pane: PaneId::Reason, name: "get model".to_owned(), guarded: false };
+        tell(&mut state, Message::Job(JobId(1), started));
+        assert!(matches!(press(&mut state, "q")[..], [Effect::SaveSession(_), Effect::Quit]));
     }
 
     #[test]

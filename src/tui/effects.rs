@@ -157,12 +157,33 @@ impl Edge {
         name: impl Into<String>,
         work: impl FnOnce(&Job) -> Result<(), String> + Send + 'static,
     ) {
+        self.start_job(pane, name.into(), true, work);
+    }
+
+    /// Like [`Edge::spawn`], for a job that the user did not ask for and that loses nothing when it is stopped: leaving
+    /// does not ask about it.
+    pub fn spawn_unasked(
+        &mut self,
+        pane: PaneId,
+        name: impl Into<String>,
+        work: impl FnOnce(&Job) -> Result<(), String> + Send + 'static,
+    ) {
+        self.start_job(pane, name.into(), false, work);
+    }
+
+    fn start_job(
+        &mut self,
+        pane: PaneId,
+        name: String,
+        guarded: bool,
+        work: impl FnOnce(&Job) -> Result<(), String> + Send + 'static,
+    ) {
         self.jobs.retain(|job| !job.thread.is_finished());
         let id = JobId(self.started);
         self.started += 1;
         let cancelled = Arc::new(AtomicBool::new(false));
         let job = Job { id, courier: self.courier.clone(), cancelled: Arc::clone(&cancelled) };
-        self.courier.send(Message::Job(id, JobNews::Started(pane, name.into())));
+        self.courier.send(Message::Job(id, JobNews::Started { pane, name, guarded }));
         let builder = std::thread::Builder::new().name("job".to_owned()).stack_size(JOB_STACK_BYTES);
         let thread = builder.spawn(move || {
             let begun = Instant::now();

@@ -120,7 +120,7 @@ impl EventLoop {
                 Ok(edited) => self.courier.send(reply(edited)),
                 Err(error) => self.courier.send(Message::Toast(Toast::error(error.to_string()))),
             },
-            Effect::Redraw => self.screen.resume()?,
+            Effect::Redraw => self.screen.retake()?,
             Effect::Suspend => self.screen.suspend()?,
             Effect::FetchModel(name) => model::fetch(name, &mut self.edge),
             Effect::CancelJobs(pane) => self.edge.cancel_jobs(pane),

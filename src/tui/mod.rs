@@ -56,10 +56,11 @@ use std::path::PathBuf;
 use crossbeam_channel::unbounded;
 
 use crate::workspace::Workspace;
-use app::{AppState, Toast};
+use app::AppState;
 use effects::{Courier, Edge};
 use event_loop::EventLoop;
 use keys::Keymap;
+use overlays::{Notice, Overlay};
 use panes::{PaneId, Shared};
 use session::SessionFile;
 use terminal::Screen;
@@ -111,7 +112,7 @@ pub fn run(workspace: Workspace, options: Options) -> Result<(), TuiError> {
 
     let mut state = AppState::new(shared, keymap);
     if !notices.is_empty() {
-        state.toast = Some(Toast::warning(notices.join("; ")));
+        state.overlay = Some(Overlay::Notice(Notice::new("About your keys", notices)));
     }
     let first = state.start(&last);
     let (sender, inbox) = unbounded();

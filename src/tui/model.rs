@@ -41,7 +41,7 @@ pub fn fetch(name: String, edge: &mut Edge) {
         edge.tell(Message::Model(ModelStanding::Here(path)));
         return;
     }
-    edge.spawn(PaneId::Reason, format!("get {name}"), move |job| {
+    edge.spawn_unasked(PaneId::Reason, format!("get {name}"), move |job| {
         match pull(&name, &mut |progress| report(&progress, job)) {
             Ok(path) => {
                 job.tell(Message::Model(ModelStanding::Here(path)));

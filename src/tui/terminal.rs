@@ -48,7 +48,14 @@ impl Screen {
         self.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         execute!(self.terminal.backend_mut(), EnterAlternateScreen, EnableBracketedPaste)?;
-        self.terminal.clear()
+        self.forget()
+    }
+
+    /// Clears the screen and makes the next frame write every cell. Not by `Terminal::clear`: that asks the terminal where
+    /// its cursor is, and waits for an answer that the input thread takes or a plain terminal never gives.
+    fn forget(&mut self) -> io::Result<()> {
+        let area = self.terminal.size()?;
+        self.terminal.resize(area.into())
     }
 
     /// Gives the terminal back as it was. Harmless to call twice.
@@ -68,14 +75,6 @@ impl Screen {
         self.terminal.draw(view).map(drop)
     }
 
-    /// Makes the next frame write every cell.
-    ///
-    /// # Errors
-    /// When the terminal cannot be written.
-    pub fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
-    }
-
     /// Stops the process for the shell and takes the terminal again when it is brought back.
     ///
     /// # Errors
@@ -86,11 +85,12 @@ impl Screen {
         self.enter()
     }
 
-    /// After the process was stopped from outside and brought back, the terminal may be in any state.
+    /// Takes the terminal again, whatever state it is in, and draws everything with the next frame: on request, and after
+    /// the process was stopped from outside and brought back.
     ///
     /// # Errors
     /// When the terminal cannot be taken again.
-    pub fn resume(&mut self) -> io::Result<()> {
+    pub fn retake(&mut self) -> io::Result<()> {
         self.enter()
     }
 

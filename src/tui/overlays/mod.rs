@@ -1,4 +1,4 @@
-//! What lies over a pane and holds the keyboard: the help, the palette, a prompt, a question.
+//! What lies over a pane and holds the keyboard: the help, the palette, a prompt, a question, a notice.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -10,11 +10,13 @@ use super::panes::PaneId;
 
 mod confirm;
 mod help;
+mod notice;
 mod palette;
 mod prompt;
 
 pub use confirm::Confirm;
 pub use help::Help;
+pub use notice::Notice;
 pub use palette::Palette;
 pub use prompt::Prompt;
 
@@ -29,6 +31,8 @@ pub enum Overlay {
     Prompt(Box<Prompt>),
     /// A question for yes or no.
     Confirm(Confirm),
+    /// Something to read before going on.
+    Notice(Notice),
 }
 
 /// What a key in an overlay led to.
@@ -46,6 +50,7 @@ impl Overlay {
     /// Deals with a key. Returns the overlay if it stays open, and what came of the key.
     pub fn press(self, key: Key, keymap: &Keymap, pane: PaneId, mode: Mode) -> (Option<Self>, Outcome) {
         match self {
+            Self::Notice(notice) => (notice.press(key).map(Self::Notice), Outcome::None),
             Self::Help(help) => (help.press(key, keymap, pane, mode).map(Self::Help), Outcome::None),
             Self::Palette(palette) => {
                 let (palette, action) = palette.press(key);
@@ -70,7 +75,7 @@ impl Overlay {
                 Vec::new()
             }
             Self::Prompt(prompt) => prompt.paste(text),
-            Self::Help(_) | Self::Confirm(_) => Vec::new(),
+            Self::Help(_) | Self::Confirm(_) | Self::Notice(_) => Vec::new(),
         }
     }
 
@@ -81,6 +86,7 @@ impl Overlay {
             Self::Palette(_) => &[("enter", "do it"), ("up/down", "choose"), ("esc", "close")],
             Self::Prompt(prompt) => prompt.hints(),
             Self::Confirm(_) => &[("y", "yes"), ("n", "no")],
+            Self::Notice(_) => &[("enter", "close")],
         }
     }
 
@@ -92,6 +98,7 @@ impl Overlay {
             Self::Palette(palette) => palette.view(&state.keymap, theme, frame, body),
             Self::Prompt(prompt) => prompt.view(theme, frame, body),
             Self::Confirm(confirm) => confirm.view(theme, frame, body),
+            Self::Notice(notice) => notice.view(theme, frame, body),
         }
     }
 }

@@ -1,0 +1,323 @@
+//! The workbench end to end: the real program on a pseudo-terminal, its screen read back through a terminal emulator.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// How long to wait for something that must come; reached only when it does not.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came from the program so far, as a terminal shows it.
+struct Shown {
+    terminal: vt100::Parser,
+    ended: bool,
+}
+
+/// The program on a terminal of its own.
+struct Workbench {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    shown: Arc<(Mutex<Shown>, Condvar)>,
+}
+
+impl Workbench {
+    /// Opens the workbench in 80×24, with `home` for everything that it keeps of its own. Arguments follow.
+    fn open(home: &Path, arguments: &[&str]) -> Self {
+        Self::open_with(home, arguments, &[])
+    }
+
+    fn open_with(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        stand_in_for_the_model(home);
+        let pair = native_pty_system().openpty(size(80, 24)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_logwright"));
+        command.args(arguments);
+        command.cwd(home);
+        command.env_clear();
+        for (name, folder) in
+            [("HOME", "."), ("XDG_STATE_HOME", "state"), ("XDG_CONFIG_HOME", "config"), ("LOGWRIGHT_CACHE", "cache")]
+        {
+            command.env(name, home.join(folder));
+        }
+        command.env("LOGWRIGHT_DEMO", home.join("demo"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("TERM", "xterm-256color");
+        command.env("USER", "tester");
+        for (name, value) in variables {
+            command.env(name, value);
+        }
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let keys = pair.master.take_writer().unwrap();
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let shown =
+            Arc::new((Mutex::new(Shown { terminal: vt100::Parser::new(24, 80, 0), ended: false }), Condvar::new()));
+        let screen = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            loop {
+                let read = output.read(&mut bytes).unwrap_or(0);
+                let mut shown = screen.0.lock().unwrap();
+                shown.terminal.process(&bytes[..read]);
+                shown.ended = read == 0;
+                screen.1.notify_all();
+                if read == 0 {
+                    return;
+                }
+            }
+        });
+        Self { child, master: pair.master, keys, shown }
+    }
+
+    /// Types into the terminal.
+    fn type_keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen is as wanted, and returns its text.
+    fn wait_for(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> String {
+        let (shown, changed) = &*self.shown;
+        let deadline = Instant::now() + PATIENCE;
+        let mut shown = shown.lock().unwrap();
+        while !wanted(shown.terminal.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let contents = shown.terminal.screen().contents();
+            assert!(!left.is_zero() && !shown.ended, "no {what} on the screen:\n{contents}");
+            shown = changed.wait_timeout(shown, left).unwrap().0;
+        }
+        shown.terminal.screen().contents()
+    }
+
+    fn wait_for_text(&self, text: &str) -> String {
+        self.wait_for(text, |screen| screen.contents().contains(text))
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        self.shown.0.lock().unwrap().terminal.screen_mut().set_size(rows, columns);
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.process_id().unwrap().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Waits until the program is stopped, as the shell would.
+    fn wait_until_stopped(&self) {
+        let id = self.child.process_id().unwrap().to_string();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let listed = Command::new("ps").args(["-o", "stat=", "-p", &id]).output().unwrap();
+            if listed.stdout.starts_with(b"T") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the program was not stopped");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until the program has ended and everything that it wrote is read.
+    fn end(mut self) -> (ExitStatus, vt100::Parser) {
+        let (shown, changed) = &*self.shown;
+        let (shown, late) = changed.wait_timeout_while(shown.lock().unwrap(), PATIENCE, |shown| !shown.ended).unwrap();
+        assert!(!late.timed_out(), "the program does not end:\n{}", shown.terminal.screen().contents());
+        let mut terminal = vt100::Parser::new(24, 80, 0);
+        terminal.process(&shown.terminal.screen().state_formatted());
+        drop(shown);
+        (self.child.wait().unwrap(), terminal)
+    }
+}
+
+impl Drop for Workbench {
+    fn drop(&mut self) {
+        if let (Ok(None), Some(id)) = (self.child.try_wait(), self.child.process_id()) {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// A file of the model's size, in its place, so that the workbench does not fetch it.
+fn stand_in_for_the_model(home: &Path) {
+    let folder = home.join("cache/models/smollm2-135m");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::File::create(folder.join("SmolLM2-135M-Instruct.Q4_1.gguf")).unwrap().set_len(98_362_432).unwrap();
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+/// Runs a subcommand that must succeed.
+fn logwright(home: &Path, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_logwright")).args(arguments).current_dir(home).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn assert_terminal_is_as_before(terminal: &vt100::Parser) {
+    let screen = terminal.screen();
+    assert!(!screen.alternate_screen(), "still on the alternate screen");
+    assert!(!screen.hide_cursor(), "the cursor is hidden");
+    assert!(!screen.bracketed_paste(), "pastes are still bracketed");
+}
+
+#[test]
+fn the_six_panes_of_the_demo_open_one_by_one_and_quitting_restores_the_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    for (key, tab, shows) in [
+        ("2", "[2 Panel]", "Fleiss' kappa"),
+        ("3", "[3 Review]", "accept"),
+        ("4", "[4 Train]", ""),
+        ("5", "[5 Reason]", ""),
+        ("6", "[6 Evaluate]", ""),
+        ("1", "[1 Label]", "0 of 332 voted"),
+    ] {
+        bench.type_keys(key);
+        bench.wait_for(tab, |screen| screen.contents().contains(tab) && screen.contents().contains(shows));
+    }
+    bench.type_keys("?");
+    bench.wait_for_text("Keys: Label");
+    bench.type_keys("\x1b");
+    bench.wait_for("closed help", |screen| !screen.contents().contains("Keys: Label"));
+    bench.type_keys(":evalu\r");
+    bench.wait_for_text("[6 Evaluate]");
+    bench.type_keys("q");
+    let (status, terminal) = bench.end();
+    assert!(status.success());
+    assert_terminal_is_as_before(&terminal);
+
+    // The next start goes back to where this one was left.
+    let bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("[6 Evaluate]");
+}
+
+#[test]
+fn votes_that_the_screen_has_acknowledged_survive_a_kill_9() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("na3u");
+    bench.wait_for_text("3 of 332 voted, 3 this session");
+    bench.signal("KILL");
+    bench.end();
+
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("3 of 332 voted, 0 this session");
+    bench.type_keys("z");
+    bench.wait_for_text("2 of 332 voted");
+    bench.signal("KILL");
+    bench.end();
+    let bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("2 of 332 voted, 0 this session");
+}
+
+#[test]
+fn escape_sequences_in_a_log_are_shown_as_text() {
+    let home = tempfile::tempdir().unwrap();
+    let templates = "dataset,id,template,label,count,sample\n\
+        bgl,e1,\"\x1b]0;owned\x07\x1b[2J\x1b[31mred \u{202e}<*> alert\",abnormal,1,\"line \x1b[5mblink\x08\x08 \u{9b}31m\"\n";
+    std::fs::write(home.path().join("templates.csv"), templates).unwrap();
+    logwright(home.path(), &["init", "project"]);
+    logwright(home.path(), &["-C", "project", "import", "templates", "templates.csv"]);
+    let bench = Workbench::open(home.path(), &["project"]);
+    let text = bench.wait_for_text("0 of 1 voted");
+    assert!(text.contains("\\x1b]0;owned\\x07\\x1b[2J\\x1b[31mred \\u{202e}<*> alert"), "{text}");
+    assert!(text.contains("line \\x1b[5mblink\\x08\\x08 \\x9b31m"), "{text}");
+}
+
+#[test]
+fn the_screen_follows_the_size_of_its_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.resize(40, 10);
+    bench.wait_for_text("needs 60x16");
+    bench.resize(200, 60);
+    // Side by side, list and template share a row of borders.
+    bench.wait_for("the wide layout", |screen| screen.contents().contains("┐┌ bgl/"));
+    bench.resize(80, 24);
+    bench.wait_for("the narrow layout", |screen| {
+        let contents = screen.contents();
+        contents.contains("0 of 332 voted") && !contents.contains("┐┌")
+    });
+    bench.type_keys("q");
+    assert!(bench.end().0.success());
+}
+
+#[test]
+fn a_signal_to_end_restores_the_terminal() {
+    for signal in ["TERM", "HUP", "INT"] {
+        let home = tempfile::tempdir().unwrap();
+        let bench = Workbench::open(home.path(), &[]);
+        bench.wait_for_text("0 of 332 voted");
+        bench.signal(signal);
+        let (_, terminal) = bench.end();
+        assert_terminal_is_as_before(&terminal);
+    }
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_and_a_continue_takes_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("\x1a");
+    bench.wait_for("the shell's screen", |screen| !screen.alternate_screen());
+    bench.wait_until_stopped();
+    bench.signal("CONT");
+    bench.wait_for("the workbench", |screen| screen.alternate_screen() && screen.contents().contains("0 of 332 voted"));
+    bench.type_keys("n");
+    bench.wait_for_text("1 of 332 voted");
+}
+
+#[test]
+fn keys_from_the_users_file_work_and_conflicts_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config/logwright");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("keys.toml"), "label-normal = \"ctrl-g\"\nlabel-skip = \"?\"\n").unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("wanted by label-skip and help");
+    bench.type_keys("\r");
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("n\x07");
+    bench.wait_for_text("1 of 332 voted");
+}
+
+#[test]
+fn no_color_draws_without_colour() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = Workbench::open_with(home.path(), &[], &[("NO_COLOR", "1")]);
+    bench.wait_for_text("0 of 332 voted");
+    let shown = bench.shown.0.lock().unwrap();
+    let screen = shown.terminal.screen();
+    for row in 0..24 {
+        for column in 0..80 {
+            let cell = screen.cell(row, column).unwrap();
+            let colours = (cell.fgcolor(), cell.bgcolor());
+            assert_eq!(colours, (vt100::Color::Default, vt100::Color::Default), "row {row} column {column}");
+        }
+    }
+}
+
+#[test]
+fn without_a_terminal_there_is_one_clear_line() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_logwright"))
+        .env("LOGWRIGHT_DEMO", home.path().join("demo"))
+        .current_dir(home.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("needs a terminal") && complaint.lines().count() == 1, "{complaint}");
+}
