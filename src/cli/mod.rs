@@ -10,8 +10,10 @@ mod import;
 mod init;
 mod interrupt;
 mod manual;
+mod model;
 mod output;
 mod patch;
+mod reason;
 mod review;
 mod rule;
 mod train;
@@ -64,6 +66,10 @@ enum Command {
     Patch(patch::PatchArgs),
     /// Fine-tune the model, and look after its runs
     Train(train::TrainArgs),
+    /// Fetch and list language models
+    Model(model::ModelArgs),
+    /// Let the model judge one log, and show its reasoning token by token
+    Reason(reason::ReasonArgs),
     /// What a model or a baseline is worth on labelled logs
     Evaluate(evaluate::EvaluateArgs),
     /// Print a completion script for a shell
@@ -184,6 +190,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
         Some(Command::Train(args)) => train::run(&args, &context),
+        Some(Command::Model(args)) => model::run(&args),
+        Some(Command::Reason(args)) => reason::run(&args, &context),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &context),
     }
 }
