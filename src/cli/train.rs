@@ -14,6 +14,7 @@ use crate::training::{
     self, Event, Example, Job, Place, Recipe, RunFolder, RunState, Status, StepRecord, Summary, list_runs, resolve_run,
     run_info,
 };
+use crate::tui::widgets::duration;
 use crate::workspace::Workspace;
 
 /// How often `train watch` looks at the run's folder.
@@ -188,15 +189,6 @@ fn step_line(record: &StepRecord, steps: usize, eta_seconds: Option<f64>) -> Str
     format!("step {step}/{steps} · loss {loss:.4} · lr {learning_rate:.2e} · {tokens_per_second:.0} tokens/s{eta}")
 }
 
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round().max(0.0) as u64;
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
-    }
-}
-
 fn summary_text(summary: &Summary) -> String {
     let number = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
     let held_out = match summary.dev_loss {
@@ -302,14 +294,4 @@ fn cancel(args: &RunArgs, context: &Context) -> Result<(), Failure> {
         return output::json(&Cancelled { run: folder.id(), dir: folder.path(), requested: true });
     }
     output::line(&format!("{} will stop after its present batch, with a checkpoint", folder.id()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_told_in_two_units_at_most() {
-        assert_eq!([5.4, 65.0, 7384.0].map(duration), ["5 s", "1 min 05 s", "2 h 03 min"]);
-    }
 }

@@ -127,6 +127,16 @@ pub fn count(n: u64) -> String {
     grouped
 }
 
+/// `45 s`, `3 min 05 s`, `2 h 10 min`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.round().max(0.0) as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +150,11 @@ mod tests {
         assert_eq!(fit("abc", 1), ".");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(pad("日本語のログ", 7), "日本.. ");
+    }
+
+    #[test]
+    fn durations_are_told_in_two_units_at_most() {
+        assert_eq!([5.4, 65.0, 7384.0].map(duration), ["5 s", "1 min 05 s", "2 h 03 min"]);
     }
 
     #[test]

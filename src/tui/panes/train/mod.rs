@@ -1,55 +1,56 @@
-//! The Train pane.
+//! The Train pane: start a fine-tuning, watch its loss fall, stop it, go on with it.
+//!
+//! A run is its folder; the pane reads the same files that `train watch` reads, and hears of the runs that it started
+//! itself as they go. The trainer works in a thread of its own.
+
+mod actions;
+mod effects;
+mod state;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+
+pub use actions::{ACTIONS, Action};
+pub use effects::{Effect, Message, run};
+pub use state::State;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::{Pane, Shared};
-use crate::tui::action::Spec;
+use crate::tui::action::Mode;
 use crate::tui::app;
-use crate::tui::effects::Edge;
-use crate::tui::widgets::notice;
-
-/// The pane's rows of the action table.
-pub const ACTIONS: &[Spec] = &[];
-
-/// What the user can ask of the pane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {}
-
-/// What comes back from the pane's effects.
-#[derive(Debug)]
-pub enum Message {}
-
-/// What the pane wants done outside.
-#[derive(Debug)]
-pub enum Effect {}
-
-/// What the pane shows.
-#[derive(Debug, Default)]
-pub struct State {}
 
 impl Pane for State {
     type Action = Action;
     type Message = Message;
 
-    fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
-        Vec::new()
+    fn mode(&self) -> Mode {
+        if self.filling { actions::FORM } else { Mode::BROWSE }
     }
 
-    fn act(&mut self, action: Action, _shared: &Shared) -> Vec<app::Effect> {
-        match action {}
+    fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
+        vec![app::Effect::Train(Effect::Load)]
+    }
+
+    fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {
+        update::act(self, action, shared)
     }
 
     fn receive(&mut self, message: Message, _shared: &Shared) -> Vec<app::Effect> {
-        match message {}
+        update::receive(self, message)
     }
 
     fn view(&self, shared: &Shared, frame: &mut Frame, area: Rect) {
-        notice(frame, area, &shared.theme, "The Train pane is not in this version yet; see logwright train --help.");
+        view::view(self, shared, frame, area);
     }
-}
 
-/// Carries out an effect of this pane.
-pub fn run(effect: Effect, _edge: &mut Edge) {
-    match effect {}
+    fn bookmark(&self) -> Option<String> {
+        self.selected.as_ref().map(ToString::to_string)
+    }
+
+    fn return_to(&mut self, bookmark: &str) {
+        self.wanted = Some(bookmark.to_owned());
+    }
 }

@@ -1,0 +1,84 @@
+//! What the user can ask of the Train pane.
+
+use crossterm::event::KeyCode;
+
+use crate::tui::action::{self, Mode, Spec, spec};
+use crate::tui::keys::Key;
+use crate::tui::panes::PaneId;
+
+/// The recipe of a new run is being filled in.
+pub(super) const FORM: Mode = Mode("recipe");
+
+/// What the user can ask of the pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Fill in the recipe of a new run.
+    New,
+    /// Stop the selected run, with a checkpoint.
+    Cancel,
+    /// Go on with the selected run.
+    Resume,
+    /// Select the next run.
+    Next,
+    /// Select the run before.
+    Previous,
+    /// Read the runs again.
+    Reload,
+    /// Fetch the model, if it is not here.
+    FetchModel,
+    /// Put the path of the selected run's adapter on the clipboard.
+    CopyAdapter,
+    /// Form: the next setting.
+    FieldDown,
+    /// Form: the setting before.
+    FieldUp,
+    /// Form: change the setting.
+    Change,
+    /// Form: start the run.
+    Start,
+    /// Form: leave it.
+    Leave,
+}
+
+const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'static str, help: &'static str) -> Spec {
+    spec(action::Action::Train(action), id, PaneId::Train, keys, short, help)
+}
+
+/// The pane's rows of the action table.
+pub const ACTIONS: &[Spec] = &[
+    row(Action::New, "train-new", &[Key::char('n')], "new run", "fill in the recipe of a new run"),
+    row(Action::Cancel, "train-cancel", &[Key::char('c')], "cancel", "stop the selected run; it saves a checkpoint"),
+    row(Action::Resume, "train-resume", &[Key::char('r')], "resume", "go on with the selected run"),
+    row(Action::Next, "train-next", &[Key::code(KeyCode::Down), Key::char('j')], "", "go to the next run"),
+    row(Action::Previous, "train-previous", &[Key::code(KeyCode::Up), Key::char('k')], "", "go to the run before"),
+    row(Action::Reload, "train-reload", &[Key::char('u')], "update", "read the runs' folders again"),
+    row(Action::FetchModel, "train-fetch-model", &[Key::char('m')], "", "fetch the project's model if it is not here"),
+    row(
+        Action::CopyAdapter,
+        "train-copy-adapter",
+        &[Key::char('y')],
+        "",
+        "copy the path of the selected run's adapter",
+    ),
+    row(Action::Start, "train-start", &[Key::char('s')], "start", "start the run").during(FORM),
+    row(
+        Action::Change,
+        "train-change",
+        &[Key::code(KeyCode::Enter), Key::char('e')],
+        "change",
+        "change the selected setting",
+    )
+    .during(FORM),
+    row(
+        Action::FieldDown,
+        "train-field-down",
+        &[Key::code(KeyCode::Down), Key::char('j')],
+        "",
+        "go to the next setting",
+    )
+    .during(FORM),
+    row(Action::FieldUp, "train-field-up", &[Key::code(KeyCode::Up), Key::char('k')], "", "go to the setting before")
+        .during(FORM),
+    row(Action::Leave, "train-leave", &[Key::code(KeyCode::Esc), Key::char('q')], "back", "leave the recipe")
+        .during(FORM),
+];
