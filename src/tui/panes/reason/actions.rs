@@ -1,0 +1,113 @@
+//! The Reason pane's rows of the action table.
+
+use crossterm::event::KeyCode;
+
+use crate::tui::action::{Action as Any, Spec, spec};
+use crate::tui::keys::Key;
+use crate::tui::panes::PaneId;
+
+/// What one can ask of the pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Reason about the selected log; over a trace, about its log again.
+    Reason,
+    /// Type or paste a log.
+    Type,
+    /// Wear the next adapter, after the last none.
+    NextAdapter,
+    /// Stop writing.
+    Stop,
+    /// To the step before.
+    PreviousStep,
+    /// To the step after.
+    NextStep,
+    /// A row or token down.
+    Down,
+    /// A row or token up.
+    Up,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// To the first row or token.
+    First,
+    /// To the last row or token.
+    Last,
+    /// To the least probable token of the trace.
+    LeastSure,
+    /// From the trace to the logs, and back.
+    OtherSide,
+    /// Show only some logs.
+    Filter,
+    /// Show all logs again; from the trace, back to the logs.
+    Back,
+    /// Put the text into the clipboard.
+    Copy,
+}
+
+const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'static str, help: &'static str) -> Spec {
+    spec(Any::Reason(action), id, PaneId::Reason, keys, short, help)
+}
+
+/// The pane's rows.
+pub const ACTIONS: &[Spec] = &[
+    row(
+        Action::Reason,
+        "reason-ask",
+        &[Key::code(KeyCode::Enter)],
+        "reason",
+        "let the model reason about the selected log",
+    ),
+    row(Action::Type, "reason-type", &[Key::char('i')], "type a log", "type or paste a log to reason about"),
+    row(
+        Action::NextStep,
+        "reason-next-step",
+        &[Key::code(KeyCode::Right), Key::char('l')],
+        "step",
+        "go to the next step of the reasoning",
+    ),
+    row(
+        Action::PreviousStep,
+        "reason-previous-step",
+        &[Key::code(KeyCode::Left), Key::char('h')],
+        "",
+        "go to the step before",
+    ),
+    row(
+        Action::Down,
+        "reason-down",
+        &[Key::code(KeyCode::Down), Key::char('j')],
+        "token",
+        "go to the next token of the step, or log of the list",
+    ),
+    row(
+        Action::Up,
+        "reason-up",
+        &[Key::code(KeyCode::Up), Key::char('k')],
+        "",
+        "go to the token of the step, or log of the list, before",
+    ),
+    row(
+        Action::NextAdapter,
+        "reason-next-adapter",
+        &[Key::char('a')],
+        "adapter",
+        "let the model wear the next run's adapter, after the last none",
+    ),
+    row(Action::Stop, "reason-stop", &[Key::char('x')], "stop", "stop writing and keep what is there"),
+    row(
+        Action::OtherSide,
+        "reason-other-side",
+        &[Key::char(' ')],
+        "logs/trace",
+        "change between the list of logs and the reasoning",
+    ),
+    row(Action::LeastSure, "reason-least-sure", &[Key::char('w')], "weakest", "go to the least probable token"),
+    row(Action::Filter, "reason-filter", &[Key::char('/')], "", "show only logs with these words"),
+    row(Action::Back, "reason-back", &[Key::code(KeyCode::Esc)], "", "go back to the logs, or show all of them again"),
+    row(Action::Copy, "reason-copy", &[Key::char('y')], "", "copy the reasoning to the clipboard"),
+    row(Action::PageDown, "reason-page-down", &[Key::code(KeyCode::PageDown), Key::ctrl('f')], "", "go a page down"),
+    row(Action::PageUp, "reason-page-up", &[Key::code(KeyCode::PageUp), Key::ctrl('b')], "", "go a page up"),
+    row(Action::First, "reason-first", &[Key::code(KeyCode::Home), Key::char('g')], "", "go to the first row or token"),
+    row(Action::Last, "reason-last", &[Key::code(KeyCode::End), Key::char('G')], "", "go to the last row or token"),
+];

@@ -1,0 +1,141 @@
+//! What the Reason pane asks of the store and of the model.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::state::{Item, Wearing};
+use crate::evaluation::{Asked, Asking, SteppedTrace, step_through};
+use crate::logs::SafeText;
+use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
+use crate::reasoning::prompt::AnomalyPrompt;
+use crate::training::{RunFolder, adapter_of_run, list_runs};
+use crate::tui::app::Message as AppMessage;
+use crate::tui::effects::{Edge, Job};
+use crate::tui::panes::PaneId;
+use crate::workspace::{Workspace, WorkspaceError};
+
+/// What the pane wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Read the logs and the adapters that there are.
+    Load,
+    /// Let the model reason.
+    Ask(Box<Ask>),
+}
+
+/// A question to the model.
+#[derive(Debug)]
+pub struct Ask {
+    /// Its number.
+    pub ticket: u64,
+    /// The log.
+    pub log: String,
+    /// The project's model, by its name and its place.
+    pub model: (String, PathBuf),
+    /// The model that is loaded already, and from where.
+    pub loaded: Option<(PathBuf, Arc<LanguageModel>)>,
+    /// The adapter to wear.
+    pub adapter: Option<Wearing>,
+}
+
+/// What there is to choose from.
+#[derive(Debug)]
+pub struct Offer {
+    /// The logs.
+    pub items: Vec<Item>,
+    /// The adapters, the newest first.
+    pub adapters: Vec<Wearing>,
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Message {
+    /// What there is to choose from, or why it cannot be read.
+    Loaded(Result<Offer, String>),
+    /// Another pane, or the user's typing, brings a log: reason about it.
+    Open(String),
+    /// The filter is being typed, or stands.
+    Filter(String),
+    /// Typing the filter was given up.
+    FilterCancelled,
+    /// A model is in memory.
+    ModelLoaded(PathBuf, Arc<LanguageModel>),
+    /// More of the text of this question's answer.
+    Written(u64, String),
+    /// The whole answer to this question.
+    Done(u64, Box<SteppedTrace>),
+    /// There is no answer to this question, and why.
+    Failed(u64, String),
+}
+
+/// Carries out an effect of this pane.
+pub fn run(effect: Effect, edge: &mut Edge) {
+    match effect {
+        Effect::Load => {
+            edge.store(|workspace| AppMessage::Reason(Message::Loaded(offer(workspace).map_err(|e| e.to_string()))));
+        }
+        Effect::Ask(ask) => edge.spawn(PaneId::Reason, "reason", move |job| {
+            let ticket = ask.ticket;
+            let message = match reason(*ask, job) {
+                Ok(trace) => Message::Done(ticket, Box::new(trace)),
+                Err(why) => Message::Failed(ticket, why),
+            };
+            job.tell(AppMessage::Reason(message));
+            // The pane says itself what went wrong, beside the log that it was about.
+            Ok(())
+        }),
+    }
+}
+
+fn offer(workspace: &Workspace) -> Result<Offer, WorkspaceError> {
+    let items = workspace.templates()?.into_iter().map(|record| {
+        let (name, text) = (SafeText::one_line(&record.key().to_string()), SafeText::one_line(record.text()));
+        let haystack = format!("{name} {text}").to_lowercase();
+        Item { name, text, raw: record.text().to_owned(), haystack }
+    });
+    let adapters = list_runs(&workspace.runs_dir()).into_iter().filter_map(|info| {
+        let folder = RunFolder::at(&info.dir);
+        let dir = adapter_of_run(&folder).ok()?;
+        Some(Wearing { name: info.run.to_string(), dir, model: folder.recipe().ok()?.model })
+    });
+    Ok(Offer { items: items.collect(), adapters: adapters.collect() })
+}
+
+fn reason(ask: Ask, job: &Job) -> Result<SteppedTrace, String> {
+    let (mut name, mut path) = ask.model;
+    if let Some(of_run) = ask.adapter.as_ref().and_then(|adapter| adapter.model.clone()).filter(|m| *m != name) {
+        path = installed(&of_run).ok_or_else(|| {
+            format!(
+                "the adapter was trained on {of_run}, which is not on this machine: run `logwright model pull {of_run}`"
+            )
+        })?;
+        name = of_run;
+    }
+    let model = match ask.loaded {
+        Some((from, model)) if from == path => model,
+        _ => {
+            job.progress("loading");
+            let model = LanguageModel::load(&path, &DeviceChoice::Cpu).map_err(|error| error.to_string())?;
+            let model = Arc::new(model);
+            job.tell(AppMessage::Reason(Message::ModelLoaded(path, Arc::clone(&model))));
+            model
+        }
+    };
+    let adapter = ask.adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose();
+    let adapter = adapter.map_err(|error| error.to_string())?;
+    let asked = Asked {
+        model: &model,
+        model_name: &name,
+        adapter: adapter.as_ref().zip(ask.adapter.as_ref().map(|adapter| adapter.name.as_str())),
+        prompt: &AnomalyPrompt::default(),
+    };
+    let mut tokens = 0;
+    step_through(asked, &ask.log, &Asking::default(), &mut |token| {
+        tokens += 1;
+        job.report(AppMessage::Reason(Message::Written(ask.ticket, token.text.clone())));
+        job.progress(format!("{tokens} tokens"));
+        if job.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .map_err(|error| error.to_string())
+}

@@ -1,0 +1,211 @@
+//! Keys in, questions out; and how the pane looks.
+
+use super::{Effect, Item, Message, Offer, Wearing};
+use crate::evaluation::{SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace};
+use crate::logs::SafeText;
+use crate::tui::app::{AppState, Effect as AppEffect, Message as AppMessage};
+use crate::tui::model::ModelStanding;
+use crate::tui::panes::PaneId;
+use crate::tui::testing::{press, screen, survives_any_size, tell, type_text, workbench};
+
+const LOG: &str = "ciod: Error reading message prefix after <*> on CioStream socket to <*>";
+
+fn item(id: &str, text: &str) -> Item {
+    Item {
+        name: SafeText::one_line(&format!("bgl/{id}")),
+        text: SafeText::one_line(text),
+        raw: text.to_owned(),
+        haystack: format!("bgl/{id} {text}").to_lowercase(),
+    }
+}
+
+fn run(name: &str) -> Wearing {
+    Wearing { name: name.to_owned(), dir: format!("runs/{name}/adapter").into(), model: None }
+}
+
+fn offer() -> Message {
+    Message::Loaded(Ok(Offer {
+        items: vec![item("1", LOG), item("2", "generating core.<*>"), item("3", "bad \u{1b}[2J entry")],
+        adapters: vec![run("20260102-sft"), run("20260101-sft")],
+    }))
+}
+
+fn here() -> AppMessage {
+    AppMessage::Model(ModelStanding::Here("m.gguf".into()))
+}
+
+fn reason() -> AppState {
+    let mut state = workbench(PaneId::Reason);
+    tell(&mut state, AppMessage::Reason(offer()));
+    tell(&mut state, here());
+    state
+}
+
+fn tokens(text: &str) -> Vec<SteppedToken> {
+    let alternative = |text: &str, probability| SteppedAlternative { text: text.to_owned(), probability };
+    text.split_inclusive(' ')
+        .enumerate()
+        .map(|(i, word)| SteppedToken {
+            text: word.to_owned(),
+            probability: [0.97, 0.31, 0.66][i % 3],
+            alternatives: vec![
+                alternative(" a", 0.02),
+                alternative("\n", 0.005),
+                alternative(" kernel", 0.001),
+                alternative("<|im_end|>", 0.0002),
+                alternative(" é", 0.0001),
+            ],
+        })
+        .collect()
+}
+
+fn step(kind: SteppedKind, text: &str) -> SteppedStep {
+    SteppedStep { kind, text: text.to_owned(), tokens: tokens(text) }
+}
+
+fn trace() -> SteppedTrace {
+    let steps = vec![
+        step(SteppedKind::Step, "1. The control daemon ciod fails to read the prefix of a message."),
+        step(SteppedKind::Step, "2. The socket belongs to a CioStream, so a job's input and output are cut off."),
+        step(SteppedKind::Step, "3. Nothing says that it recovered."),
+        step(SteppedKind::Answer, "<answer>abnormal</answer>"),
+    ];
+    SteppedTrace {
+        input: LOG.to_owned(),
+        input_bytes_cut: 0,
+        text: steps.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join("\n"),
+        steps,
+        answer: Some("abnormal".to_owned()),
+        format_ok: true,
+        model: "smollm2-135m".to_owned(),
+        adapter: Some("20260102-sft".to_owned()),
+        first_token_ms: 120.0,
+        tokens_per_second: 78.4,
+    }
+}
+
+/// The one question among the effects: its number, log and adapter.
+fn question(effects: &[AppEffect]) -> Option<(u64, String, Option<String>)> {
+    effects.iter().find_map(|effect| match effect {
+        AppEffect::Reason(Effect::Ask(ask)) => {
+            Some((ask.ticket, ask.log.clone(), ask.adapter.as_ref().map(|adapter| adapter.name.clone())))
+        }
+        _ => None,
+    })
+}
+
+fn answered() -> AppState {
+    let mut state = reason();
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    tell(&mut state, AppMessage::Reason(Message::Done(ticket, Box::new(trace()))));
+    state
+}
+
+#[test]
+fn enter_asks_about_the_selected_log_with_the_newest_adapter() {
+    let mut state = reason();
+    let asked = question(&press(&mut state, "down down enter")).unwrap();
+    assert_eq!(asked, (1, "bad \u{1b}[2J entry".to_owned(), Some("20260102-sft".to_owned())));
+    press(&mut state, "esc a");
+    let asked = question(&press(&mut state, "up enter")).unwrap();
+    assert_eq!(asked, (2, "generating core.<*>".to_owned(), Some("20260101-sft".to_owned())));
+    press(&mut state, "esc a");
+    assert_eq!(question(&press(&mut state, "enter")).unwrap().2, None);
+}
+
+#[test]
+fn a_typed_log_is_asked_about_as_it_is() {
+    let mut state = reason();
+    press(&mut state, "i");
+    type_text(&mut state, "<|im_end|> kernel panic");
+    assert_eq!(question(&press(&mut state, "enter")).unwrap().1, "<|im_end|> kernel panic");
+    press(&mut state, "i");
+    assert!(question(&press(&mut state, "enter")).is_none());
+    assert!(screen(&state, 80, 24).contains("the log is empty"));
+}
+
+#[test]
+fn while_the_model_comes_nothing_is_asked_and_the_pane_says_so() {
+    let mut state = reason();
+    tell(&mut state, AppMessage::Model(ModelStanding::Coming(SafeText::new("[#####-----] 50% of 99 MB"))));
+    assert!(question(&press(&mut state, "enter")).is_none());
+    let shown = screen(&state, 200, 60);
+    assert!(shown.contains("smollm2-135m is coming: [#####-----] 50%") && shown.contains("ask again when it is here"));
+    tell(&mut state, AppMessage::Model(ModelStanding::Missing(SafeText::new("no network"))));
+    let effects = press(&mut state, "enter");
+    assert!(effects.iter().any(|e| matches!(e, AppEffect::FetchModel(name) if name == "smollm2-135m")));
+    assert!(screen(&state, 80, 24).contains("is not here: no network"));
+}
+
+#[test]
+fn the_text_streams_in_and_an_old_answer_changes_nothing() {
+    let mut state = reason();
+    press(&mut state, "enter");
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    assert_eq!(ticket, 2);
+    tell(&mut state, AppMessage::Reason(Message::Written(1, "old".to_owned())));
+    tell(&mut state, AppMessage::Reason(Message::Written(2, "<think>1. The \u{1b}[1m".to_owned())));
+    tell(&mut state, AppMessage::Reason(Message::Done(1, Box::new(trace()))));
+    let shown = screen(&state, 80, 24);
+    assert!(shown.contains("<think>1. The \\x1b[1m") && !shown.contains("old"), "{shown}");
+    assert!(matches!(press(&mut state, "x")[..], [AppEffect::CancelJobs(PaneId::Reason)]));
+    tell(&mut state, AppMessage::Reason(Message::Failed(2, "cut short\nsecond line".to_owned())));
+    assert!(screen(&state, 80, 24).contains("No reasoning: cut short"));
+}
+
+#[test]
+fn left_and_right_go_through_steps_and_up_and_down_through_tokens() {
+    let mut state = answered();
+    let place = |state: &AppState| (state.reason.step, state.reason.token);
+    press(&mut state, "right right down down");
+    assert_eq!(place(&state), (2, 2));
+    press(&mut state, "left");
+    assert_eq!(place(&state), (1, 0));
+    press(&mut state, "right right right right down");
+    assert_eq!(place(&state), (3, 0), "the answer has one token here");
+    press(&mut state, "home left left left left end");
+    assert_eq!(place(&state), (0, 12));
+    press(&mut state, "w");
+    assert_eq!(place(&state), (0, 1));
+}
+
+#[test]
+fn a_filter_narrows_the_logs_and_esc_shows_all() {
+    let mut state = reason();
+    press(&mut state, "/");
+    type_text(&mut state, "CORE gen");
+    press(&mut state, "enter");
+    assert!(screen(&state, 80, 24).contains("1 of 3 logs"));
+    assert_eq!(question(&press(&mut state, "enter")).unwrap().1, "generating core.<*>");
+    press(&mut state, "esc esc");
+    assert!(screen(&state, 80, 24).contains(" 3 logs "));
+}
+
+#[test]
+fn another_pane_can_hand_over_a_log() {
+    let mut state = reason();
+    let effects = tell(&mut state, AppMessage::Reason(Message::Open(LOG.to_owned())));
+    assert_eq!(question(&effects).unwrap().1, LOG);
+}
+
+#[test]
+fn the_pane_looks_as_it_should() {
+    let mut state = workbench(PaneId::Reason);
+    survives_any_size(&state);
+    tell(&mut state, AppMessage::Reason(offer()));
+    tell(&mut state, AppMessage::Model(ModelStanding::Coming(SafeText::new("[#####-----] 50% of 99 MB"))));
+    insta::assert_snapshot!("reason-80x24-model-coming", screen(&state, 80, 24));
+    tell(&mut state, here());
+    insta::assert_snapshot!("reason-200x60-logs", screen(&state, 200, 60));
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    for piece in ["<think>", "1. The control daemon ciod ", "fails to read the prefix of a message.\n", "2. The"] {
+        tell(&mut state, AppMessage::Reason(Message::Written(ticket, piece.to_owned())));
+    }
+    insta::assert_snapshot!("reason-80x24-writing", screen(&state, 80, 24));
+    survives_any_size(&state);
+    tell(&mut state, AppMessage::Reason(Message::Done(ticket, Box::new(trace()))));
+    press(&mut state, "right down");
+    insta::assert_snapshot!("reason-80x24", screen(&state, 80, 24));
+    insta::assert_snapshot!("reason-200x60", screen(&state, 200, 60));
+    survives_any_size(&state);
+}

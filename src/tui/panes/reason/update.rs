@@ -1,0 +1,188 @@
+//! How the Reason pane changes: actions and messages in, effects out.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Action;
+use super::effects::{Ask, Effect, Message, Offer};
+use super::state::{Board, Front, State, Writing};
+use crate::logs::SafeText;
+use crate::tui::app::{self, Toast};
+use crate::tui::model::ModelStanding;
+use crate::tui::overlays::Prompt;
+use crate::tui::panes::{Pane, PaneId, Shared};
+
+impl Pane for State {
+    type Action = Action;
+    type Message = Message;
+
+    /// Reads again each time: there may be new templates, and new runs.
+    fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
+        vec![app::Effect::Reason(Effect::Load)]
+    }
+
+    fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {
+        match action {
+            Action::Reason => {
+                let log = match self.front {
+                    Front::Logs => self.selected_item().map(|item| item.raw.clone()),
+                    Front::Trace => self.log().map(str::to_owned),
+                };
+                return log.map_or_else(Vec::new, |log| self.ask(log, shared));
+            }
+            Action::Type => {
+                let title = "A log entry to reason about";
+                return vec![Prompt::line(title, "", |log| app::Message::Reason(Message::Open(log))).into()];
+            }
+            Action::NextAdapter => return self.wear_next(),
+            Action::Stop => return self.stop(),
+            Action::PreviousStep => self.travel_steps(-1),
+            Action::NextStep => self.travel_steps(1),
+            Action::Down => self.travel(1),
+            Action::Up => self.travel(-1),
+            Action::PageDown => self.travel(self.page()),
+            Action::PageUp => self.travel(-self.page()),
+            Action::First => self.travel(isize::MIN),
+            Action::Last => self.travel(isize::MAX),
+            Action::LeastSure => self.go_to_least_sure(),
+            Action::OtherSide => {
+                self.front = match self.front {
+                    Front::Logs if !matches!(self.board, Board::Empty) => Front::Trace,
+                    _ => Front::Logs,
+                };
+            }
+            Action::Filter => {
+                self.front = Front::Logs;
+                let done = |text| app::Message::Reason(Message::Filter(text));
+                let ask = Prompt::line("Filter: words in id or text", &self.filter, done).on_change(done);
+                return vec![ask.on_cancel(|| app::Message::Reason(Message::FilterCancelled)).into()];
+            }
+            Action::Back if self.front == Front::Trace => self.front = Front::Logs,
+            Action::Back => self.set_filter(String::new()),
+            Action::Copy => {
+                let text = match &self.board {
+                    Board::Trace(trace) => trace.text.clone(),
+                    Board::Writing(writing) => writing.text.clone(),
+                    Board::Empty | Board::Failed { .. } => return Vec::new(),
+                };
+                return vec![app::Effect::Copy(text), Toast::info("copied the reasoning").into()];
+            }
+        }
+        Vec::new()
+    }
+
+    fn receive(&mut self, message: Message, shared: &Shared) -> Vec<app::Effect> {
+        match message {
+            Message::Loaded(Ok(offer)) => self.take_offer(offer),
+            Message::Loaded(Err(why)) => self.items = Some(Err(SafeText::one_line(&why))),
+            Message::Open(log) if log.trim().is_empty() => return vec![Toast::error("the log is empty").into()],
+            Message::Open(log) => return self.ask(log, shared),
+            Message::Filter(text) => self.set_filter(text),
+            Message::FilterCancelled => self.set_filter(String::new()),
+            Message::ModelLoaded(path, model) => self.loaded = Some((path, model)),
+            Message::Written(ticket, text) => {
+                if let Board::Writing(writing) = &mut self.board
+                    && writing.ticket == ticket
+                {
+                    writing.text.push_str(&text);
+                    writing.tokens += 1;
+                }
+            }
+            Message::Done(ticket, trace) if self.awaits(ticket) => {
+                (self.step, self.token) = (0, 0);
+                self.board = Board::Trace(trace);
+            }
+            Message::Failed(ticket, why) if self.awaits(ticket) => {
+                let log = self.log().unwrap_or_default().to_owned();
+                self.board = Board::Failed { log, why: SafeText::one_line(&why) };
+            }
+            Message::Done(..) | Message::Failed(..) => {}
+        }
+        Vec::new()
+    }
+
+    fn view(&self, shared: &Shared, frame: &mut Frame, area: Rect) {
+        super::view::view(self, shared, frame, area);
+    }
+
+    fn bookmark(&self) -> Option<String> {
+        self.selected_item().map(|item| item.name.as_str().to_owned()).or_else(|| self.wanted.clone())
+    }
+
+    fn return_to(&mut self, bookmark: &str) {
+        self.wanted = Some(bookmark.to_owned());
+    }
+}
+
+impl State {
+    fn awaits(&self, ticket: u64) -> bool {
+        matches!(&self.board, Board::Writing(writing) if writing.ticket == ticket)
+    }
+
+    fn take_offer(&mut self, offer: Offer) {
+        let wanted = self.bookmark();
+        self.items = Some(Ok(offer.items));
+        let filter = std::mem::take(&mut self.filter);
+        self.visible.clear();
+        self.set_filter(filter);
+        let at = wanted.and_then(|name| self.visible.iter().position(|&i| self.items()[i].name.as_str() == name));
+        self.selected = at.unwrap_or(0);
+
+        let worn = self.worn().map(|worn| worn.dir.clone());
+        self.adapters = offer.adapters;
+        let still = worn.and_then(|dir| self.adapters.iter().position(|adapter| adapter.dir == dir));
+        // What was just trained is what one wants to see at work, unless something else was chosen.
+        let newest = (!self.chosen && !self.adapters.is_empty()).then_some(0);
+        self.adapter = if self.chosen { still } else { newest };
+    }
+
+    fn wear_next(&mut self) -> Vec<app::Effect> {
+        if self.adapters.is_empty() {
+            return vec![Toast::info("there is no adapter yet: train one in the Train pane").into()];
+        }
+        self.chosen = true;
+        self.adapter = match self.adapter {
+            None => Some(0),
+            Some(at) if at + 1 < self.adapters.len() => Some(at + 1),
+            Some(_) => None,
+        };
+        let name = self.worn().map_or("no adapter", |worn| worn.name.as_str());
+        vec![Toast::info(format!("from the next reasoning on, the model wears {name}")).into()]
+    }
+
+    fn stop(&mut self) -> Vec<app::Effect> {
+        match self.board {
+            Board::Writing(_) => vec![app::Effect::CancelJobs(PaneId::Reason)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Asks the model, if it is there; a question that is still being answered is given up.
+    fn ask(&mut self, log: String, shared: &Shared) -> Vec<app::Effect> {
+        let name = &shared.model_name;
+        let path = match &shared.model {
+            ModelStanding::Here(path) => path.clone(),
+            ModelStanding::Coming(progress) => {
+                return vec![
+                    Toast::warning(format!("{name} is still coming: {progress}; ask again when it is here")).into(),
+                ];
+            }
+            ModelStanding::Unknown | ModelStanding::Missing(_) => {
+                let text = format!("{name} is not here; fetching it now, ask again when it is");
+                return vec![Toast::warning(text).into(), app::Effect::FetchModel(name.clone())];
+            }
+        };
+        let mut effects = self.stop();
+        self.ticket += 1;
+        self.front = Front::Trace;
+        self.board = Board::Writing(Writing { ticket: self.ticket, log: log.clone(), text: String::new(), tokens: 0 });
+        effects.push(app::Effect::Reason(Effect::Ask(Box::new(Ask {
+            ticket: self.ticket,
+            log,
+            model: (name.clone(), path),
+            loaded: self.loaded.clone(),
+            adapter: self.worn().cloned(),
+        }))));
+        effects
+    }
+}
