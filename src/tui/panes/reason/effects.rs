@@ -53,8 +53,9 @@ pub struct Offer {
 pub enum Message {
     /// What there is to choose from, or why it cannot be read.
     Loaded(Result<Offer, String>),
-    /// Another pane, or the user's typing, brings a log: reason about it.
-    Open(String),
+    /// Another pane, or the typing of the user, brings a log: reason about it. Another pane sends it after
+    /// `Effect::Show(PaneId::Reason)`.
+    Ask(String),
     /// The filter is being typed, or stands.
     Filter(String),
     /// Typing the filter was given up.

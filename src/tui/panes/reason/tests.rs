@@ -184,7 +184,7 @@ fn a_filter_narrows_the_logs_and_esc_shows_all() {
 #[test]
 fn another_pane_can_hand_over_a_log() {
     let mut state = reason();
-    let effects = tell(&mut state, AppMessage::Reason(Message::Open(LOG.to_owned())));
+    let effects = tell(&mut state, AppMessage::Reason(Message::Ask(LOG.to_owned())));
     assert_eq!(question(&effects).unwrap().1, LOG);
 }
 

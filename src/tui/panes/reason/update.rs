@@ -32,7 +32,7 @@ impl Pane for State {
             }
             Action::Type => {
                 let title = "A log entry to reason about";
-                return vec![Prompt::line(title, "", |log| app::Message::Reason(Message::Open(log))).into()];
+                return vec![Prompt::line(title, "", |log| app::Message::Reason(Message::Ask(log))).into()];
             }
             Action::NextAdapter => return self.wear_next(),
             Action::Stop => return self.stop(),
@@ -75,8 +75,8 @@ impl Pane for State {
         match message {
             Message::Loaded(Ok(offer)) => self.take_offer(offer),
             Message::Loaded(Err(why)) => self.items = Some(Err(SafeText::one_line(&why))),
-            Message::Open(log) if log.trim().is_empty() => return vec![Toast::error("the log is empty").into()],
-            Message::Open(log) => return self.ask(log, shared),
+            Message::Ask(log) if log.trim().is_empty() => return vec![Toast::error("the log is empty").into()],
+            Message::Ask(log) => return self.ask(log, shared),
             Message::Filter(text) => self.set_filter(text),
             Message::FilterCancelled => self.set_filter(String::new()),
             Message::ModelLoaded(path, model) => self.loaded = Some((path, model)),
