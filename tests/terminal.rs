@@ -294,6 +294,40 @@ fn keys_from_the_users_file_work_and_conflicts_are_named() {
 }
 
 #[test]
+fn the_editor_gets_the_terminal_and_hands_the_text_back() {
+    let home = tempfile::tempdir().unwrap();
+    let editor = [("EDITOR", "sh -c 'echo written outside >> \"$0\"; read key; echo \"then $key\" >> \"$0\"'")];
+    let mut bench = Workbench::open_with(home.path(), &[], &editor);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("3");
+    bench.wait_for_text("rationale-001");
+    bench.type_keys("e");
+    bench.wait_for_text("ctrl-o");
+    bench.type_keys("\x0f");
+    bench.wait_for("the editor's screen", |screen| !screen.alternate_screen());
+    // Keys go to the editor now, every one of them.
+    bench.type_keys("typed there\n");
+    bench.wait_for_text("then typed there");
+    bench.type_keys("!\x13");
+    bench.wait_for("the closed prompt", |screen| !screen.contents().contains("ctrl-o"));
+    bench.wait_for_text("edited");
+}
+
+#[test]
+fn a_failing_editor_loses_no_text() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open_with(home.path(), &[], &[("EDITOR", "false")]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("3");
+    bench.wait_for_text("rationale-001");
+    bench.type_keys("e");
+    bench.wait_for_text("ctrl-o");
+    bench.type_keys("kept words\x0f");
+    let text = bench.wait_for_text("the text is unchanged");
+    assert!(text.contains("kept words"), "{text}");
+}
+
+#[test]
 fn no_color_draws_without_colour() {
     let home = tempfile::tempdir().unwrap();
     let bench = Workbench::open_with(home.path(), &[], &[("NO_COLOR", "1")]);

@@ -29,6 +29,8 @@ pub enum Message {
     Toast(Toast),
     /// The user confirmed leaving while jobs run.
     QuitAnyway,
+    /// What `$EDITOR` made of the text of the open prompt.
+    PromptText(String),
     /// For the Label pane.
     Label(label::Message),
     /// For the Panel pane.
@@ -378,6 +380,12 @@ fn receive(state: &mut AppState, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Toast(toast) => vec![Effect::Toast(toast)],
+        Message::PromptText(text) => {
+            if let Some(Overlay::Prompt(prompt)) = &mut state.overlay {
+                prompt.set_text(&text);
+            }
+            Vec::new()
+        }
         Message::Label(message) => state.label.receive(message, &state.shared),
         Message::Panel(message) => state.panel.receive(message, &state.shared),
         Message::Review(message) => state.review.receive(message, &state.shared),

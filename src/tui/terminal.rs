@@ -174,21 +174,15 @@ fn private_file(text: &str) -> io::Result<std::path::PathBuf> {
     Err(last)
 }
 
-/// Runs the user's editor on a file. The setting may carry arguments: `code --wait`.
+/// Runs the user's editor on a file. The setting is a command line for the shell, as for git: `code --wait`.
 fn run_editor(path: &std::path::Path) -> io::Result<()> {
-    let setting =
-        ["VISUAL", "EDITOR"].into_iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.trim().is_empty()));
-    let setting = setting.unwrap_or_else(|| "vi".to_owned());
-    let mut words = setting.split_whitespace();
-    let program = words.next().unwrap_or("vi");
-    let status = Command::new(program)
-        .args(words)
-        .arg(path)
-        .status()
-        .map_err(|error| io::Error::other(format!("editor {program} did not start: {error}; set EDITOR")))?;
+    let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
+    let status = Command::new("sh").args(["-c", &format!("{editor} \"$@\""), &editor]).arg(path).status()?;
     if status.success() {
-        Ok(())
-    } else {
-        Err(io::Error::other(format!("editor {program} ended with {status}; the text stays")))
+        return Ok(());
     }
+    Err(io::Error::other(format!(
+        "the editor \"{editor}\" ended with {status}; the text is unchanged (EDITOR names another)"
+    )))
 }

@@ -31,19 +31,21 @@ impl Prompt {
         Self::new(title.as_ref(), SafeText::one_line(initial), false, submit)
     }
 
-    /// Asks for a text of many lines; Ctrl-S submits and Ctrl-O continues in `$EDITOR`. Control characters of the initial
+    /// Asks for a text of many lines; Ctrl-S submits, Ctrl-O edits it in `$EDITOR` and comes back. Control characters of the initial
     /// text are shown, and edited, in their visible form.
     pub fn area(title: impl AsRef<str>, initial: &str, submit: fn(String) -> Message) -> Self {
         Self::new(title.as_ref(), SafeText::new(initial), true, submit)
     }
 
     fn new(title: &str, initial: SafeText, many_lines: bool, submit: fn(String) -> Message) -> Self {
-        let mut text = TextArea::new(initial.as_str().split('\n').map(str::to_owned).collect());
-        text.set_cursor_line_style(Style::default());
-        text.set_wrap_mode(if many_lines { WrapMode::WordOrGlyph } else { WrapMode::None });
-        text.move_cursor(CursorMove::Bottom);
-        text.move_cursor(CursorMove::End);
+        let text = text_area(&initial, many_lines);
         Self { title: SafeText::one_line(title), text, many_lines, submit, change: None, cancel: None }
+    }
+
+    /// Puts another text in place of the one there.
+    pub(in crate::tui) fn set_text(&mut self, text: &str) {
+        let text = if self.many_lines { SafeText::new(text.trim_end_matches('\n')) } else { SafeText::one_line(text) };
+        self.text = text_area(&text, self.many_lines);
     }
 
     /// Also tells the pane of every change, for a filter that works as one types.
@@ -82,8 +84,9 @@ impl Prompt {
             return (None, vec![Effect::Send(Box::new(message))]);
         }
         if self.many_lines && key == Key::ctrl('o') {
-            // The editor's text is the answer: whoever opened an editor has finished writing when it closes.
-            return (None, vec![Effect::Edit(self.content(), self.submit)]);
+            // The text comes back here, to be read once more and submitted, and stays as it is if the editor fails.
+            let edit = Effect::Edit(self.content(), Message::PromptText);
+            return (Some(self), vec![edit]);
         }
         let effects = if self.text.input(key.to_event()) { self.changed() } else { Vec::new() };
         (Some(self), effects)
@@ -107,7 +110,7 @@ impl Prompt {
     pub(super) fn view(&self, theme: &Theme, frame: &mut Frame, body: Rect) {
         let title = format!(" {} ", self.title);
         if self.many_lines {
-            let inner = popup(frame, body, body.width.saturating_sub(4).min(120), body.height, &title, theme);
+            let inner = popup(frame, body, body.width.min(120), body.height, &title, theme);
             frame.render_widget(&self.text, inner);
         } else {
             let foot = Rect { y: body.bottom().saturating_sub(3), height: body.height.min(3), ..body };
@@ -117,4 +120,14 @@ impl Prompt {
             frame.render_widget(&self.text, line);
         }
     }
+}
+
+/// A text area with the cursor at its end.
+fn text_area(text: &SafeText, many_lines: bool) -> TextArea<'static> {
+    let mut area = TextArea::new(text.as_str().split('\n').map(str::to_owned).collect());
+    area.set_cursor_line_style(Style::default());
+    area.set_wrap_mode(if many_lines { WrapMode::WordOrGlyph } else { WrapMode::None });
+    area.move_cursor(CursorMove::Bottom);
+    area.move_cursor(CursorMove::End);
+    area
 }

@@ -114,6 +114,11 @@ pub fn category_popup(frame: &mut Frame, area: Rect, taxonomy: &Taxonomy, theme:
     frame.render_widget(Paragraph::new(lines).block(block), place);
 }
 
+/// A count of things: `1 correction`, `1,200 corrections`.
+pub fn counted(n: usize, thing: &str) -> String {
+    format!("{} {thing}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// A count with commas between the thousands.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -160,6 +165,7 @@ mod tests {
     #[test]
     fn counts_have_commas() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!((counted(1, "job"), counted(1200, "job")), ("1 job".to_owned(), "1,200 jobs".to_owned()));
     }
 
     proptest! {

@@ -59,22 +59,23 @@ fn view_list(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
     });
 }
 
-/// `> ! abnormal   1,234 bgl/bgl-0001 machine check interrupt`
+/// `> ! abnormal   1,234  machine check interrupt`: only the columns before the text show the selection, so that moving
+/// it rewrites few cells.
 fn list_row(item: &Item, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
     let mark = if selected { "> " } else { "  " };
-    let own = match &item.own {
+    let mut own = match &item.own {
         Some(judgement) => judgement_span(judgement, theme),
         None => Span::styled(". open", theme.muted),
     };
-    let gap = " ".repeat(11usize.saturating_sub(own.width()));
-    let left = format!("{:>8}  ", count(item.count));
-    let room = width.saturating_sub(mark.len() + 11 + left.len());
-    let text = fit(item.text.as_str(), room);
-    let rest = room.saturating_sub(Span::raw(text.as_str()).width());
-    let style = if selected { theme.selection } else { Style::new() };
-    let mut spans = vec![Span::styled(mark, theme.accent), own, Span::raw(gap), Span::styled(left, theme.muted)];
-    spans.extend(template_spans(&text, style, theme));
-    spans.push(Span::styled(" ".repeat(rest), style));
+    let mut columns = theme.muted;
+    if selected {
+        own.style = own.style.patch(theme.selection);
+        columns = columns.patch(theme.selection);
+    }
+    let left = format!("{}{:>8}", " ".repeat(11usize.saturating_sub(own.width())), count(item.count));
+    let room = width.saturating_sub(mark.len() + 11 + 8 + 2);
+    let mut spans = vec![Span::styled(mark, theme.accent), own, Span::styled(left, columns), Span::raw("  ")];
+    spans.extend(template_spans(&fit(item.text.as_str(), room), Style::new(), theme));
     Line::from(spans)
 }
 

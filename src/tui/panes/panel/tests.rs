@@ -126,7 +126,7 @@ fn the_patch_goes_where_the_user_says() {
     assert!(matches!(&effects[..], [AppEffect::Panel(Effect::WritePatch(path))] if path == "exports/corrections.json"));
     let written = Message::PatchWritten { path: "/p/exports/corrections.json".into(), corrections: 1 };
     tell(&mut state, AppMessage::Panel(written));
-    assert!(screen(&state, 80, 24).contains("1 corrections written to /p/exports/corrections.json"));
+    assert!(screen(&state, 80, 24).contains("1 correction written to /p/exports/corrections.json"));
 }
 
 #[test]

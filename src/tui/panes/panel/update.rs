@@ -13,6 +13,7 @@ use crate::tui::action::Mode;
 use crate::tui::app::{self, Toast};
 use crate::tui::overlays::Prompt;
 use crate::tui::panes::{Pane, Shared};
+use crate::tui::widgets::counted;
 use crate::workspace::NewRuling;
 
 /// Where the patch goes unless the user says otherwise.
@@ -100,7 +101,9 @@ impl Pane for State {
                 vec![Toast::info(format!("took back your ruling on {template}")).into()]
             }
             Message::PatchWritten { path, corrections } => {
-                vec![Toast::info(format!("{corrections} corrections written to {}", path.display())).into()]
+                vec![
+                    Toast::info(format!("{} written to {}", counted(corrections, "correction"), path.display())).into(),
+                ]
             }
             Message::Failed(why) => {
                 self.saving = false;

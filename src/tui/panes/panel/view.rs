@@ -14,7 +14,7 @@ use crate::logs::SafeText;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{
-    category_popup, count, fit, framed, judgement_span, label_span, notice, pad, template_spans, wrap,
+    category_popup, count, counted, fit, framed, judgement_span, label_span, notice, pad, template_spans, wrap,
 };
 
 /// From this width on, list and template stand side by side.
@@ -91,8 +91,11 @@ fn view_agreement(board: &Board, rows: Vec<String>, theme: &Theme, frame: &mut F
 
 fn view_cases(state: &State, board: &Board, theme: &Theme, frame: &mut Frame, list: Rect, detail: Rect) {
     let open = board.cases.iter().filter(|case| case.settled.is_none()).count();
-    let title =
-        format!(" {} disagreements, {} open | {} corrections ", board.cases.len(), open, board.corrections.len());
+    let title = format!(
+        " {}, {open} open | {} ",
+        counted(board.cases.len(), "disagreement"),
+        counted(board.corrections.len(), "correction")
+    );
     let block = framed(fit(&title, usize::from(list.width.saturating_sub(2))), true, theme);
     let inner = block.inner(list);
     frame.render_widget(block, list);
@@ -113,7 +116,11 @@ fn view_cases(state: &State, board: &Board, theme: &Theme, frame: &mut Frame, li
 }
 
 fn view_corrections(state: &State, board: &Board, theme: &Theme, frame: &mut Frame, list: Rect, detail: Rect) {
-    let title = format!(" {} corrections | {} disagreements ", board.corrections.len(), board.cases.len());
+    let title = format!(
+        " {} | {} ",
+        counted(board.corrections.len(), "correction"),
+        counted(board.cases.len(), "disagreement")
+    );
     let block = framed(fit(&title, usize::from(list.width.saturating_sub(2))), true, theme);
     let inner = block.inner(list);
     frame.render_widget(block, list);
