@@ -9,7 +9,7 @@ use super::base::{BaseArgs, named_adapter};
 use super::{Context, Failure, interrupt, output};
 use crate::evaluation::{
     Averages, ClassScores, Items, KeywordRule, ModelPredictor, Predictor, Progress, Report, Scores, Selection, Truth,
-    evaluate_anomaly, read_items,
+    evaluate_anomaly, project_items, read_items,
 };
 use crate::model::{Adapter, LanguageModel};
 use crate::reasoning::prompt::AnomalyPrompt;
@@ -28,9 +28,10 @@ enum TaskArgs {
 
 #[derive(Debug, Args)]
 struct AnomalyArgs {
-    /// Labelled logs (CSV, JSON or JSONL): template (or input, log), gold or label[, dataset, id]
+    /// Labelled logs (CSV, JSON or JSONL): template (or input, log), gold or label[, dataset, id] [default: the
+    /// project's templates]
     #[arg(long, value_name = "FILE")]
-    data: PathBuf,
+    data: Option<PathBuf>,
     /// The column that holds the truth [default: gold where the file has it, else label]
     #[arg(long)]
     truth: Option<TruthArg>,
@@ -78,7 +79,11 @@ pub(super) fn run(args: &EvaluateArgs, context: &Context) -> Result<(), Failure>
 }
 
 fn anomaly(args: &AnomalyArgs, context: &Context) -> Result<(), Failure> {
-    let items = read_items(&args.data, args.truth.map(Truth::from))?;
+    let truth = args.truth.map(Truth::from);
+    let items = match &args.data {
+        Some(path) => read_items(path, truth)?,
+        None => project_items(&context.workspace()?, truth)?,
+    };
     let report = match args.baseline {
         Some(BaselineArg::Keyword) => evaluate(args, &items, &KeywordRule::default())?,
         None => {
@@ -103,10 +108,11 @@ fn anomaly(args: &AnomalyArgs, context: &Context) -> Result<(), Failure> {
     if report.rejected.is_empty() {
         return Ok(());
     }
+    let source = report.data.display();
     for bad in &report.rejected {
-        output::note(&format!("{}:{}: {}", args.data.display(), bad.line, bad.why));
+        output::note(&format!("{source}:{}: {}", bad.line, bad.why));
     }
-    Err(Failure::failed(format!("{}: {} rows left out", args.data.display(), report.rejected.len())))
+    Err(Failure::failed(format!("{source}: {} rows left out", report.rejected.len())))
 }
 
 fn evaluate(args: &AnomalyArgs, items: &Items, predictor: &dyn Predictor) -> Result<Report, Failure> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::labels::Label;
 use crate::logs::table::{self, Format, Rejected, Row, TableError};
 use crate::logs::{VARIABLE, made_id};
+use crate::workspace::{TemplateRecord, Workspace, WorkspaceError};
 
 /// Which column holds the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,12 @@ pub enum ItemsError {
     /// It holds no table.
     #[error("{}: {}", .0.display(), .1)]
     Table(PathBuf, TableError),
+    /// No template of the project has a truth to be judged by.
+    #[error("no template of the project has {} yet", match .0 { Truth::Gold => "a gold label", Truth::Label => "a label" })]
+    NoTruth(Truth),
+    /// The project's store cannot be read.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
     /// It lacks what is needed.
     #[error("{}: {}", .0.display(), .1)]
     Unusable(PathBuf, String),
@@ -116,6 +123,31 @@ pub fn read_items(path: &Path, truth: Option<Truth>) -> Result<Items, ItemsError
     Ok(Items { source: path.to_path_buf(), truth, items, rejected })
 }
 
+/// The project's own templates as items: gold is what its experts agree on, the label what the templates came with.
+///
+/// Without a `truth`, gold is taken if any template has it. Templates without the truth are left out.
+///
+/// # Errors
+/// When the store cannot be read, or no template has the truth.
+pub fn project_items(workspace: &Workspace, truth: Option<Truth>) -> Result<Items, ItemsError> {
+    let source = workspace.dir().to_path_buf();
+    let gold = workspace.gold()?;
+    let truth = truth.unwrap_or(if gold.is_empty() { Truth::Label } else { Truth::Gold });
+    let known = |record: TemplateRecord| {
+        let label = match truth {
+            Truth::Gold => gold.get(record.key()).map(|gold| gold.label),
+            Truth::Label => record.labelled.original,
+        }?;
+        let key = record.key().clone();
+        Some(Item { dataset: key.dataset, id: key.id, input: record.text().to_owned(), truth: label })
+    };
+    let items: Vec<Item> = workspace.templates()?.into_iter().filter_map(known).collect();
+    if items.is_empty() {
+        return Err(ItemsError::NoTruth(truth));
+    }
+    Ok(Items { source, truth, items, rejected: Vec::new() })
+}
+
 fn item(mut row: Row, truth: Truth) -> Result<Item, String> {
     let input = ["template", "input", "log"]
         .into_iter()
@@ -140,6 +172,7 @@ pub fn is_worded(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::{ImportKind, ImportSource};
 
     fn read(name: &str, text: &[u8], truth: Option<Truth>) -> Result<Items, ItemsError> {
         let folder = tempfile::tempdir().unwrap();
@@ -169,6 +202,20 @@ mod tests {
     fn a_file_without_the_truth_asked_for_is_refused_in_one_line() {
         let error = read("t.csv", b"template,label\na,normal\n", Some(Truth::Gold)).unwrap_err().to_string();
         assert!(error.contains("column \"gold\" missing") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn a_project_s_templates_are_judged_by_gold_where_there_is_gold() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(&dir.path().join("project")).unwrap();
+        assert!(project_items(&workspace, None).is_err());
+        let bytes = b"dataset,id,template,label,gold\nbgl,1,x,normal,abnormal\nbgl,2,y,normal,\n";
+        let source = ImportSource { name: "t.csv", bytes, format: None, dataset: None };
+        workspace.import(ImportKind::Templates, source).unwrap();
+        let by_gold = project_items(&workspace, None).unwrap();
+        assert_eq!((by_gold.truth, by_gold.items.len()), (Truth::Gold, 1));
+        assert_eq!(by_gold.items[0].truth, Label::Abnormal);
+        assert_eq!(project_items(&workspace, Some(Truth::Label)).unwrap().items.len(), 2);
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod stepping;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::AskError;
-pub use items::{Item, Items, ItemsError, Truth, is_worded, read_items};
+pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
 pub use keyword::KeywordRule;
 pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
 pub use model_predictor::ModelPredictor;

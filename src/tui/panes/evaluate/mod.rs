@@ -1,60 +1,43 @@
-//! The Evaluate pane.
+//! The Evaluate pane: what the model is worth on labelled logs, and where it errs.
+//!
+//! The keyword rule's scores stand there at once; the model's come as it answers. Every figure says which average it is,
+//! of how many items, at which prevalence. An error opens in Reason.
+
+mod actions;
+mod effects;
+mod state;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
+
+pub use actions::{ACTIONS, Action};
+pub use effects::{Effect, Message, run};
+pub use state::State;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::{Pane, Shared};
-use crate::tui::action::Spec;
 use crate::tui::app;
-use crate::tui::effects::Edge;
-use crate::tui::widgets::notice;
-
-/// The pane's rows of the action table.
-pub const ACTIONS: &[Spec] = &[];
-
-/// What the user can ask of the pane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {}
-
-/// What comes back from the pane's effects.
-#[derive(Debug)]
-pub enum Message {}
-
-/// What the pane wants done outside.
-#[derive(Debug)]
-pub enum Effect {}
-
-/// What the pane shows.
-#[derive(Debug, Default)]
-pub struct State {}
 
 impl Pane for State {
     type Action = Action;
     type Message = Message;
 
     fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
-        Vec::new()
+        vec![app::Effect::Evaluate(Effect::Load(self.setup.clone()))]
     }
 
-    fn act(&mut self, action: Action, _shared: &Shared) -> Vec<app::Effect> {
-        match action {}
+    fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {
+        update::act(self, action, shared)
     }
 
     fn receive(&mut self, message: Message, _shared: &Shared) -> Vec<app::Effect> {
-        match message {}
+        update::receive(self, message)
     }
 
     fn view(&self, shared: &Shared, frame: &mut Frame, area: Rect) {
-        notice(
-            frame,
-            area,
-            &shared.theme,
-            "The Evaluate pane is not in this version yet; see logwright evaluate --help.",
-        );
+        view::view(self, shared, frame, area);
     }
-}
-
-/// Carries out an effect of this pane.
-pub fn run(effect: Effect, _edge: &mut Edge) {
-    match effect {}
 }
