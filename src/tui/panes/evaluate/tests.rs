@@ -161,7 +161,7 @@ fn an_error_opens_in_reason() {
     // What Reason was handed is what stood in front.
     let shown = screen(&bench.state, 200, 60);
     assert!(shown.contains(&wrong[..20]), "{wrong} is not in\n{shown}");
-    let _: fn(String) -> reason::Message = reason::Message::Open;
+    let _: fn(String) -> reason::Message = reason::Message::Ask;
 }
 
 #[test]
