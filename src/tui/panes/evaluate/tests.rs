@@ -16,7 +16,7 @@ use crate::logs::SafeText;
 use crate::training::{Recipe, RunFolder, RunState, Status};
 use crate::tui::app::{self, AppState};
 use crate::tui::model::ModelStanding;
-use crate::tui::panes::{PaneId, reason};
+use crate::tui::panes::PaneId;
 use crate::tui::testing::{press, screen, survives_any_size, tell, type_text, workbench};
 use crate::workspace::{ImportKind, ImportSource, Workspace};
 
@@ -161,7 +161,6 @@ fn an_error_opens_in_reason() {
     // What Reason was handed is what stood in front.
     let shown = screen(&bench.state, 200, 60);
     assert!(shown.contains(&wrong[..20]), "{wrong} is not in\n{shown}");
-    let _: fn(String) -> reason::Message = reason::Message::Ask;
 }
 
 #[test]

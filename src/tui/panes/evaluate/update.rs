@@ -47,8 +47,8 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         Action::Reload => reload(state),
         Action::Open => match state.mistake() {
             Some(mistake) => {
-                let open = reason::Message::Ask(mistake.input.clone());
-                vec![app::Effect::Show(PaneId::Reason), app::Effect::Send(Box::new(app::Message::Reason(open)))]
+                let ask = reason::Message::Ask(mistake.input.clone());
+                vec![app::Effect::Show(PaneId::Reason), app::Effect::Send(Box::new(app::Message::Reason(ask)))]
             }
             None => vec![Toast::warning("there is no error to open").into()],
         },
