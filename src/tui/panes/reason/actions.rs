@@ -13,6 +13,8 @@ pub enum Action {
     Reason,
     /// Type or paste a log.
     Type,
+    /// Change the log in front, and reason about that.
+    Edit,
     /// Wear the next adapter, after the last none.
     NextAdapter,
     /// Stop writing.
@@ -37,9 +39,17 @@ pub enum Action {
     LeastSure,
     /// From the trace to the logs, and back.
     OtherSide,
+    /// The trace before, of this session.
+    OlderTrace,
+    /// The trace after, of this session.
+    NewerTrace,
     /// Show only some logs.
     Filter,
-    /// Show all logs again; from the trace, back to the logs.
+    /// Show only logs in doubt, or all.
+    OnlyInDoubt,
+    /// Look for the model again.
+    FetchModel,
+    /// Stop writing; else from the trace back to the logs; else show all logs again.
     Back,
     /// Put the text into the clipboard.
     Copy,
@@ -59,6 +69,7 @@ pub const ACTIONS: &[Spec] = &[
         "let the model reason about the selected log",
     ),
     row(Action::Type, "reason-type", &[Key::char('i')], "type a log", "type or paste a log to reason about"),
+    row(Action::Edit, "reason-edit", &[Key::char('e')], "edit it", "change the log in front, and reason about that"),
     row(
         Action::NextStep,
         "reason-next-step",
@@ -103,8 +114,24 @@ pub const ACTIONS: &[Spec] = &[
         "change between the list of logs and the reasoning",
     ),
     row(Action::LeastSure, "reason-least-sure", &[Key::char('w')], "weakest", "go to the least probable token"),
+    row(Action::OlderTrace, "reason-older", &[Key::char('[')], "", "go back to the trace before, of this session"),
+    row(Action::NewerTrace, "reason-newer", &[Key::char(']')], "", "go on to the trace after"),
+    row(
+        Action::OnlyInDoubt,
+        "reason-doubt",
+        &[Key::char('d')],
+        "",
+        "list only the logs on which the votes contradict each other, or all",
+    ),
+    row(Action::FetchModel, "reason-fetch-model", &[Key::char('m')], "", "look for the model again, and fetch it"),
     row(Action::Filter, "reason-filter", &[Key::char('/')], "", "show only logs with these words"),
-    row(Action::Back, "reason-back", &[Key::code(KeyCode::Esc)], "", "go back to the logs, or show all of them again"),
+    row(
+        Action::Back,
+        "reason-back",
+        &[Key::code(KeyCode::Esc)],
+        "",
+        "stop writing; go back to the logs; list all of them",
+    ),
     row(Action::Copy, "reason-copy", &[Key::char('y')], "", "copy the reasoning to the clipboard"),
     row(Action::PageDown, "reason-page-down", &[Key::code(KeyCode::PageDown), Key::ctrl('f')], "", "go a page down"),
     row(Action::PageUp, "reason-page-up", &[Key::code(KeyCode::PageUp), Key::ctrl('b')], "", "go a page up"),

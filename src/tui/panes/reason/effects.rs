@@ -1,12 +1,14 @@
 //! What the Reason pane asks of the store and of the model.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::state::{Item, Wearing};
 use crate::evaluation::{Asked, Asking, SteppedTrace, step_through};
-use crate::logs::SafeText;
+use crate::logs::{SafeText, TemplateKey};
 use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::training::{RunFolder, adapter_of_run, list_runs};
@@ -62,10 +64,24 @@ pub enum Message {
     FilterCancelled,
     /// A model is in memory.
     ModelLoaded(PathBuf, Arc<LanguageModel>),
-    /// More of the text of this question's answer.
-    Written(u64, String),
-    /// The whole answer to this question.
-    Done(u64, Box<SteppedTrace>),
+    /// One token more of the answer to this question.
+    Written {
+        /// Which question.
+        ticket: u64,
+        /// The text that it adds.
+        text: String,
+        /// Tokens a second after the first, so far; `None` at the first.
+        tokens_per_second: Option<f64>,
+    },
+    /// The answer to this question.
+    Done {
+        /// Which question.
+        ticket: u64,
+        /// What was written.
+        trace: Box<SteppedTrace>,
+        /// Whether the user stopped it before its end.
+        stopped: bool,
+    },
     /// There is no answer to this question, and why.
     Failed(u64, String),
 }
@@ -79,7 +95,7 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         Effect::Ask(ask) => edge.spawn(PaneId::Reason, "reason", move |job| {
             let ticket = ask.ticket;
             let message = match reason(*ask, job) {
-                Ok(trace) => Message::Done(ticket, Box::new(trace)),
+                Ok((trace, stopped)) => Message::Done { ticket, trace: Box::new(trace), stopped },
                 Err(why) => Message::Failed(ticket, why),
             };
             job.tell(AppMessage::Reason(message));
@@ -90,10 +106,11 @@ pub fn run(effect: Effect, edge: &mut Edge) {
 }
 
 fn offer(workspace: &Workspace) -> Result<Offer, WorkspaceError> {
+    let doubts: HashSet<TemplateKey> = workspace.disagreements()?.into_iter().map(|doubt| doubt.template).collect();
     let items = workspace.templates()?.into_iter().map(|record| {
         let (name, text) = (SafeText::one_line(&record.key().to_string()), SafeText::one_line(record.text()));
         let haystack = format!("{name} {text}").to_lowercase();
-        Item { name, text, raw: record.text().to_owned(), haystack }
+        Item { name, text, raw: record.text().to_owned(), haystack, in_doubt: doubts.contains(record.key()) }
     });
     let adapters = list_runs(&workspace.runs_dir()).into_iter().filter_map(|info| {
         let folder = RunFolder::at(&info.dir);
@@ -103,7 +120,8 @@ fn offer(workspace: &Workspace) -> Result<Offer, WorkspaceError> {
     Ok(Offer { items: items.collect(), adapters: adapters.collect() })
 }
 
-fn reason(ask: Ask, job: &Job) -> Result<SteppedTrace, String> {
+/// The answer, and whether the user stopped it.
+fn reason(ask: Ask, job: &Job) -> Result<(SteppedTrace, bool), String> {
     let (mut name, mut path) = ask.model;
     if let Some(of_run) = ask.adapter.as_ref().and_then(|adapter| adapter.model.clone()).filter(|m| *m != name) {
         path = installed(&of_run).ok_or_else(|| {
@@ -123,6 +141,9 @@ fn reason(ask: Ask, job: &Job) -> Result<SteppedTrace, String> {
             model
         }
     };
+    if job.is_cancelled() {
+        return Err("stopped before the first token".to_owned());
+    }
     let adapter = ask.adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose();
     let adapter = adapter.map_err(|error| error.to_string())?;
     let asked = Asked {
@@ -131,12 +152,16 @@ fn reason(ask: Ask, job: &Job) -> Result<SteppedTrace, String> {
         adapter: adapter.as_ref().zip(ask.adapter.as_ref().map(|adapter| adapter.name.as_str())),
         prompt: &AnomalyPrompt::default(),
     };
-    let mut tokens = 0;
-    step_through(asked, &ask.log, &Asking::default(), &mut |token| {
+    let (mut tokens, mut stopped, mut first) = (0_u32, false, None);
+    let trace = step_through(asked, &ask.log, &Asking::default(), &mut |token| {
+        let since_first = first.get_or_insert_with(Instant::now).elapsed();
+        let tokens_per_second = (tokens > 0).then(|| f64::from(tokens) / since_first.as_secs_f64());
         tokens += 1;
-        job.report(AppMessage::Reason(Message::Written(ask.ticket, token.text.clone())));
+        let (ticket, text) = (ask.ticket, token.text.clone());
+        job.report(AppMessage::Reason(Message::Written { ticket, text, tokens_per_second }));
         job.progress(format!("{tokens} tokens"));
-        if job.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })
-    .map_err(|error| error.to_string())
+        stopped = job.is_cancelled();
+        if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    Ok((trace.map_err(|error| error.to_string())?, stopped))
 }

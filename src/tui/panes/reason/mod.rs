@@ -2,11 +2,12 @@
 //!
 //! A log is picked from the project's templates, typed, or handed over by another pane. The text streams in; then `left` and
 //! `right` go through its steps, `up` and `down` through the tokens of a step, each with its probability and what the model
-//! might have written instead.
+//! might have written instead. `[` and `]` go through the traces of the session.
 
 mod actions;
 mod effects;
 mod state;
+mod trace_view;
 mod update;
 mod view;
 

@@ -19,6 +19,8 @@ pub struct Item {
     pub raw: String,
     /// Name and text in lower case, for the filter.
     pub haystack: String,
+    /// Whether the annotators' votes contradict each other.
+    pub in_doubt: bool,
 }
 
 /// An adapter that the model can wear.
@@ -42,6 +44,12 @@ pub(super) enum Front {
     Trace,
 }
 
+/// The most traces of a session that are kept to go back to.
+const MOST_PAST: usize = 50;
+
+/// The longest log, in bytes, that is remembered for the next start.
+const LONGEST_BOOKMARK: usize = 4096;
+
 /// A reasoning that is being written.
 #[derive(Clone, Debug)]
 pub(super) struct Writing {
@@ -49,6 +57,20 @@ pub(super) struct Writing {
     pub log: String,
     pub text: String,
     pub tokens: usize,
+    /// Tokens a second after the first, so far.
+    pub tokens_per_second: Option<f64>,
+    /// Whether the weights are still being read into memory.
+    pub loading: bool,
+    /// Whether the user has had enough.
+    pub stopping: bool,
+}
+
+/// A reasoning of this session.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub trace: SteppedTrace,
+    /// Whether the user stopped it before its end.
+    pub stopped: bool,
 }
 
 /// What stands on the reasoning's side.
@@ -57,10 +79,12 @@ pub(super) enum Board {
     /// Nothing has been asked yet.
     #[default]
     Empty,
+    /// A log that waits to be asked about, because the model is not there yet or the last session left it.
+    Waiting { log: String },
     /// It is being written.
     Writing(Writing),
-    /// It is there.
-    Trace(Box<SteppedTrace>),
+    /// It is there: the one of [`State::past`] that [`State::shown`] says.
+    Trace,
     /// It could not be had.
     Failed { log: String, why: SafeText },
 }
@@ -73,6 +97,8 @@ pub struct State {
     /// Which items the filter lets through, by index.
     pub(super) visible: Vec<usize>,
     pub(super) filter: String,
+    /// Whether only logs in doubt are listed.
+    pub(super) only_in_doubt: bool,
     pub(super) selected: usize,
     pub(super) rows: ListView,
     /// The adapters there are, the newest first.
@@ -83,6 +109,10 @@ pub struct State {
     pub(super) chosen: bool,
     pub(super) front: Front,
     pub(super) board: Board,
+    /// The traces of this session, the newest last.
+    pub(super) past: Vec<Told>,
+    /// Which of them is the one to step through.
+    pub(super) shown: usize,
     pub(super) step: usize,
     pub(super) token: usize,
     pub(super) step_rows: ListView,
@@ -91,7 +121,6 @@ pub struct State {
     pub(super) ticket: u64,
     /// The model that was loaded last, with the path that it was loaded from.
     pub(super) loaded: Option<(PathBuf, Arc<LanguageModel>)>,
-    pub(super) wanted: Option<String>,
 }
 
 impl State {
@@ -107,11 +136,42 @@ impl State {
         self.adapters.get(self.adapter?)
     }
 
-    pub(super) fn trace(&self) -> Option<&SteppedTrace> {
-        match &self.board {
-            Board::Trace(trace) => Some(trace),
+    pub(super) fn told(&self) -> Option<&Told> {
+        match self.board {
+            Board::Trace => self.past.get(self.shown),
             _ => None,
         }
+    }
+
+    pub(super) fn trace(&self) -> Option<&SteppedTrace> {
+        self.told().map(|told| &told.trace)
+    }
+
+    /// Keeps a trace as the newest, and shows it from its start.
+    pub(super) fn keep(&mut self, told: Told) {
+        if self.past.len() == MOST_PAST {
+            self.past.remove(0);
+        }
+        self.past.push(told);
+        self.show_past(self.past.len() - 1);
+    }
+
+    /// Shows an older or newer trace; from anything else than a trace first the newest. Says whether there is one.
+    pub(super) fn travel_past(&mut self, traces: isize) -> bool {
+        let to = match self.board {
+            Board::Trace => self.shown.checked_add_signed(traces),
+            _ => self.past.len().checked_sub(1),
+        };
+        let there = to.filter(|&at| at < self.past.len());
+        if let Some(at) = there {
+            self.show_past(at);
+        }
+        there.is_some()
+    }
+
+    fn show_past(&mut self, at: usize) {
+        (self.board, self.shown) = (Board::Trace, at);
+        (self.step, self.token, self.front) = (0, 0, Front::Trace);
     }
 
     pub(super) fn current_step(&self) -> Option<&SteppedStep> {
@@ -127,18 +187,33 @@ impl State {
         match &self.board {
             Board::Empty => None,
             Board::Writing(writing) => Some(&writing.log),
-            Board::Trace(trace) => Some(&trace.input),
-            Board::Failed { log, .. } => Some(log),
+            Board::Trace => self.trace().map(|trace| trace.input.as_str()),
+            Board::Waiting { log } | Board::Failed { log, .. } => Some(log),
         }
     }
 
-    /// Shows only items that hold every word of the filter; the selected one stays selected if it can.
+    /// The log that the keys are about: the selected one, or that of the reasoning.
+    pub(super) fn log_in_front(&self) -> Option<&str> {
+        match self.front {
+            Front::Logs => self.selected_item().map(|item| item.raw.as_str()),
+            Front::Trace => self.log(),
+        }
+    }
+
+    /// The log that the next session shall start from.
+    pub(super) fn last_log(&self) -> Option<&str> {
+        self.log().filter(|log| log.len() <= LONGEST_BOOKMARK)
+    }
+
+    /// Lists only items that hold every word of the filter; the selected one stays selected if it can.
     pub(super) fn set_filter(&mut self, filter: String) {
         let kept = self.visible.get(self.selected).copied();
         let lower = filter.to_lowercase();
         let words: Vec<&str> = lower.split_whitespace().collect();
-        let holds = |item: &Item| words.iter().all(|word| item.haystack.contains(word));
-        self.visible = (0..self.items().len()).filter(|&index| holds(&self.items()[index])).collect();
+        let listed = |item: &Item| {
+            (item.in_doubt || !self.only_in_doubt) && words.iter().all(|word| item.haystack.contains(word))
+        };
+        self.visible = self.items().iter().enumerate().filter(|(_, item)| listed(item)).map(|(at, _)| at).collect();
         self.selected = kept.and_then(|index| self.visible.iter().position(|&v| v == index)).unwrap_or(0);
         self.filter = filter;
     }
@@ -161,7 +236,13 @@ impl State {
         isize::try_from(rows.page()).unwrap_or(isize::MAX)
     }
 
-    /// Goes to another step, and in front of it.
+    /// Lists everything again.
+    pub(super) fn list_all(&mut self) {
+        self.only_in_doubt = false;
+        self.set_filter(String::new());
+    }
+
+    /// Goes to another step, and to its first token.
     pub(super) fn travel_steps(&mut self, steps: isize) {
         let Some(trace) = self.trace() else { return };
         let to = self.step.saturating_add_signed(steps).min(trace.steps.len().saturating_sub(1));
@@ -188,4 +269,9 @@ pub(super) fn step_name(index: usize, step: &SteppedStep) -> String {
         SteppedKind::Step => (index + 1).to_string(),
         SteppedKind::Answer => "answer".to_owned(),
     }
+}
+
+/// The least probable token of a step.
+pub(super) fn lowest(step: &SteppedStep) -> Option<&SteppedToken> {
+    step.tokens.iter().min_by(|a, b| a.probability.total_cmp(&b.probability))
 }

@@ -16,6 +16,7 @@ fn item(id: &str, text: &str) -> Item {
         text: SafeText::one_line(text),
         raw: text.to_owned(),
         haystack: format!("bgl/{id} {text}").to_lowercase(),
+        in_doubt: id == "2",
     }
 }
 
@@ -84,6 +85,28 @@ fn trace() -> SteppedTrace {
     }
 }
 
+/// A trace without answer, of a log that was cut, with control characters in its tokens.
+fn malformed() -> SteppedTrace {
+    let text = "I am not sure\nwhat \u{1b}[31mthis\u{202e} log に means.";
+    SteppedTrace {
+        input_bytes_cut: 52_000,
+        steps: vec![step(SteppedKind::Step, text)],
+        text: text.to_owned(),
+        answer: None,
+        format_ok: false,
+        adapter: None,
+        ..trace()
+    }
+}
+
+fn done(ticket: u64) -> Message {
+    Message::Done { ticket, trace: Box::new(trace()), stopped: false }
+}
+
+fn written(ticket: u64, text: &str, tokens_per_second: Option<f64>) -> Message {
+    Message::Written { ticket, text: text.to_owned(), tokens_per_second }
+}
+
 /// The one question among the effects: its number, log and adapter.
 fn question(effects: &[AppEffect]) -> Option<(u64, String, Option<String>)> {
     effects.iter().find_map(|effect| match effect {
@@ -97,7 +120,7 @@ fn question(effects: &[AppEffect]) -> Option<(u64, String, Option<String>)> {
 fn answered() -> AppState {
     let mut state = reason();
     let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
-    tell(&mut state, AppMessage::Reason(Message::Done(ticket, Box::new(trace()))));
+    tell(&mut state, AppMessage::Reason(done(ticket)));
     state
 }
 
@@ -106,10 +129,10 @@ fn enter_asks_about_the_selected_log_with_the_newest_adapter() {
     let mut state = reason();
     let asked = question(&press(&mut state, "down down enter")).unwrap();
     assert_eq!(asked, (1, "bad \u{1b}[2J entry".to_owned(), Some("20260102-sft".to_owned())));
-    press(&mut state, "esc a");
+    press(&mut state, "space a");
     let asked = question(&press(&mut state, "up enter")).unwrap();
     assert_eq!(asked, (2, "generating core.<*>".to_owned(), Some("20260101-sft".to_owned())));
-    press(&mut state, "esc a");
+    press(&mut state, "space a");
     assert_eq!(question(&press(&mut state, "enter")).unwrap().2, None);
 }
 
@@ -129,12 +152,15 @@ fn while_the_model_comes_nothing_is_asked_and_the_pane_says_so() {
     let mut state = reason();
     tell(&mut state, AppMessage::Model(ModelStanding::Coming(SafeText::new("[#####-----] 50% of 99 MB"))));
     assert!(question(&press(&mut state, "enter")).is_none());
-    let shown = screen(&state, 200, 60);
-    assert!(shown.contains("smollm2-135m is coming: [#####-----] 50%") && shown.contains("ask again when it is here"));
+    let shown = screen(&state, 80, 24);
+    assert!(shown.contains("smollm2-135m is coming: [#####-----] 50%") && shown.contains("enter again when it is"));
     tell(&mut state, AppMessage::Model(ModelStanding::Missing(SafeText::new("no network"))));
-    let effects = press(&mut state, "enter");
-    assert!(effects.iter().any(|e| matches!(e, AppEffect::FetchModel(name) if name == "smollm2-135m")));
-    assert!(screen(&state, 80, 24).contains("is not here: no network"));
+    let fetched = |effects: &[AppEffect]| matches!(effects, [AppEffect::FetchModel(name)] if name == "smollm2-135m");
+    assert!(fetched(&press(&mut state, "enter")) && fetched(&press(&mut state, "m")));
+    let shown = screen(&state, 80, 24);
+    assert!(shown.contains("`logwright model pull") && shown.contains("no network"), "{shown}");
+    tell(&mut state, here());
+    assert_eq!(question(&press(&mut state, "enter")).unwrap().1, LOG, "the log has waited");
 }
 
 #[test]
@@ -143,12 +169,12 @@ fn the_text_streams_in_and_an_old_answer_changes_nothing() {
     press(&mut state, "enter");
     let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
     assert_eq!(ticket, 2);
-    tell(&mut state, AppMessage::Reason(Message::Written(1, "old".to_owned())));
-    tell(&mut state, AppMessage::Reason(Message::Written(2, "<think>1. The \u{1b}[1m".to_owned())));
-    tell(&mut state, AppMessage::Reason(Message::Done(1, Box::new(trace()))));
+    tell(&mut state, AppMessage::Reason(written(1, "old", None)));
+    tell(&mut state, AppMessage::Reason(written(2, "<think>1. The \u{1b}[1m", Some(70.4))));
+    tell(&mut state, AppMessage::Reason(done(1)));
     let shown = screen(&state, 80, 24);
     assert!(shown.contains("<think>1. The \\x1b[1m") && !shown.contains("old"), "{shown}");
-    assert!(matches!(press(&mut state, "x")[..], [AppEffect::CancelJobs(PaneId::Reason)]));
+    assert!(shown.contains("1 tokens, 70 tokens/s, esc stops it"), "{shown}");
     tell(&mut state, AppMessage::Reason(Message::Failed(2, "cut short\nsecond line".to_owned())));
     assert!(screen(&state, 80, 24).contains("No reasoning: cut short"));
 }
@@ -170,6 +196,71 @@ fn left_and_right_go_through_steps_and_up_and_down_through_tokens() {
 }
 
 #[test]
+fn esc_stops_the_model_and_what_was_written_stays() {
+    let mut state = reason();
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    tell(&mut state, AppMessage::Reason(written(ticket, "<think>", None)));
+    for key in ["esc", "x"] {
+        assert!(matches!(press(&mut state, key)[..], [AppEffect::CancelJobs(PaneId::Reason)]), "{key}");
+    }
+    assert!(screen(&state, 80, 24).contains("Stopping"));
+    let stopped = Message::Done { ticket, trace: Box::new(malformed()), stopped: true };
+    tell(&mut state, AppMessage::Reason(stopped));
+    assert!(screen(&state, 80, 24).contains("x format not kept  - stopped"));
+    assert!(press(&mut state, "x esc").is_empty());
+}
+
+#[test]
+fn brackets_go_through_the_traces_of_the_session() {
+    let mut state = answered();
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    assert!(press(&mut state, "[").is_empty());
+    assert!(screen(&state, 80, 24).contains("the model is writing"));
+    tell(&mut state, AppMessage::Reason(Message::Done { ticket, trace: Box::new(malformed()), stopped: false }));
+    assert!(screen(&state, 80, 24).contains("trace 2 of 2"));
+    press(&mut state, "[");
+    assert!(screen(&state, 80, 24).contains("trace 1 of 2"));
+    press(&mut state, "[");
+    assert!(screen(&state, 80, 24).contains("no older trace"));
+    press(&mut state, "] ]");
+    assert!(screen(&state, 80, 24).contains("no newer trace"));
+    assert_eq!(state.reason.trace(), Some(&malformed()));
+}
+
+#[test]
+fn a_log_can_be_changed_before_it_is_asked_about() {
+    let mut state = reason();
+    press(&mut state, "down e");
+    type_text(&mut state, " at 4");
+    assert_eq!(question(&press(&mut state, "enter")).unwrap().1, "generating core.<*> at 4");
+}
+
+#[test]
+fn logs_in_doubt_can_be_listed_alone() {
+    let mut state = reason();
+    press(&mut state, "d");
+    let shown = screen(&state, 80, 24);
+    assert!(shown.contains("1 of 3 logs in doubt") && shown.contains("? bgl/2"), "{shown}");
+    let (ticket, log, _) = question(&press(&mut state, "enter")).unwrap();
+    assert_eq!(log, "generating core.<*>");
+    tell(&mut state, AppMessage::Reason(done(ticket)));
+    press(&mut state, "esc esc");
+    assert!(screen(&state, 80, 24).contains(" 3 logs "));
+}
+
+#[test]
+fn the_last_log_waits_at_the_next_start() {
+    let session = answered().session();
+    assert_eq!(session.bookmarks[&PaneId::Reason], LOG);
+    let mut next = workbench(PaneId::Reason);
+    let _ = next.start(&session);
+    tell(&mut next, AppMessage::Reason(offer()));
+    tell(&mut next, here());
+    assert!(screen(&next, 200, 60).contains("enter lets the model reason about this log"));
+    assert_eq!(question(&press(&mut next, "space enter")).unwrap().1, LOG);
+}
+
+#[test]
 fn a_filter_narrows_the_logs_and_esc_shows_all() {
     let mut state = reason();
     press(&mut state, "/");
@@ -177,7 +268,7 @@ fn a_filter_narrows_the_logs_and_esc_shows_all() {
     press(&mut state, "enter");
     assert!(screen(&state, 80, 24).contains("1 of 3 logs"));
     assert_eq!(question(&press(&mut state, "enter")).unwrap().1, "generating core.<*>");
-    press(&mut state, "esc esc");
+    press(&mut state, "esc esc esc");
     assert!(screen(&state, 80, 24).contains(" 3 logs "));
 }
 
@@ -192,6 +283,11 @@ fn another_pane_can_hand_over_a_log() {
 fn the_pane_looks_as_it_should() {
     let mut state = workbench(PaneId::Reason);
     survives_any_size(&state);
+    let why = "the Hub and pip were both out of reach: connection refused (127.0.0.1:9)";
+    tell(&mut state, AppMessage::Model(ModelStanding::Missing(SafeText::new(why))));
+    insta::assert_snapshot!("reason-80x24-no-model", screen(&state, 80, 24));
+    insta::assert_snapshot!("reason-200x60-no-model", screen(&state, 200, 60));
+    survives_any_size(&state);
     tell(&mut state, AppMessage::Reason(offer()));
     tell(&mut state, AppMessage::Model(ModelStanding::Coming(SafeText::new("[#####-----] 50% of 99 MB"))));
     insta::assert_snapshot!("reason-80x24-model-coming", screen(&state, 80, 24));
@@ -199,13 +295,18 @@ fn the_pane_looks_as_it_should() {
     insta::assert_snapshot!("reason-200x60-logs", screen(&state, 200, 60));
     let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
     for piece in ["<think>", "1. The control daemon ciod ", "fails to read the prefix of a message.\n", "2. The"] {
-        tell(&mut state, AppMessage::Reason(Message::Written(ticket, piece.to_owned())));
+        tell(&mut state, AppMessage::Reason(written(ticket, piece, Some(81.6))));
     }
     insta::assert_snapshot!("reason-80x24-writing", screen(&state, 80, 24));
     survives_any_size(&state);
-    tell(&mut state, AppMessage::Reason(Message::Done(ticket, Box::new(trace()))));
+    tell(&mut state, AppMessage::Reason(done(ticket)));
     press(&mut state, "right down");
     insta::assert_snapshot!("reason-80x24", screen(&state, 80, 24));
     insta::assert_snapshot!("reason-200x60", screen(&state, 200, 60));
+    survives_any_size(&state);
+    let (ticket, ..) = question(&press(&mut state, "enter")).unwrap();
+    tell(&mut state, AppMessage::Reason(Message::Done { ticket, trace: Box::new(malformed()), stopped: false }));
+    insta::assert_snapshot!("reason-80x24-malformed", screen(&state, 80, 24));
+    insta::assert_snapshot!("reason-200x60-malformed", screen(&state, 200, 60));
     survives_any_size(&state);
 }

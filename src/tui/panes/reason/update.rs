@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::Action;
 use super::effects::{Ask, Effect, Message, Offer};
-use super::state::{Board, Front, State, Writing};
+use super::state::{Board, Front, State, Told, Writing};
 use crate::logs::SafeText;
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
@@ -24,16 +24,11 @@ impl Pane for State {
     fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {
         match action {
             Action::Reason => {
-                let log = match self.front {
-                    Front::Logs => self.selected_item().map(|item| item.raw.clone()),
-                    Front::Trace => self.log().map(str::to_owned),
-                };
+                let log = self.log_in_front().map(str::to_owned);
                 return log.map_or_else(Vec::new, |log| self.ask(log, shared));
             }
-            Action::Type => {
-                let title = "A log entry to reason about";
-                return vec![Prompt::line(title, "", |log| app::Message::Reason(Message::Ask(log))).into()];
-            }
+            Action::Type => return vec![ask_for_log("")],
+            Action::Edit => return vec![ask_for_log(self.log_in_front().unwrap_or_default())],
             Action::NextAdapter => return self.wear_next(),
             Action::Stop => return self.stop(),
             Action::PreviousStep => self.travel_steps(-1),
@@ -57,14 +52,25 @@ impl Pane for State {
                 let ask = Prompt::line("Filter: words in id or text", &self.filter, done).on_change(done);
                 return vec![ask.on_cancel(|| app::Message::Reason(Message::FilterCancelled)).into()];
             }
+            Action::OlderTrace => return self.turn_back(-1),
+            Action::NewerTrace => return self.turn_back(1),
+            Action::OnlyInDoubt => {
+                self.only_in_doubt = !self.only_in_doubt;
+                self.front = Front::Logs;
+                let filter = std::mem::take(&mut self.filter);
+                self.set_filter(filter);
+            }
+            Action::FetchModel => return fetch_again(shared),
+            Action::Back if matches!(&self.board, Board::Writing(writing) if !writing.stopping) => return self.stop(),
             Action::Back if self.front == Front::Trace => self.front = Front::Logs,
-            Action::Back => self.set_filter(String::new()),
+            Action::Back => self.list_all(),
             Action::Copy => {
                 let text = match &self.board {
-                    Board::Trace(trace) => trace.text.clone(),
-                    Board::Writing(writing) => writing.text.clone(),
-                    Board::Empty | Board::Failed { .. } => return Vec::new(),
+                    Board::Trace => self.trace().map(|trace| &trace.text),
+                    Board::Writing(writing) => Some(&writing.text),
+                    Board::Empty | Board::Waiting { .. } | Board::Failed { .. } => None,
                 };
+                let Some(text) = text.map(|text| SafeText::new(text).into_string()) else { return Vec::new() };
                 return vec![app::Effect::Copy(text), Toast::info("copied the reasoning").into()];
             }
         }
@@ -79,24 +85,33 @@ impl Pane for State {
             Message::Ask(log) => return self.ask(log, shared),
             Message::Filter(text) => self.set_filter(text),
             Message::FilterCancelled => self.set_filter(String::new()),
-            Message::ModelLoaded(path, model) => self.loaded = Some((path, model)),
-            Message::Written(ticket, text) => {
+            Message::ModelLoaded(path, model) => {
+                if let Board::Writing(writing) = &mut self.board {
+                    writing.loading = false;
+                }
+                self.loaded = Some((path, model));
+            }
+            Message::Written { ticket, text, tokens_per_second } => {
                 if let Board::Writing(writing) = &mut self.board
                     && writing.ticket == ticket
                 {
                     writing.text.push_str(&text);
                     writing.tokens += 1;
+                    writing.tokens_per_second = tokens_per_second;
+                    writing.loading = false;
                 }
             }
-            Message::Done(ticket, trace) if self.awaits(ticket) => {
-                (self.step, self.token) = (0, 0);
-                self.board = Board::Trace(trace);
+            Message::Done { ticket, trace, stopped } if self.awaits(ticket) => {
+                let front = self.front;
+                self.keep(Told { trace: *trace, stopped });
+                // Whoever has gone on to other logs meanwhile stays there.
+                self.front = front;
             }
             Message::Failed(ticket, why) if self.awaits(ticket) => {
                 let log = self.log().unwrap_or_default().to_owned();
                 self.board = Board::Failed { log, why: SafeText::one_line(&why) };
             }
-            Message::Done(..) | Message::Failed(..) => {}
+            Message::Done { .. } | Message::Failed(..) => {}
         }
         Vec::new()
     }
@@ -106,11 +121,11 @@ impl Pane for State {
     }
 
     fn bookmark(&self) -> Option<String> {
-        self.selected_item().map(|item| item.name.as_str().to_owned()).or_else(|| self.wanted.clone())
+        self.last_log().map(str::to_owned)
     }
 
     fn return_to(&mut self, bookmark: &str) {
-        self.wanted = Some(bookmark.to_owned());
+        self.board = Board::Waiting { log: bookmark.to_owned() };
     }
 }
 
@@ -120,12 +135,12 @@ impl State {
     }
 
     fn take_offer(&mut self, offer: Offer) {
-        let wanted = self.bookmark();
+        let kept = self.selected_item().map(|item| item.raw.clone()).or_else(|| self.log().map(str::to_owned));
         self.items = Some(Ok(offer.items));
         let filter = std::mem::take(&mut self.filter);
         self.visible.clear();
         self.set_filter(filter);
-        let at = wanted.and_then(|name| self.visible.iter().position(|&i| self.items()[i].name.as_str() == name));
+        let at = kept.and_then(|raw| self.visible.iter().position(|&i| self.items()[i].raw == raw));
         self.selected = at.unwrap_or(0);
 
         let worn = self.worn().map(|worn| worn.dir.clone());
@@ -151,31 +166,51 @@ impl State {
     }
 
     fn stop(&mut self) -> Vec<app::Effect> {
-        match self.board {
-            Board::Writing(_) => vec![app::Effect::CancelJobs(PaneId::Reason)],
+        match &mut self.board {
+            Board::Writing(writing) => {
+                writing.stopping = true;
+                vec![app::Effect::CancelJobs(PaneId::Reason)]
+            }
             _ => Vec::new(),
         }
     }
 
-    /// Asks the model, if it is there; a question that is still being answered is given up.
+    /// Shows another trace of this session.
+    fn turn_back(&mut self, traces: isize) -> Vec<app::Effect> {
+        if matches!(self.board, Board::Writing(_)) {
+            return vec![Toast::warning("the model is writing; esc stops it").into()];
+        }
+        if self.travel_past(traces) {
+            return Vec::new();
+        }
+        let which = if traces < 0 { "older" } else { "newer" };
+        vec![Toast::info(format!("there is no {which} trace in this session")).into()]
+    }
+
+    /// Asks the model, if it is there; a question that is still being answered is given up. Without the model the log
+    /// waits.
     fn ask(&mut self, log: String, shared: &Shared) -> Vec<app::Effect> {
-        let name = &shared.model_name;
-        let path = match &shared.model {
-            ModelStanding::Here(path) => path.clone(),
-            ModelStanding::Coming(progress) => {
-                return vec![
-                    Toast::warning(format!("{name} is still coming: {progress}; ask again when it is here")).into(),
-                ];
-            }
-            ModelStanding::Unknown | ModelStanding::Missing(_) => {
-                let text = format!("{name} is not here; fetching it now, ask again when it is");
-                return vec![Toast::warning(text).into(), app::Effect::FetchModel(name.clone())];
-            }
-        };
         let mut effects = self.stop();
         self.ticket += 1;
         self.front = Front::Trace;
-        self.board = Board::Writing(Writing { ticket: self.ticket, log: log.clone(), text: String::new(), tokens: 0 });
+        let name = &shared.model_name;
+        let Some(path) = shared.model.path().cloned() else {
+            self.board = Board::Waiting { log };
+            effects.extend(match shared.model {
+                ModelStanding::Missing(_) => fetch_again(shared),
+                _ => vec![Toast::warning(format!("{name} is not here yet; press enter again when it is")).into()],
+            });
+            return effects;
+        };
+        self.board = Board::Writing(Writing {
+            ticket: self.ticket,
+            log: log.clone(),
+            text: String::new(),
+            tokens: 0,
+            tokens_per_second: None,
+            loading: self.loaded.as_ref().is_none_or(|(from, _)| *from != path),
+            stopping: false,
+        });
         effects.push(app::Effect::Reason(Effect::Ask(Box::new(Ask {
             ticket: self.ticket,
             log,
@@ -184,5 +219,25 @@ impl State {
             adapter: self.worn().cloned(),
         }))));
         effects
+    }
+}
+
+/// Asks for a log, starting from one.
+fn ask_for_log(initial: &str) -> app::Effect {
+    Prompt::line("A log entry to reason about", initial, |log| app::Message::Reason(Message::Ask(log))).into()
+}
+
+/// Has the model fetched, unless it is here or on its way.
+fn fetch_again(shared: &Shared) -> Vec<app::Effect> {
+    let name = &shared.model_name;
+    match shared.model {
+        ModelStanding::Missing(_) => {
+            let text = format!("fetching {name}; press enter when it is here");
+            vec![Toast::info(text).into(), app::Effect::FetchModel(name.clone())]
+        }
+        ModelStanding::Here(_) => vec![Toast::info(format!("{name} is here")).into()],
+        ModelStanding::Coming(_) | ModelStanding::Unknown => {
+            vec![Toast::info(format!("{name} is already being fetched")).into()]
+        }
     }
 }

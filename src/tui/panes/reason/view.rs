@@ -6,23 +6,19 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::state::{Board, Front, State, Writing, step_name};
-use crate::evaluation::{SteppedStep, SteppedToken, SteppedTrace};
+use super::state::{Board, Front, State, Writing};
+use super::trace_view::view_trace;
 use crate::logs::SafeText;
-use crate::reasoning::answer_label;
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{fit, framed, label_span, notice, pad, template_spans, wrap};
+use crate::tui::widgets::{count, fit, framed, notice, pad, template_spans, wrap};
 
 /// From this width on, the logs and the reasoning stand side by side.
 const SIDE_BY_SIDE: u16 = 120;
 
-/// Below this probability a token, or a step's mean, is worth a look.
-const DOUBTFUL: f64 = 0.5;
-
-/// Cells of a full probability bar.
-const BAR: usize = 10;
+/// The most rows that say how the model is.
+const STANDING_ROWS: usize = 4;
 
 pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     if area.width >= SIDE_BY_SIDE {
@@ -36,20 +32,24 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     }
 }
 
-fn inside(area: Rect) -> usize {
+/// Columns inside a frame.
+pub(super) fn inside(area: Rect) -> usize {
     usize::from(area.width.saturating_sub(2))
 }
 
 fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let theme = &shared.theme;
-    let [standing, list] = Layout::vertical([Constraint::Length(3), Constraint::Min(0)]).areas(area);
-    let block = framed(" Model ", false, theme);
-    frame.render_widget(Paragraph::new(standing_line(state, shared, inside(standing))).block(block), standing);
+    let lines = standing_lines(state, shared, inside(area));
+    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let [standing, list] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
+    frame.render_widget(Paragraph::new(lines).block(framed(" Model ", false, theme)), standing);
 
-    let all = state.items().len();
+    let (all, listed) = (count(state.items().len() as u64), count(state.visible.len() as u64));
+    let doubt = if state.only_in_doubt { " in doubt" } else { "" };
     let title = match state.filter.as_str() {
-        "" => format!(" {all} logs "),
-        filter => format!(" {} of {all} logs: {} ", state.visible.len(), SafeText::one_line(filter)),
+        "" if !state.only_in_doubt => format!(" {all} logs "),
+        "" => format!(" {listed} of {all} logs{doubt} "),
+        filter => format!(" {listed} of {all} logs{doubt}: {} ", SafeText::one_line(filter)),
     };
     let block = framed(fit(&title, inside(list)), state.front == Front::Logs, theme);
     let inner = block.inner(list);
@@ -60,7 +60,13 @@ fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
         Some(Ok(items)) if items.is_empty() => {
             return notice(frame, inner, theme, "No templates here yet. Press i to type or paste a log.");
         }
-        Some(Ok(_)) if state.visible.is_empty() => return notice(frame, inner, theme, "No log has these words."),
+        Some(Ok(_)) if state.visible.is_empty() => {
+            let text = match state.filter.as_str() {
+                "" => "The votes contradict each other on no template; esc lists all again.",
+                _ => "No log has these words; esc lists all again.",
+            };
+            return notice(frame, inner, theme, text);
+        }
         Some(Ok(_)) => {}
     }
     state.rows.render(frame, inner, state.visible.len(), state.selected, |index, width| {
@@ -69,25 +75,44 @@ fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
         let style = if selected { theme.selection } else { Style::new() };
         let mut spans = vec![
             Span::styled(if selected { "> " } else { "  " }, theme.accent),
+            Span::styled(if item.in_doubt { "? " } else { "  " }, theme.warning),
             Span::styled(pad(item.name.as_str(), 12) + " ", theme.muted),
         ];
-        spans.extend(template_spans(&pad(item.text.as_str(), usize::from(width).saturating_sub(15)), style, theme));
+        spans.extend(template_spans(&pad(item.text.as_str(), usize::from(width).saturating_sub(17)), style, theme));
         Line::from(spans)
     });
 }
 
-/// The model, where it is, and what it wears.
-fn standing_line(state: &State, shared: &Shared, width: usize) -> Line<'static> {
+/// The model, where it is and what it wears; without it, what to do.
+fn standing_lines(state: &State, shared: &Shared, width: usize) -> Vec<Line<'static>> {
     let theme = &shared.theme;
+    let (text, style) = match &shared.model {
+        ModelStanding::Here(_) => {
+            let worn = state.worn().map_or("no adapter", |worn| worn.name.as_str());
+            (SafeText::one_line(&format!("{} + {worn}", shared.model_name)).into_string(), Style::new())
+        }
+        ModelStanding::Coming(_) => (advice(shared, ""), theme.accent),
+        ModelStanding::Missing(_) => (advice(shared, ""), theme.warning),
+        ModelStanding::Unknown => (advice(shared, ""), theme.muted),
+    };
+    let mut rows = wrap(&text, width);
+    if rows.len() > STANDING_ROWS {
+        let rest = rows.split_off(STANDING_ROWS - 1).join(" ");
+        rows.push(fit(&rest, width));
+    }
+    rows.into_iter().map(|row| Line::styled(row, style)).collect()
+}
+
+/// What to do next: with the model here, `then`; else how to get it.
+fn advice(shared: &Shared, then: &str) -> String {
     let name = SafeText::one_line(&shared.model_name);
-    let worn =
-        state.worn().map_or_else(|| "no adapter".to_owned(), |worn| SafeText::one_line(&worn.name).into_string());
-    let text = |rest: &str| fit(&format!("{name} {rest}"), width);
     match &shared.model {
-        ModelStanding::Here(_) => Line::raw(text(&format!("+ {worn}"))),
-        ModelStanding::Coming(progress) => Line::styled(text(&format!("is coming: {progress}")), theme.accent),
-        ModelStanding::Missing(why) => Line::styled(text(&format!("is not here: {why}")), theme.warning),
-        ModelStanding::Unknown => Line::styled(text("..."), theme.muted),
+        ModelStanding::Here(_) => then.to_owned(),
+        ModelStanding::Coming(progress) => format!("{name} is coming: {progress}"),
+        ModelStanding::Missing(why) => {
+            format!("{name} is not here; m tries again, as does `logwright model pull {name}`. Why: {why}")
+        }
+        ModelStanding::Unknown => format!("looking for {name} ..."),
     }
 }
 
@@ -98,11 +123,19 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             let block = framed(" Reasoning ", false, theme);
             let inner = block.inner(area);
             frame.render_widget(block, area);
+            let then = "Pick a log and press enter, or i to type one: the model's reasoning comes here.";
+            notice(frame, inner, theme, &advice(shared, then));
+        }
+        Board::Waiting { log } => {
+            let rest = view_log(log, 0, theme, frame, area);
+            let block = framed(" Reasoning ", state.front == Front::Trace, theme);
+            let inner = block.inner(rest);
+            frame.render_widget(block, rest);
             notice(
                 frame,
                 inner,
                 theme,
-                "Pick a log and press enter, or i to type one: the model's reasoning comes here.",
+                &advice(shared, "Space comes here, and enter lets the model reason about this log."),
             );
         }
         Board::Writing(writing) => {
@@ -116,9 +149,10 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             frame.render_widget(block, rest);
             notice(frame, inner, theme, &format!("No reasoning: {why}"));
         }
-        Board::Trace(trace) => {
-            let rest = view_log(&trace.input, trace.input_bytes_cut, theme, frame, area);
-            view_trace(state, trace, theme, frame, rest);
+        Board::Trace => {
+            let Some(told) = state.told() else { return };
+            let rest = view_log(&told.trace.input, told.trace.input_bytes_cut, theme, frame, area);
+            view_trace(state, told, theme, frame, rest);
         }
     }
 }
@@ -140,9 +174,12 @@ fn view_log(log: &str, bytes_cut: usize, theme: &Theme, frame: &mut Frame, area:
 
 /// The text as it comes; its end is always in sight.
 fn view_writing(writing: &Writing, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let title = match writing.tokens {
-        0 => " The model reads the log ".to_owned(),
-        tokens => format!(" The model writes: {tokens} tokens, x stops it "),
+    let title = match (writing.tokens, writing.tokens_per_second) {
+        _ if writing.stopping => " Stopping ".to_owned(),
+        (0, _) if writing.loading => " The model is being loaded ".to_owned(),
+        (0, _) => " The model reads the log ".to_owned(),
+        (tokens, None) => format!(" The model writes: {tokens} tokens, esc stops it "),
+        (tokens, Some(pace)) => format!(" The model writes: {tokens} tokens, {pace:.0} tokens/s, esc stops it "),
     };
     let block = framed(fit(&title, inside(area)), true, theme);
     let inner = block.inner(area);
@@ -151,150 +188,4 @@ fn view_writing(writing: &Writing, theme: &Theme, frame: &mut Frame, area: Rect)
     let first = rows.len().saturating_sub(usize::from(inner.height));
     let lines: Vec<Line> = rows.into_iter().skip(first).map(Line::raw).collect();
     frame.render_widget(Paragraph::new(lines), inner);
-}
-
-fn view_trace(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let verdict_rows = if area.height > 8 { 1 } else { 0 };
-    let steps_height = u16::try_from(trace.steps.len() + 2).unwrap_or(u16::MAX).min((area.height / 2).max(4));
-    let [verdict, steps, text, tokens] = Layout::vertical([
-        Constraint::Length(verdict_rows),
-        Constraint::Length(steps_height),
-        Constraint::Length(step_text_height(state, area)),
-        Constraint::Min(0),
-    ])
-    .areas(area);
-    frame.render_widget(verdict_line(trace, usize::from(verdict.width), theme), verdict);
-    view_steps(state, trace, theme, frame, steps);
-    view_step_text(state, theme, frame, text);
-    let [tokens, others] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(tokens);
-    view_tokens(state, theme, frame, tokens);
-    view_alternatives(state.current_token(), theme, frame, others);
-}
-
-/// Room for the whole selected step, where there is plenty; on a small screen its row in the list must do.
-fn step_text_height(state: &State, area: Rect) -> u16 {
-    if area.height < 30 {
-        return 0;
-    }
-    let rows = state.current_step().map_or(0, |step| wrap(SafeText::new(&step.text).as_str(), inside(area)).len());
-    u16::try_from(rows + 2).unwrap_or(u16::MAX).min(area.height / 4)
-}
-
-/// ` ! abnormal  format kept  78 tokens/s  smollm2-135m + 20260101-...`
-fn verdict_line(trace: &SteppedTrace, width: usize, theme: &Theme) -> Line<'static> {
-    let mut spans = vec![Span::raw(" ")];
-    spans.push(match trace.answer.as_deref().map(|answer| (answer, answer_label(answer))) {
-        Some((_, Some(label))) => label_span(label, theme),
-        Some((answer, None)) => {
-            Span::styled(format!("? {}", fit(SafeText::one_line(answer).as_str(), 20)), theme.warning)
-        }
-        None => Span::styled("? no answer that can be read", theme.warning),
-    });
-    spans.push(match trace.format_ok {
-        true => Span::styled("  format kept", theme.normal),
-        false => Span::styled("  format not kept", theme.warning),
-    });
-    let adapter = trace.adapter.as_deref().unwrap_or("no adapter");
-    let figures = format!("  {:.0} tokens/s  {} + {adapter}", trace.tokens_per_second, trace.model);
-    let used: usize = spans.iter().map(Span::width).sum();
-    spans.push(Span::styled(fit(SafeText::one_line(&figures).as_str(), width.saturating_sub(used)), theme.muted));
-    Line::from(spans)
-}
-
-fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let at = (state.step + 1).min(trace.steps.len());
-    let title = format!(" Step {at} of {}  left/right ", trace.steps.len());
-    let block = framed(fit(&title, inside(area)), state.front == Front::Trace, theme);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    if trace.steps.is_empty() {
-        return notice(frame, inner, theme, "The model wrote nothing.");
-    }
-    state.step_rows.render(frame, inner, trace.steps.len(), state.step, |index, width| {
-        let step = &trace.steps[index];
-        let selected = index == state.step;
-        let style = if selected { theme.selection } else { Style::new() };
-        let mean = step.mean_probability().unwrap_or_default();
-        Line::from(vec![
-            Span::styled(if selected { "> " } else { "  " }, theme.accent),
-            Span::styled(format!("{:>6} ", step_name(index, step)), theme.title),
-            Span::styled(format!("{} ", percent(mean)), sureness(mean, theme)),
-            Span::styled(pad(SafeText::one_line(&step.text).as_str(), usize::from(width).saturating_sub(15)), style),
-        ])
-    });
-}
-
-fn view_step_text(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let Some(step) = state.current_step() else { return };
-    let mut lines: Vec<Line> = Vec::new();
-    for row in wrap(SafeText::new(&step.text).as_str(), inside(area)) {
-        lines.push(Line::raw(row));
-    }
-    frame.render_widget(Paragraph::new(lines).block(framed(" Its text ", false, theme)), area);
-}
-
-fn view_tokens(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let tokens: &[SteppedToken] = state.current_step().map_or(&[], |step: &SteppedStep| &step.tokens);
-    let title = format!(" Token {} of {}  up/down ", (state.token + 1).min(tokens.len()), tokens.len());
-    let block = framed(fit(&title, inside(area)), state.front == Front::Trace, theme);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    state.token_rows.render(frame, inner, tokens.len(), state.token, |index, width| {
-        let token = &tokens[index];
-        let selected = index == state.token;
-        let style = if selected { theme.selection } else { Style::new() };
-        let mark = Span::styled(if selected { "> " } else { "  " }, theme.accent);
-        Line::from(
-            vec![mark]
-                .into_iter()
-                .chain(probability_spans(&token.text, token.probability, width, style, theme))
-                .collect::<Vec<_>>(),
-        )
-    });
-}
-
-fn view_alternatives(token: Option<&SteppedToken>, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let block = framed(" In its place ", false, theme);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    let Some(token) = token else { return };
-    let row = |text: &str, probability: f32| {
-        let spans = probability_spans(text, probability, inner.width, Style::new(), theme);
-        Line::from(spans.collect::<Vec<_>>())
-    };
-    let lines: Vec<Line> = token.alternatives.iter().map(|other| row(&other.text, other.probability)).collect();
-    frame.render_widget(Paragraph::new(lines), inner);
-}
-
-/// ` 93 % #########- " panic"`: the quotes show the spaces.
-fn probability_spans<'a>(
-    text: &str,
-    probability: f32,
-    width: u16,
-    style: Style,
-    theme: &Theme,
-) -> impl Iterator<Item = Span<'a>> + use<'a> {
-    let probability = f64::from(probability);
-    let full = ((probability * BAR as f64).round() as usize).min(BAR);
-    let bar = format!("{}{} ", "#".repeat(full), "-".repeat(BAR - full));
-    let text = format!("\"{}\"", SafeText::one_line(text));
-    let room = usize::from(width).saturating_sub(BAR + 9);
-    let sure = sureness(probability, theme);
-    [
-        Span::styled(format!("{} ", percent(probability)), sure),
-        Span::styled(bar, sure),
-        Span::styled(pad(&text, room), style),
-    ]
-    .into_iter()
-}
-
-fn percent(probability: f64) -> String {
-    match probability * 100.0 {
-        p if p > 0.0 && p < 0.5 => " <1 %".to_owned(),
-        p => format!("{p:>3.0} %"),
-    }
-}
-
-fn sureness(probability: f64, theme: &Theme) -> Style {
-    if probability < DOUBTFUL { theme.warning } else { theme.muted }
 }

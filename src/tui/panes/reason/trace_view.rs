@@ -1,0 +1,264 @@
+//! How a trace looks: its verdict, its steps, the text of one step, and one token with what might stand in its place.
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::state::{Front, State, Told, lowest, step_name};
+use super::view::inside;
+use crate::evaluation::{SteppedStep, SteppedToken, SteppedTrace};
+use crate::logs::SafeText;
+use crate::reasoning::answer_label;
+use crate::tui::theme::Theme;
+use crate::tui::widgets::{fit, framed, label_span, notice, pad};
+
+/// Below this probability a token, or a step's mean, is worth a look.
+const DOUBTFUL: f64 = 0.5;
+
+/// Cells of a full probability bar.
+const BAR: usize = 10;
+
+/// From this width on, the list of steps names each step's least probable token.
+const NAMES_LOWEST: u16 = 100;
+
+/// Columns for that name.
+const LOWEST: usize = 14;
+
+/// Rows of a token and its five alternatives, framed.
+const TOKEN_ROWS: u16 = 8;
+
+pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let trace = &told.trace;
+    let verdict_rows = if area.height > 8 { 1 } else { 0 };
+    let (marked, at) = state.current_step().map_or_else(Default::default, |step| marked_rows(state, step, area, theme));
+    let rows = |content: usize| u16::try_from(content + 2).unwrap_or(u16::MAX);
+    let steps = rows(trace.steps.len()).min((area.height / 3).max(4));
+    let text = rows(marked.len()).min(area.height.saturating_sub(verdict_rows + steps + TOKEN_ROWS));
+    let [verdict, steps, text, tokens] = Layout::vertical([
+        Constraint::Length(verdict_rows),
+        Constraint::Length(steps),
+        // A frame without content is no help.
+        Constraint::Length(if text > 2 { text } else { 0 }),
+        Constraint::Min(0),
+    ])
+    .areas(area);
+    frame.render_widget(verdict_line(told, usize::from(verdict.width), theme), verdict);
+    view_steps(state, trace, theme, frame, steps);
+    view_text(marked, at, theme, frame, text);
+    let [tokens, others] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(tokens);
+    view_tokens(state, theme, frame, tokens);
+    view_alternatives(state.current_token(), theme, frame, others);
+}
+
+/// ` ! abnormal  + format kept  78 tokens/s, first after 120 ms`
+fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
+    let trace = &told.trace;
+    let mut spans = vec![Span::raw(" ")];
+    spans.push(match trace.answer.as_deref().map(|answer| (answer, answer_label(answer))) {
+        Some((_, Some(label))) => label_span(label, theme),
+        Some((answer, None)) => {
+            Span::styled(format!("? {}", fit(SafeText::one_line(answer).as_str(), 20)), theme.warning)
+        }
+        None => Span::styled("? no answer that can be read", theme.warning),
+    });
+    spans.push(match trace.format_ok {
+        true => Span::styled("  + format kept", theme.normal),
+        false => Span::styled("  x format not kept", theme.warning),
+    });
+    if told.stopped {
+        spans.push(Span::styled("  - stopped", theme.warning));
+    }
+    let figures = format!("  {:.0} tokens/s, first after {:.0} ms", trace.tokens_per_second, trace.first_token_ms);
+    let used: usize = spans.iter().map(Span::width).sum();
+    spans.push(Span::styled(fit(&figures, width.saturating_sub(used)), theme.muted));
+    Line::from(spans)
+}
+
+fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let at = (state.step + 1).min(trace.steps.len());
+    let past = match state.past.len() {
+        0 | 1 => String::new(),
+        all => format!(", trace {} of {all}", state.shown + 1),
+    };
+    let adapter = trace.adapter.as_deref().unwrap_or("no adapter");
+    let title = format!(" Step {at} of {}: mean, lowest{past}; {} + {adapter} ", trace.steps.len(), trace.model);
+    let title = fit(SafeText::one_line(&title).as_str(), inside(area));
+    let block = framed(title, state.front == Front::Trace, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    if trace.steps.is_empty() {
+        return notice(frame, inner, theme, "The model wrote nothing.");
+    }
+    state.step_rows.render(frame, inner, trace.steps.len(), state.step, |index, width| {
+        let step = &trace.steps[index];
+        let selected = index == state.step;
+        let style = if selected { theme.selection } else { Style::new() };
+        let mean = step.mean_probability().unwrap_or_default();
+        let low = lowest(step);
+        let low_probability = low.map_or(0.0, |token| f64::from(token.probability));
+        let mut spans = vec![
+            Span::styled(if selected { "> " } else { "  " }, theme.accent),
+            Span::styled(format!("{:>6} ", step_name(index, step)), theme.title),
+            Span::styled(format!("{} ", percent(mean)), sureness(mean, theme)),
+            Span::styled(format!("{} ", percent(low_probability)), sureness(low_probability, theme)),
+        ];
+        if width >= NAMES_LOWEST {
+            let token = low.map_or_else(String::new, |token| quoted(&token.text));
+            spans.push(Span::styled(pad(&token, LOWEST) + " ", theme.muted));
+        }
+        let used: usize = spans.iter().map(Span::width).sum();
+        let text = SafeText::one_line(&step.text);
+        spans.push(Span::styled(pad(text.as_str(), usize::from(width).saturating_sub(used)), style));
+        Line::from(spans)
+    });
+}
+
+/// The text of the step, scrolled so that the current token's row is in sight.
+fn view_text(rows: Vec<Line<'static>>, at: usize, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let height = usize::from(area.height.saturating_sub(2));
+    let top = at.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
+    let lines: Vec<Line> = rows.into_iter().skip(top).take(height).collect();
+    frame.render_widget(Paragraph::new(lines).block(framed(" Its text ", false, theme)), area);
+}
+
+/// The text of a step as its tokens make it, the current one set off, in rows; and the row where that one begins.
+fn marked_rows(state: &State, step: &SteppedStep, area: Rect, theme: &Theme) -> (Vec<Line<'static>>, usize) {
+    let mut text = String::new();
+    let mut current = 0..0;
+    for (index, token) in step.tokens.iter().enumerate() {
+        let start = text.len();
+        text.push_str(SafeText::one_line(&token.text).as_str());
+        if index == state.token {
+            current = start..text.len();
+        }
+    }
+    let rows = row_ranges(&text, inside(area));
+    let at = rows.iter().position(|row| current.start < row.end).unwrap_or(0);
+    let line = |row: &Range<usize>| {
+        let within = |place: usize| place.clamp(row.start, row.end);
+        let (start, end) = (within(current.start), within(current.end));
+        Line::from(vec![
+            Span::raw(text[row.start..start].to_owned()),
+            Span::styled(text[start..end].to_owned(), theme.selection),
+            Span::raw(text[end..row.end].to_owned()),
+        ])
+    };
+    (rows.iter().map(line).collect(), at)
+}
+
+/// Where the rows of a text lie in it, each at most `width` columns wide but for a space at its end. Unlike
+/// [`wrap`](crate::tui::widgets::wrap) this loses nothing, so that a token can be found again.
+fn row_ranges(text: &str, width: usize) -> Vec<Range<usize>> {
+    if width == 0 {
+        return Vec::new();
+    }
+    let mut rows = Vec::new();
+    let (mut start, mut at, mut columns) = (0, 0, 0);
+    for word in text.split_inclusive(' ') {
+        if columns > 0 && columns + word.trim_end_matches(' ').width() > width {
+            rows.push(start..at);
+            (start, columns) = (at, 0);
+        }
+        for grapheme in word.graphemes(true) {
+            if columns > 0 && columns + grapheme.width() > width && grapheme != " " {
+                rows.push(start..at);
+                (start, columns) = (at, 0);
+            }
+            at += grapheme.len();
+            columns += grapheme.width();
+        }
+    }
+    if start < at {
+        rows.push(start..at);
+    }
+    rows
+}
+
+fn view_tokens(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let tokens: &[SteppedToken] = state.current_step().map_or(&[], |step: &SteppedStep| &step.tokens);
+    let title = format!(" Token {} of {}  up/down ", (state.token + 1).min(tokens.len()), tokens.len());
+    let block = framed(fit(&title, inside(area)), state.front == Front::Trace, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    state.token_rows.render(frame, inner, tokens.len(), state.token, |index, width| {
+        let token = &tokens[index];
+        token_line(&token.text, token.probability, index == state.token, width, theme)
+    });
+}
+
+/// The chosen token, then what the model might have written in its place.
+fn view_alternatives(token: Option<&SteppedToken>, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let block = framed(fit(" Chosen, and in its place ", inside(area)), false, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let Some(token) = token else { return };
+    let chosen = token_line(&token.text, token.probability, true, inner.width, theme);
+    let others = token.alternatives.iter();
+    let others = others.map(|other| token_line(&other.text, other.probability, false, inner.width, theme));
+    let lines: Vec<Line> = std::iter::once(chosen).chain(others).collect();
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+/// `>  93 % #########- " panic"`
+fn token_line(text: &str, probability: f32, selected: bool, width: u16, theme: &Theme) -> Line<'static> {
+    let probability = f64::from(probability);
+    // A probability is from 0 to 1, so the cells are few.
+    let full = ((probability * BAR as f64).round() as usize).min(BAR);
+    let bar = format!("{}{} ", "#".repeat(full), "-".repeat(BAR - full));
+    let sure = sureness(probability, theme);
+    let style = if selected { theme.selection } else { Style::new() };
+    Line::from(vec![
+        Span::styled(if selected { "> " } else { "  " }, theme.accent),
+        Span::styled(format!("{} ", percent(probability)), sure),
+        Span::styled(bar, sure),
+        Span::styled(pad(&quoted(text), usize::from(width).saturating_sub(BAR + 9)), style),
+    ])
+}
+
+/// A token's text between quotes, which show its spaces; line feeds are shown too.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", SafeText::one_line(text))
+}
+
+fn percent(probability: f64) -> String {
+    match probability * 100.0 {
+        p if p > 0.0 && p < 0.5 => " <1 %".to_owned(),
+        p => format!("{p:>3.0} %"),
+    }
+}
+
+fn sureness(probability: f64, theme: &Theme) -> Style {
+    if probability < DOUBTFUL { theme.warning } else { theme.muted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rows_break_between_words_and_keep_every_byte() {
+        let rows = |text: &str, width| -> Vec<String> {
+            row_ranges(text, width).into_iter().map(|row| text[row].to_owned()).collect()
+        };
+        assert_eq!(rows("kernel panic on node", 12), ["kernel panic ", "on node"]);
+        assert_eq!(rows("0123456789ab", 5), ["01234", "56789", "ab"]);
+        assert_eq!(rows("ログの日本語", 5), ["ログ", "の日", "本語"]);
+        assert!(rows("x", 0).is_empty() && rows("", 5).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn rows_fit_and_join_to_the_text(text in "[a-z日é ]{0,60}", width in 2usize..20) {
+            let rows = row_ranges(&text, width);
+            prop_assert!(rows.iter().all(|row| text[row.clone()].trim_end().width() <= width));
+            prop_assert_eq!(rows.into_iter().map(|row| &text[row]).collect::<String>(), text.clone());
+        }
+    }
+}
