@@ -253,6 +253,37 @@ fn the_screen_follows_the_size_of_its_terminal() {
     assert!(bench.end().0.success());
 }
 
+/// How often the program's threads have gone to sleep or been sent there: an idle one does neither.
+#[cfg(target_os = "linux")]
+fn switches(bench: &Workbench) -> u64 {
+    let tasks = format!("/proc/{}/task", bench.child.process_id().unwrap());
+    let mut total = 0;
+    for task in std::fs::read_dir(tasks).unwrap() {
+        let status = std::fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+        total += counts.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum::<u64>();
+    }
+    total
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_idle_workbench_sleeps() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    // What the start set going has to come to rest first, however slow the machine; then nothing may happen any more.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = switches(&bench);
+        std::thread::sleep(Duration::from_secs(1));
+        if switches(&bench) == before {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the workbench keeps waking up");
+    }
+}
+
 #[test]
 fn a_signal_to_end_restores_the_terminal() {
     for signal in ["TERM", "HUP", "INT"] {

@@ -47,6 +47,8 @@ pub mod session;
 pub mod terminal;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod view;
 pub mod widgets;
