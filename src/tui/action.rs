@@ -170,24 +170,72 @@ pub fn specs_for(pane: PaneId, mode: Mode) -> impl Iterator<Item = &'static Spec
     own.chain(everywhere)
 }
 
+/// Rows that do the same for one key after another (the digits of the categories), put together; others stand alone.
+pub fn runs(specs: impl Iterator<Item = &'static Spec>) -> Vec<Vec<&'static Spec>> {
+    let mut runs: Vec<Vec<&Spec>> = Vec::new();
+    for spec in specs {
+        match runs.last_mut().filter(|run| run.iter().all(|s| s.help == spec.help && s.mode == spec.mode)) {
+            Some(run) => run.push(spec),
+            None => runs.push(vec![spec]),
+        }
+    }
+    runs
+}
+
+/// The keys of a run: all of them, or the first and the last of many.
+pub fn run_keys(run: &[&Spec], keys_of: impl Fn(&Spec) -> Vec<Key>) -> Vec<String> {
+    let keys: Vec<String> = run.iter().flat_map(|spec| keys_of(spec)).map(|key| key.to_string()).collect();
+    match &keys[..] {
+        [first, .., last] if run.len() > 1 => vec![first.clone(), "..".to_owned(), last.clone()],
+        _ => keys,
+    }
+}
+
+/// Each scope that has actions, with its heading.
+fn scopes() -> impl Iterator<Item = (&'static str, Vec<&'static Spec>)> {
+    let headings =
+        std::iter::once(("Everywhere", Scope::Everywhere)).chain(PaneId::ALL.map(|p| (p.title(), Scope::Pane(p))));
+    headings.map(|(heading, scope)| (heading, all_specs().filter(move |s| s.scope == scope).collect()))
+}
+
 /// The list of default keys as the README has it: a heading and a Markdown table for each pane.
 pub fn markdown() -> String {
     let mut text = String::new();
-    let headings =
-        std::iter::once((Scope::Everywhere, "Everywhere")).chain(PaneId::ALL.map(|p| (Scope::Pane(p), p.title())));
-    for (scope, heading) in headings {
-        let mut specs = all_specs().filter(|s| s.scope == scope).peekable();
-        if specs.peek().is_none() {
-            continue;
-        }
+    for (heading, specs) in scopes() {
         let _ = writeln!(text, "**{heading}**\n\n| key | does | name |\n| --- | --- | --- |");
-        for spec in specs {
-            let keys: Vec<String> = spec.keys.iter().map(|k| format!("`{k}`")).collect();
-            let _ = writeln!(text, "| {} | {} | `{}` |", keys.join(" "), spec.help, spec.id);
+        for run in runs(specs.into_iter()) {
+            let keys = run_keys(&run, |spec| spec.keys.to_vec());
+            let keys: Vec<String> = keys.iter().map(|k| if k == ".." { k.clone() } else { code(k) }).collect();
+            let name = match run[..] {
+                [only] => code(only.id),
+                [first, .., last] => format!("{} .. {}", code(first.id), code(last.id)),
+                [] => continue,
+            };
+            let _ = writeln!(text, "| {} | {} | {name} |", keys.join(" "), run[0].help);
         }
         text.push('\n');
     }
     text.trim_end().to_owned()
+}
+
+/// A word in a Markdown table as code.
+fn code(word: &str) -> String {
+    format!("`{}`", word.replace('|', "\\|"))
+}
+
+/// All default keys as a `keys.toml`, to copy lines from.
+pub fn default_keys_toml() -> String {
+    let mut text = "# The default keys of every action. Copy the lines that you want to change to keys.toml in the configuration\n\
+        # folder (~/.config/logwright on Linux); all others stay as they are.\n"
+        .to_owned();
+    for (heading, specs) in scopes() {
+        let _ = writeln!(text, "\n# {heading}");
+        for spec in specs {
+            let keys: Vec<toml::Value> = spec.keys.iter().map(|key| key.to_string().into()).collect();
+            let _ = writeln!(text, "{} = {}  # {}", spec.id, toml::Value::Array(keys), spec.help);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -202,6 +250,24 @@ mod tests {
             assert!(seen.insert(spec.id), "{} stands twice in the table", spec.id);
             assert!(spec.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", spec.id);
             assert!(!spec.help.is_empty() && !spec.keys.is_empty(), "{} lacks help or a key", spec.id);
+        }
+    }
+
+    #[test]
+    fn the_file_of_default_keys_is_what_it_says() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/keys.toml");
+        if std::env::var_os("LOGWRIGHT_UPDATE_KEYS").is_some() {
+            std::fs::write(&path, default_keys_toml()).unwrap();
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text == default_keys_toml(),
+            "assets/keys.toml is old: LOGWRIGHT_UPDATE_KEYS=1 cargo test default_keys"
+        );
+        let (keymap, notices) = crate::tui::keys::Keymap::from_toml(&default_keys_toml());
+        assert_eq!(notices, Vec::<String>::new());
+        for spec in all_specs() {
+            assert_eq!(keymap.keys_of(spec.id), spec.keys, "{}", spec.id);
         }
     }
 

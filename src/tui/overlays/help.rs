@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::tui::action::{Action, GlobalAction, Mode, Scope, Spec, all_specs};
+use crate::tui::action::{Action, GlobalAction, Mode, Scope, Spec, all_specs, run_keys, runs};
 use crate::tui::app::AppState;
 use crate::tui::keys::{Key, Keymap};
 use crate::tui::panes::PaneId;
@@ -61,7 +61,8 @@ fn sections(pane: PaneId) -> [(&'static str, Vec<&'static Spec>); 2] {
 }
 
 fn line_count(pane: PaneId) -> usize {
-    sections(pane).iter().map(|(_, specs)| if specs.is_empty() { 0 } else { specs.len() + 2 }).sum()
+    let rows = |specs: Vec<&'static Spec>| if specs.is_empty() { 0 } else { runs(specs.into_iter()).len() + 2 };
+    sections(pane).into_iter().map(|(_, specs)| rows(specs)).sum()
 }
 
 fn lines<'a>(keymap: &Keymap, pane: PaneId, theme: &Theme) -> Vec<Line<'a>> {
@@ -71,8 +72,9 @@ fn lines<'a>(keymap: &Keymap, pane: PaneId, theme: &Theme) -> Vec<Line<'a>> {
             lines.push(Line::default());
         }
         lines.push(Line::styled(heading, theme.title));
-        for spec in specs {
-            let keys: Vec<String> = keymap.keys_of(spec.id).iter().map(Key::to_string).collect();
+        for run in runs(specs.into_iter()) {
+            let Some(spec) = run.first() else { continue };
+            let keys = run_keys(&run, |spec| keymap.keys_of(spec.id).to_vec());
             let during = if spec.mode == Mode::BROWSE { String::new() } else { format!(" ({})", spec.mode.0) };
             lines.push(Line::from(vec![
                 Span::styled(format!("  {:<14} ", keys.join(" ")), theme.key),
