@@ -315,3 +315,42 @@ impl Targets {
         spread
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::kernels::PackedMatrix;
+    use candle_core::Device;
+
+    #[test]
+    fn both_forms_of_the_head_agree_with_each_other_and_with_autograd() {
+        let (positions, width, vocabulary) = (150, 24, 60);
+        let random = |shape| Tensor::randn(0f32, 1f32, shape, &Device::Cpu).unwrap();
+        let (hidden, head) = (random((positions, width)), random((vocabulary, width)));
+        let targets = Targets {
+            rows: (0..positions as u32).collect(),
+            ids: (0..positions as u32).map(|i| i * 7 % vocabulary as u32).collect(),
+            weights: (0..positions).map(|i| 0.1 + (i % 3) as f32).collect(),
+            places: (0..positions).map(|i| (0, i)).collect(),
+        };
+        let matrix =
+            PackedMatrix::from_f32(vocabulary, width, &head.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
+        let values = hidden.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let packed = head::cross_entropy(&values, &matrix, &targets.ids, &targets.weights, true);
+        let (dense, gradient) = dense_cross_entropy(&hidden, &Weight::Dense(head.clone()), &targets).unwrap();
+
+        let hidden = Var::from_tensor(&hidden).unwrap();
+        let log_softmax = candle_nn::ops::log_softmax(&hidden.matmul(&head.t().unwrap()).unwrap(), 1).unwrap();
+        let ids = Tensor::new(targets.ids.as_slice(), &Device::Cpu).unwrap().unsqueeze(1).unwrap();
+        let weights = Tensor::new(targets.weights.as_slice(), &Device::Cpu).unwrap();
+        let chosen = log_softmax.gather(&ids, 1).unwrap().squeeze(1).unwrap();
+        let loss = (&chosen * &weights).unwrap().sum_all().unwrap().neg().unwrap();
+        let expected = loss.backward().unwrap().get(&hidden).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let chosen = chosen.to_vec1::<f32>().unwrap();
+
+        let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+        assert!(close(&packed.log_probabilities, &chosen) && close(&dense, &chosen));
+        assert!(close(&packed.gradient, &expected));
+        assert!(close(&gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap(), &expected));
+    }
+}

@@ -72,6 +72,28 @@ struct FrozenProduct {
     weight: Weight,
 }
 
+impl FrozenProduct {
+    /// The product by the device's own matrix multiplication.
+    fn dense<S: BackendStorage>(
+        &self,
+        x: &S,
+        layout: &Layout,
+        on_same_device: impl Fn(&Storage) -> Option<&S>,
+    ) -> Result<(S, Shape)> {
+        let Weight::Dense(weight) = &self.weight else {
+            candle_core::bail!("weights on another device than their input");
+        };
+        let (rows, columns) = weight.dims2()?;
+        let n = layout.shape().elem_count() / columns;
+        let turned = weight.t()?;
+        let (storage, turned_layout) = turned.storage_and_layout();
+        match on_same_device(&storage) {
+            Some(w) => Ok((x.matmul(w, (1, n, rows, columns), layout, turned_layout)?, (n, rows).into())),
+            None => candle_core::bail!("weights on another device than their input"),
+        }
+    }
+}
+
 impl CustomOp1 for FrozenProduct {
     fn name(&self) -> &'static str {
         "frozen-product"
@@ -79,7 +101,10 @@ impl CustomOp1 for FrozenProduct {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let Weight::Packed(weight) = &self.weight else {
-            candle_core::bail!("weights on another device than their input");
+            return self.dense(x, layout, |storage| match storage {
+                Storage::Cpu(storage) => Some(storage),
+                _ => None,
+            });
         };
         let x = values(x, layout)?;
         let n = x.len() / weight.columns();
@@ -89,17 +114,10 @@ impl CustomOp1 for FrozenProduct {
     }
 
     fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        let Weight::Dense(weight) = &self.weight else {
-            candle_core::bail!("weights on another device than their input");
-        };
-        let (rows, columns) = weight.dims2()?;
-        let n = layout.shape().elem_count() / columns;
-        let turned = weight.t()?;
-        let (storage, turned_layout) = turned.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(w) => Ok((x.matmul(w, (1, n, rows, columns), layout, turned_layout)?, (n, rows).into())),
-            _ => candle_core::bail!("weights on another device than their input"),
-        }
+        self.dense(x, layout, |storage| match storage {
+            Storage::Cuda(storage) => Some(storage),
+            _ => None,
+        })
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
@@ -293,9 +311,8 @@ mod tests {
         let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5 };
         let fused = Linear { weight: Weight::Packed(packed), bias: None };
         let y = fused.forward(xv.as_tensor(), Some(&update)).unwrap();
-        let plain = (xv.matmul(&w.t().unwrap()).unwrap()
-            + (xv.matmul(&update.a.t().unwrap()).unwrap().matmul(&update.b.t().unwrap()).unwrap() * 0.5).unwrap())
-        .unwrap();
+        let dense = Linear { weight: Weight::Dense(w.clone()), bias: None };
+        let plain = dense.forward(xv.as_tensor(), Some(&update)).unwrap();
         let difference =
             |a: &Tensor, b: &Tensor| (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(difference(&y, &plain) < 1e-4);
