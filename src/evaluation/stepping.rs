@@ -158,7 +158,7 @@ pub fn step_through(
 }
 
 /// Deals the tokens of a trace out to its steps. A token that begins in one step and ends in the next stays with the
-/// first.
+/// first; the space before a word counts as part of the word.
 pub fn lay_out(trace: &Trace) -> Vec<SteppedStep> {
     let mut steps: Vec<(usize, SteppedStep)> = parse(&trace.text)
         .steps
@@ -175,7 +175,9 @@ pub fn lay_out(trace: &Trace) -> Vec<SteppedStep> {
         steps.push((0, SteppedStep { kind: SteppedKind::Step, text, tokens: Vec::new() }));
     }
     for token in &trace.tokens {
-        let after = steps.partition_point(|(begin, _)| *begin <= token.range.start);
+        let word = token.text.trim_start();
+        let space = if word.is_empty() { 0 } else { token.text.len() - word.len() };
+        let after = steps.partition_point(|(begin, _)| *begin <= token.range.start + space);
         if let Some((_, step)) = steps.get_mut(after.saturating_sub(1)) {
             step.tokens.push(stepped(token));
         }
@@ -235,6 +237,13 @@ mod tests {
             ("2. b", "2. b</think>"),
             ("<answer>normal</answer>", "<answer>normal</answer>"),
         ];
+        assert_eq!(steps, expected.map(|(text, tokens)| (text.to_owned(), tokens.to_owned())));
+    }
+
+    #[test]
+    fn a_word_goes_to_its_step_with_the_space_before_it() {
+        let steps = laid_out(&["It", " failed", ".", " The", " disk", " ", "is gone."]);
+        let expected = [("It failed.", "It failed."), ("The disk is gone.", " The disk is gone.")];
         assert_eq!(steps, expected.map(|(text, tokens)| (text.to_owned(), tokens.to_owned())));
     }
 

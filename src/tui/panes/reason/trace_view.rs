@@ -65,7 +65,7 @@ fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
         Some((answer, None)) => {
             Span::styled(format!("? {}", fit(SafeText::one_line(answer).as_str(), 20)), theme.warning)
         }
-        None => Span::styled("? no answer that can be read", theme.warning),
+        None => Span::styled("? no answer", theme.warning),
     });
     spans.push(match trace.format_ok {
         true => Span::styled("  + format kept", theme.normal),
