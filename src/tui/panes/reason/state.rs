@@ -94,6 +94,10 @@ pub(super) enum Board {
 pub struct State {
     /// The logs, or why they cannot be read; `None` while they are on their way for the first time.
     pub(super) items: Option<Result<Vec<Item>, SafeText>>,
+    /// Whether what there is to choose from is being read, as it is whenever the pane comes to the front.
+    pub(super) reading: bool,
+    /// A log to ask about as soon as it is known which adapters there are.
+    pub(super) ask_next: Option<String>,
     /// Which items the filter lets through, by index.
     pub(super) visible: Vec<usize>,
     pub(super) filter: String,

@@ -277,6 +277,14 @@ fn another_pane_can_hand_over_a_log() {
     let mut state = reason();
     let effects = tell(&mut state, AppMessage::Reason(Message::Ask(LOG.to_owned())));
     assert_eq!(question(&effects).unwrap().1, LOG);
+
+    // Just come to the front, the pane does not know yet what was trained meanwhile.
+    let mut state = workbench(PaneId::Reason);
+    tell(&mut state, here());
+    assert!(tell(&mut state, AppMessage::Reason(Message::Ask(LOG.to_owned()))).is_empty());
+    assert!(screen(&state, 80, 24).contains(&LOG[..40]));
+    let effects = tell(&mut state, AppMessage::Reason(offer()));
+    assert_eq!(question(&effects), Some((1, LOG.to_owned(), Some("20260102-sft".to_owned()))));
 }
 
 #[test]

@@ -18,6 +18,7 @@ impl Pane for State {
 
     /// Reads again each time: there may be new templates, and new runs.
     fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
+        self.reading = true;
         vec![app::Effect::Reason(Effect::Load)]
     }
 
@@ -79,9 +80,22 @@ impl Pane for State {
 
     fn receive(&mut self, message: Message, shared: &Shared) -> Vec<app::Effect> {
         match message {
-            Message::Loaded(Ok(offer)) => self.take_offer(offer),
-            Message::Loaded(Err(why)) => self.items = Some(Err(SafeText::one_line(&why))),
+            Message::Loaded(offer) => {
+                self.reading = false;
+                match offer {
+                    Ok(offer) => self.take_offer(offer),
+                    Err(why) => self.items = Some(Err(SafeText::one_line(&why))),
+                }
+                return self.ask_next.take().map_or_else(Vec::new, |log| self.ask(log, shared));
+            }
             Message::Ask(log) if log.trim().is_empty() => return vec![Toast::error("the log is empty").into()],
+            // A pane that hands over a log brings this one to the front: what was trained meanwhile is not known yet.
+            Message::Ask(log) if self.reading => {
+                let effects = self.stop();
+                (self.board, self.front) = (Board::Waiting { log: log.clone() }, Front::Trace);
+                self.ask_next = Some(log);
+                return effects;
+            }
             Message::Ask(log) => return self.ask(log, shared),
             Message::Filter(text) => self.set_filter(text),
             Message::FilterCancelled => self.set_filter(String::new()),
