@@ -51,7 +51,7 @@ struct SftArgs {
     /// Examples in a batch [default: 4]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Highest learning rate [default: 0.001]
+    /// Highest learning rate [default: 0.002]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Decides everything that is drawn at random [default: 0]
@@ -157,7 +157,7 @@ fn follow(job: Job, json: bool) -> Result<(), Failure> {
                 line.show(&format!("{run}: {} examples, {} held out, {all} steps", data.examples, data.held_out));
             }
             Ok(Event::Step { record, eta_seconds }) => line.show(&step_line(&record, steps, Some(eta_seconds))),
-            Ok(Event::Saved { .. }) => {}
+            Ok(Event::Sampled(_) | Event::Saved { .. }) => {}
             Ok(Event::Ended(end)) => {
                 outcome = end;
                 break;

@@ -84,13 +84,6 @@ pub struct TokenizedExample {
     pub weights: Vec<f32>,
 }
 
-impl TokenizedExample {
-    /// Sum of the weights.
-    pub fn weight(&self) -> f64 {
-        self.weights.iter().map(|&weight| f64::from(weight)).sum()
-    }
-}
-
 /// What became of the examples.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSummary {
@@ -150,11 +143,11 @@ pub fn tokenize(
     Ok((tokenized, summary))
 }
 
-/// Where the verdict stands in a completion, in bytes: between the last pair of answer tags.
+/// Where the verdict stands in a completion, in bytes: the last pair of answer tags and what is between.
 fn verdict(completion: &str) -> Option<Range<usize>> {
-    const OPEN: &str = "<answer>";
-    let start = completion.rfind(OPEN)? + OPEN.len();
-    let end = start + completion[start..].find("</answer>")?;
+    const CLOSE: &str = "</answer>";
+    let start = completion.rfind("<answer>")?;
+    let end = start + completion[start..].find(CLOSE)? + CLOSE.len();
     Some(start..end)
 }
 
@@ -243,9 +236,9 @@ pub(super) mod tests {
         let TokenizedExample { tokens, weights, .. } = &tokenized[0];
         assert_eq!(tokens.len(), weights.len());
         assert_eq!(weights[..4], [0.0; 4]);
-        assert_eq!(weights[4..13], [1.0; 9]);
-        assert_eq!(weights[13..15], [5.0; 2]);
-        assert_eq!(weights[15..], [1.0; 10]);
+        assert_eq!(weights[4..5], [1.0]);
+        assert_eq!(weights[5..24], [5.0; 19]);
+        assert_eq!(weights[24..], [1.0]);
         assert_eq!(tokens.last(), Some(&1001));
         assert_eq!((summary.examples, summary.truncated, summary.tokens), (1, 0, 25));
     }

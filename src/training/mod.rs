@@ -25,12 +25,12 @@ pub use batches::BatchPlan;
 pub use checkpoint::{Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, TokenizedExample, examples_digest, split_dev, tokenize};
 pub use error::TrainingError;
-pub use objective::{Gradients, Objective};
+pub use objective::{Gradients, Objective, Said};
 pub use optimizer::AdamW;
 pub use recipe::{
     DataSettings, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe, RecipeError, ScheduleName,
 };
-pub use run::{RunFolder, RunId, RunInfo, RunState, Status, StepRecord, list_runs, resolve_run, run_info};
+pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;
 pub use sft::Sft;
 pub use start::{Base, Job, Place, adapter_of_run, resume, start_sft};

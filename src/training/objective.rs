@@ -10,6 +10,15 @@ use super::TrainingError;
 /// loss does not depend on it.
 pub type Gradients = Vec<Option<Tensor>>;
 
+/// What a model said when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The log that it was asked about.
+    pub input: String,
+    /// Its answer.
+    pub text: String,
+}
+
 /// Something that can be trained: parameters, examples, and the loss of the ones on the others.
 pub trait Objective {
     /// The parameters that move, each with its name, always in the same order.
@@ -36,6 +45,13 @@ pub trait Objective {
     /// # Errors
     /// When the model's arithmetic fails.
     fn dev_loss(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<f64>, TrainingError>;
+
+    /// What the model says now when it is asked about one of the examples, the same each time; `None` where there is
+    /// nothing to be asked, or someone asked to stop.
+    ///
+    /// # Errors
+    /// When the model's arithmetic fails.
+    fn sample(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Said>, TrainingError>;
 
     /// Writes the parameters in the layout in which others read them.
     ///

@@ -30,7 +30,7 @@ mod record;
 mod tests;
 
 pub use list::{RunInfo, list_runs, resolve_run, run_info};
-pub use record::{RunId, RunState, Status, StepRecord};
+pub use record::{RunId, RunState, Sample, Status, StepRecord};
 
 use super::{Example, ObjectiveName, Recipe, TrainingError};
 
@@ -108,6 +108,10 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
+    fn samples_path(&self) -> PathBuf {
+        self.path.join("samples.jsonl")
+    }
+
     fn examples_path(&self) -> PathBuf {
         self.path.join("examples.jsonl")
     }
@@ -173,12 +177,7 @@ impl RunFolder {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_examples(&self, examples: &[Example]) -> Result<Vec<u8>, TrainingError> {
-        let mut bytes = Vec::new();
-        for example in examples {
-            serde_json::to_writer(&mut bytes, example)
-                .map_err(|error| TrainingError::damaged(self.examples_path(), error))?;
-            bytes.push(b'\n');
-        }
+        let bytes = lines(&self.examples_path(), examples)?;
         replace(&self.examples_path(), &bytes)?;
         Ok(bytes)
     }
@@ -239,8 +238,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append_sample(&self, sample: &impl Serialize) -> Result<(), TrainingError> {
-        append_line(&self.path.join("samples.jsonl"), sample)
+    pub fn append_sample(&self, sample: &Sample) -> Result<(), TrainingError> {
+        append_line(&self.samples_path(), sample)
     }
 
     /// The steps recorded so far; a last line that is still being written is left out.
@@ -251,18 +250,25 @@ impl RunFolder {
         read_lines(&self.metrics_path())
     }
 
+    /// What the model said along the way.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn samples(&self) -> Result<Vec<Sample>, TrainingError> {
+        read_lines(&self.samples_path())
+    }
+
     /// Drops what was recorded after `step`: those steps are about to be done again.
     ///
     /// # Errors
-    /// When the file cannot be rewritten.
-    pub fn rewind_steps(&self, step: usize) -> Result<(), TrainingError> {
-        let mut bytes = Vec::new();
-        for record in self.steps()?.iter().filter(|record| record.step <= step) {
-            serde_json::to_writer(&mut bytes, record)
-                .map_err(|error| TrainingError::damaged(self.metrics_path(), error))?;
-            bytes.push(b'\n');
-        }
-        replace(&self.metrics_path(), &bytes)
+    /// When a file cannot be rewritten.
+    pub fn rewind(&self, step: usize) -> Result<(), TrainingError> {
+        let mut steps = self.steps()?;
+        steps.retain(|record| record.step <= step);
+        write_lines(&self.metrics_path(), &steps)?;
+        let mut samples = self.samples()?;
+        samples.retain(|sample| sample.step <= step);
+        write_lines(&self.samples_path(), &samples)
     }
 
     /// Asks whatever process works on the run to stop after its present step.
@@ -295,6 +301,19 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
         fs::rename(&partial, path)
     };
     write().map_err(|error| TrainingError::file(path, error))
+}
+
+fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<(), TrainingError> {
+    replace(path, &lines(path, values)?)
+}
+
+fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>, TrainingError> {
+    let mut bytes = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut bytes, value).map_err(|error| TrainingError::damaged(path, error))?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
 }
 
 fn append_line(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {

@@ -9,13 +9,13 @@
 //! Normalised over the step and not batch by batch, so that every token counts the same however a step is cut (as TRL's
 //! `SFTTrainer` does with completion-only loss since its accumulation fix).
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use candle_core::Var;
 
-use super::{Encoder, Gradients, Objective, TokenizedExample, TrainingError};
-use crate::model::{Adapter, LanguageModel, Message, ModelError, Role, Sequence};
+use super::{Encoder, Gradients, Objective, Said, TokenizedExample, TrainingError};
+use crate::model::{Adapter, Finish, GenerateSettings, LanguageModel, Message, ModelError, Role, Sequence};
 use crate::reasoning::prompt::{Speaker, Turn};
 
 /// Supervised fine-tuning of an adapter over a frozen model.
@@ -26,7 +26,12 @@ pub struct Sft {
     train: Vec<Sequence>,
     dev: Vec<Sequence>,
     batch: usize,
+    /// A log, and the tokens that ask about it: a held-out one if there is one.
+    question: Option<(String, Vec<u32>)>,
 }
+
+/// Tokens of a sample; enough for a short chain of steps and its verdict.
+const SAMPLE_TOKENS: usize = 200;
 
 impl Sft {
     /// Trains `adapter` over `model` on `train`; `dev` is only measured on, `batch` sequences at a time.
@@ -38,8 +43,12 @@ impl Sft {
         batch: usize,
     ) -> Self {
         let parameters = adapter.parameters();
+        let question = dev.first().or(train.first()).map(|example| {
+            let prompt = example.weights.iter().take_while(|&&weight| weight == 0.0).count();
+            (example.input.clone(), example.tokens[..prompt].to_vec())
+        });
         let sequences = |examples: Vec<TokenizedExample>| examples.into_iter().map(sequence).collect();
-        Self { model, adapter, parameters, train: sequences(train), dev: sequences(dev), batch: batch.max(1) }
+        Self { model, adapter, parameters, train: sequences(train), dev: sequences(dev), batch: batch.max(1), question }
     }
 }
 
@@ -87,6 +96,21 @@ impl Objective for Sft {
             loss += f64::from(self.model.loss_only(batch, Some(&self.adapter), total as f32)?);
         }
         Ok(Some(loss))
+    }
+
+    fn sample(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Said>, TrainingError> {
+        let Some((input, prompt)) = &self.question else { return Ok(None) };
+        let settings = GenerateSettings {
+            max_tokens: SAMPLE_TOKENS,
+            stop: vec!["</answer>".to_owned()],
+            alternatives: 0,
+            ..GenerateSettings::default()
+        };
+        let mut on_token = |_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let traces =
+            self.model.generate(std::slice::from_ref(prompt), Some(&self.adapter), &settings, &mut on_token)?;
+        let whole = traces.into_iter().find(|trace| trace.finish != Finish::Cancelled);
+        Ok(whole.map(|trace| Said { input: input.clone(), text: trace.text }))
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     AdamW, BatchPlan, Checkpoint, DataSummary, Gradients, Objective, Progress, Recipe, RunFolder, RunId, RunState,
-    Status, StepRecord, TrainingError, learning_rate,
+    Sample, Status, StepRecord, TrainingError, learning_rate,
 };
 
 /// Steps over which the pace is averaged for the time left.
@@ -59,6 +59,8 @@ pub enum Event {
         /// Seconds that the rest takes at the present pace.
         eta_seconds: f64,
     },
+    /// The model was asked about a log, to see how it goes.
+    Sampled(Sample),
     /// A checkpoint is on disk.
     Saved {
         /// Steps done.
@@ -171,7 +173,7 @@ impl Trainer<'_> {
             done = checkpoint.progress.step;
             optimizer.restore(&checkpoint.moments_path(), done)?;
         }
-        self.folder.rewind_steps(done)?;
+        self.folder.rewind(done)?;
         self.folder.clear_cancel();
         self.write_status(RunState::Running, done, steps, None, None)?;
         (self.events)(Event::Started {
@@ -204,6 +206,11 @@ impl Trainer<'_> {
             }
             self.folder.append_step(&record)?;
             self.write_status(RunState::Running, state.done, state.steps, Some(eta_seconds), None)?;
+            if due && let Some(said) = objective.sample(&|| self.asked_to_stop())? {
+                let sample = Sample { step: state.done, input: said.input, text: said.text };
+                self.folder.append_sample(&sample)?;
+                (self.events)(Event::Sampled(sample));
+            }
             if due && !last {
                 self.save(objective, state)?;
             }

@@ -117,3 +117,14 @@ pub struct StepRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev_loss: Option<f64>,
 }
+
+/// A line of `samples.jsonl`: what the model said of a log along the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Steps done.
+    pub step: usize,
+    /// The log.
+    pub input: String,
+    /// What the model said of it.
+    pub text: String,
+}

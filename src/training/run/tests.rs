@@ -50,7 +50,7 @@ fn a_half_written_line_is_not_yet_a_step() {
     let mut file = OpenOptions::new().append(true).open(run.metrics_path()).unwrap();
     file.write_all(b"{\"step\":3,\"lo").unwrap();
     assert_eq!(run.steps().unwrap().iter().map(|record| record.step).collect::<Vec<_>>(), [1, 2]);
-    run.rewind_steps(1).unwrap();
+    run.rewind(1).unwrap();
     run.append_step(&record(2, 1.4)).unwrap();
     assert_eq!(run.steps().unwrap()[1].loss, 1.4);
 }

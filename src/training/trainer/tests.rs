@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Var};
 
 use super::*;
+use crate::training::Said;
 
 /// A line through points: the loss is the mean squared error.
 struct Line {
@@ -83,6 +84,10 @@ impl Objective for Line {
         Ok(None)
     }
 
+    fn sample(&self, _: &dyn Fn() -> bool) -> Result<Option<Said>, TrainingError> {
+        Ok(Some(Said { input: "x".into(), text: "y".into() }))
+    }
+
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {
         std::fs::create_dir_all(folder).map_err(|error| TrainingError::file(folder, error))?;
         let tensors: HashMap<String, Tensor> =
@@ -134,6 +139,8 @@ fn the_loss_falls_and_the_folder_tells_the_story() {
     assert_eq!((summary.status, summary.steps, summary.loss.len()), (RunState::Finished, 40, 40));
     assert!(summary.last_loss.unwrap() < 0.5 * summary.first_loss.unwrap());
     assert_eq!(folder.steps().unwrap().len(), 40);
+    let sampled: Vec<usize> = folder.samples().unwrap().iter().map(|sample| sample.step).collect();
+    assert_eq!(sampled, [10, 20, 30, 40]);
     assert_eq!(folder.status().unwrap().state, RunState::Finished);
     assert!(folder.adapter_dir().is_dir());
     // Two are kept: those of step 30 and of the end.

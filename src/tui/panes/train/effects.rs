@@ -8,7 +8,8 @@ use crossbeam_channel::RecvTimeoutError;
 use crate::model::{DeviceChoice, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::training::{
-    self, Base, Event, Example, Place, Recipe, RunFolder, RunId, RunInfo, RunState, StepRecord, list_runs,
+    self, Base, Event, Example, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord, TrainingError,
+    list_runs,
 };
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
@@ -39,7 +40,7 @@ pub enum Message {
     /// The runs were read.
     Loaded(Result<Loaded, String>),
     /// The steps of a run were read.
-    Steps(RunId, Result<Vec<StepRecord>, String>),
+    Steps(RunId, Result<Course, String>),
     /// Something happened in a run of this workbench.
     Happened(Box<Event>),
     /// A run could not be started at all.
@@ -50,6 +51,15 @@ pub enum Message {
     CancelConfirmed,
     /// The user typed a setting.
     Typed(String),
+}
+
+/// How a run went so far.
+#[derive(Debug)]
+pub struct Course {
+    /// Its steps.
+    pub steps: Vec<StepRecord>,
+    /// What the model said when it was last asked.
+    pub sample: Option<Sample>,
 }
 
 /// The runs, as they were read.
@@ -65,10 +75,8 @@ pub struct Loaded {
 pub fn run(effect: Effect, edge: &mut Edge) {
     match effect {
         Effect::Load => edge.store(|workspace| message(Message::Loaded(load(workspace)))),
-        Effect::ReadSteps(run, dir) => edge.store(move |_| {
-            let steps = RunFolder::at(dir).steps().map_err(|error| error.to_string());
-            message(Message::Steps(run, steps))
-        }),
+        Effect::ReadSteps(run, dir) => edge
+            .store(move |_| message(Message::Steps(run, read(&RunFolder::at(dir)).map_err(|error| error.to_string())))),
         Effect::RequestCancel(dir) => edge.store(move |_| {
             let asked = RunFolder::at(dir).request_cancel().map_err(|error| error.to_string());
             message(Message::CancelRequested(asked))
@@ -86,6 +94,10 @@ pub fn run(effect: Effect, edge: &mut Edge) {
 
 fn message(message: Message) -> app::Message {
     app::Message::Train(message)
+}
+
+fn read(folder: &RunFolder) -> Result<Course, TrainingError> {
+    Ok(Course { steps: folder.steps()?, sample: folder.samples()?.pop() })
 }
 
 fn load(workspace: &Workspace) -> Result<Loaded, String> {
@@ -145,13 +157,13 @@ fn watched(job: &Job, started: Result<training::Job, String>) -> Result<(), Stri
         match &event {
             Event::Started { steps: all, .. } => steps = *all,
             Event::Step { record, .. } => job.progress(format!("{}/{steps}", record.step)),
-            Event::Preparing(_) | Event::Saved { .. } | Event::Ended(_) => {}
+            Event::Preparing(_) | Event::Sampled(_) | Event::Saved { .. } | Event::Ended(_) => {}
         }
         let end = match &event {
             Event::Ended(outcome) => Some(outcome.clone().map(drop)),
             _ => None,
         };
-        let progress = matches!(event, Event::Step { .. } | Event::Saved { .. });
+        let progress = matches!(event, Event::Step { .. } | Event::Sampled(_) | Event::Saved { .. });
         let news = message(Message::Happened(Box::new(event)));
         if progress {
             job.report(news)

@@ -1,7 +1,7 @@
 //! What the Train pane knows: the recipe of the next run, the runs there are, and the curve of the one in front.
 
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Recipe, RunId, RunInfo, RunState, StepRecord};
+use crate::training::{DataSummary, Recipe, RunId, RunInfo, RunState, Sample, StepRecord};
 
 /// Steps of a run started from the screen, unless the user says otherwise: enough to see what the data does.
 const STEPS: usize = 60;
@@ -126,6 +126,8 @@ pub struct State {
     pub(super) wanted: Option<String>,
     /// The steps of the run in front.
     pub(super) curve: Vec<StepRecord>,
+    /// What the model said when the run in front last asked it.
+    pub(super) sample: Option<Sample>,
     /// The run that this workbench is working on.
     pub(super) active: Option<Active>,
     /// A run was asked for and has not reported yet.
@@ -146,6 +148,7 @@ impl Default for State {
             selected: None,
             wanted: None,
             curve: Vec::new(),
+            sample: None,
             active: None,
             starting: false,
         }

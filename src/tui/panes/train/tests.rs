@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::effects::{Effect, Loaded, Message};
+use super::effects::{Course, Effect, Loaded, Message};
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Event, ObjectiveName, RunId, RunInfo, RunState, Status, StepRecord, Summary};
+use crate::training::{
+    DataSummary, Event, ObjectiveName, RunId, RunInfo, RunState, Sample, Status, StepRecord, Summary,
+};
 use crate::tui::app::{self, AppState};
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::PaneId;
@@ -74,6 +76,11 @@ fn running(steps: usize) -> AppState {
     happened(&mut state, Event::Started { run, dir: "runs/x".into(), done: 0, steps: 60, data });
     for step in 1..=steps {
         happened(&mut state, Event::Step { record: record(step), eta_seconds: 1.5 * (60 - step) as f64 });
+    }
+    if steps >= 20 {
+        let text =
+            "<think>1. The kernel says \"panic\".\n2. It did not recover.</think><answer>abnormal</answer>".into();
+        happened(&mut state, Event::Sampled(Sample { step: 20, input: "kernel panic \x1b[0m".into(), text }));
     }
     state
 }
@@ -149,7 +156,7 @@ fn steps_of_a_run_in_the_background_do_not_enter_another_run_s_curve() {
     let mut state = running(5);
     let run = id("2026-11-19T09:00:00Z");
     press(&mut state, "down down down");
-    news(&mut state, Message::Steps(run, Ok((1..=60).map(record).collect())));
+    news(&mut state, Message::Steps(run, Ok(Course { steps: (1..=60).map(record).collect(), sample: None })));
     happened(&mut state, Event::Step { record: record(6), eta_seconds: 1.0 });
     assert_eq!(state.train.curve.len(), 60);
 }

@@ -1,7 +1,7 @@
 //! How the Train pane changes: by what the user asks, and by what happens in a run.
 
 use super::actions::Action;
-use super::effects::{Effect, Loaded, Message, can_resume};
+use super::effects::{Course, Effect, Loaded, Message, can_resume};
 use super::state::{Active, Field, State};
 use crate::logs::SafeText;
 use crate::training::{DataSummary, Event, RunState, StepRecord, Summary};
@@ -54,11 +54,12 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
             state.failure = Some(SafeText::one_line(&why));
             Vec::new()
         }
-        Message::Steps(run, Ok(steps)) => {
+        Message::Steps(run, Ok(Course { steps, sample })) => {
             // While the run goes on here, what was heard is newer than what was read.
             let newer = state.front_active().is_some() && state.curve.len() > steps.len();
             if Some(&run) == state.selected.as_ref() && !newer {
                 state.curve = steps;
+                state.sample = sample;
             }
             Vec::new()
         }
@@ -163,6 +164,7 @@ fn select(state: &mut State, place: usize) -> Vec<app::Effect> {
     let Some(info) = state.runs.get(place) else { return Vec::new() };
     if Some(&info.run) != state.selected.as_ref() {
         state.curve.clear();
+        state.sample = None;
     }
     state.selected = Some(info.run.clone());
     vec![app::Effect::Train(Effect::ReadSteps(info.run.clone(), info.dir.clone()))]
@@ -187,6 +189,7 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             state.starting = false;
             state.selected = Some(run.clone());
             state.curve.clear();
+            state.sample = None;
             let data = DataSummary::default();
             state.active = Some(Active { run, steps: 0, data, eta_seconds: None, stopping: false });
             vec![load()]
@@ -208,6 +211,12 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             Vec::new()
         }
         Event::Saved { .. } => Vec::new(),
+        Event::Sampled(sample) => {
+            if state.front_active().is_some() {
+                state.sample = Some(sample);
+            }
+            Vec::new()
+        }
         Event::Ended(outcome) => {
             state.active = None;
             state.starting = false;

@@ -13,7 +13,7 @@ use crate::training::{RunInfo, RunState, StepRecord};
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{count, duration, fit, framed, notice, pad};
+use crate::tui::widgets::{count, duration, fit, framed, notice, pad, wrap};
 
 /// From this width on, there is room for whole rows of the list of runs.
 const WIDE: u16 = 120;
@@ -23,6 +23,12 @@ const ROW_WIDTH: usize = 46;
 
 /// Columns of a setting's name.
 const NAME_WIDTH: usize = 16;
+
+/// From this height on, there is room for what the model said.
+const TALL: u16 = 30;
+
+/// Rows of what the model said.
+const SAMPLE_ROWS: usize = 8;
 
 /// Steps that a point of the smooth curve is the mean of.
 const SMOOTH: usize = 10;
@@ -140,7 +146,10 @@ fn view_run(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let block = framed(fit(&title, usize::from(area.width.saturating_sub(2))), false, theme);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let figures = figures(state, usize::from(inner.width), theme);
+    let mut figures = figures(state, usize::from(inner.width), theme);
+    if inner.height >= TALL {
+        figures.extend(sample_rows(state, usize::from(inner.width), theme));
+    }
     let height = u16::try_from(figures.len()).unwrap_or(u16::MAX).min(inner.height);
     let [top, bottom] = Layout::vertical([Constraint::Min(0), Constraint::Length(height)]).areas(inner);
     frame.render_widget(Paragraph::new(figures), bottom);
@@ -214,6 +223,16 @@ fn figures(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         }
     }
     rows.into_iter().map(|row| Line::styled(row, theme.accent)).collect()
+}
+
+/// What the model said when it was last asked, and about what.
+fn sample_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(sample) = &state.sample else { return Vec::new() };
+    let asked = format!("asked after step {}: {}", sample.step, SafeText::one_line(&sample.input));
+    let mut rows = vec![Line::default(), Line::styled(fit(&asked, width), theme.muted)];
+    let said = wrap(SafeText::new(&sample.text).as_str(), width);
+    rows.extend(said.into_iter().take(SAMPLE_ROWS).map(Line::from));
+    rows
 }
 
 fn view_curve(curve: &[StepRecord], steps: usize, theme: &Theme, frame: &mut Frame, area: Rect) {
