@@ -90,6 +90,8 @@ pub struct State {
     pub(super) waiting: VecDeque<Action>,
     /// The item that the last vote of this session was on.
     pub(super) last: Option<usize>,
+    /// How many templates have a judgement of the annotator's own.
+    pub(super) judged: usize,
     /// How many votes were cast since the start.
     pub(super) cast: usize,
     /// Comments that wait for a vote.
@@ -109,9 +111,9 @@ impl State {
         self.items.get(self.selected_index()?)
     }
 
-    /// How many templates have a judgement of the annotator's own.
-    pub(super) fn judged(&self) -> usize {
-        self.items.iter().filter(|item| item.own.is_some()).count()
+    /// Counts the templates that have a judgement of the annotator's own; once for each change, not for each frame.
+    pub(super) fn count_judged(&mut self) {
+        self.judged = self.items.iter().filter(|item| item.own.is_some()).count();
     }
 
     /// Moves the selection by rows, staying within the list.

@@ -144,6 +144,7 @@ impl State {
         let wanted = self.selected_item().map(|item| item.key.to_string()).or(self.wanted.take());
         let last = self.last.map(|index| self.items[index].key.clone());
         self.items = items;
+        self.count_judged();
         self.loading = Loading::Done;
         self.last = last.and_then(|key| self.items.iter().position(|item| item.key == key));
         self.visible.clear();
@@ -201,6 +202,7 @@ impl State {
         item.own = Some(vote.judgement.clone());
         item.comment = vote.comment.as_deref().map(SafeText::one_line);
         self.drafts.remove(&vote.template);
+        self.count_judged();
         self.last = Some(index);
         if only_commented {
             return vec![Toast::info("comment saved").into()];
@@ -227,6 +229,7 @@ impl State {
         item.comment = before.as_ref().and_then(|vote| vote.comment.as_deref()).map(SafeText::one_line);
         item.own = before.map(|vote| vote.judgement);
         let text = format!("took back your vote on {}", item.name);
+        self.count_judged();
         self.last = None;
         self.cast = self.cast.saturating_sub(1);
         self.select(index);

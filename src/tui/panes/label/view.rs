@@ -43,7 +43,7 @@ fn view_list(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
     };
     let progress = format!(
         " {} of {} voted, {} this session{filter} ",
-        count(state.judged() as u64),
+        count(state.judged as u64),
         count(state.items.len() as u64),
         count(state.cast as u64)
     );
