@@ -1,5 +1,7 @@
 //! The rules of the house that a test can hold: which room may use which, what is pure, where `unsafe` may stand.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

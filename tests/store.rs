@@ -1,5 +1,7 @@
 //! The store's promises, each with a test that tries to break it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::thread;
 

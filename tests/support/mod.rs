@@ -1,5 +1,5 @@
 //! Runs the real binary in a folder of its own.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
