@@ -112,7 +112,8 @@ fn anomaly(args: &AnomalyArgs, context: &Context) -> Result<(), Failure> {
     for bad in &report.rejected {
         output::note(&format!("{source}:{}: {}", bad.line, bad.why));
     }
-    Err(Failure::failed(format!("{source}: {} rows left out", report.rejected.len())))
+    let (count, of) = (report.rejected.len(), report.rejected.len() + report.scores.n + report.skipped);
+    Err(Failure::failed(format!("{source}: {count} of {of} rows left out")))
 }
 
 fn evaluate(args: &AnomalyArgs, items: &Items, predictor: &dyn Predictor) -> Result<Report, Failure> {
@@ -154,7 +155,7 @@ fn for_people(report: &Report) -> String {
     for baseline in &report.baselines {
         rows(&mut text, "all", &baseline.name, &baseline.scores);
     }
-    for part in report.by_dataset.iter().filter(|part| !part.name.is_empty()).chain([&report.worded]) {
+    for part in report.by_dataset.iter().chain([&report.worded]) {
         rows(&mut text, &part.name, &report.predictor, &part.scores);
         for baseline in &part.baselines {
             rows(&mut text, &part.name, &baseline.name, &baseline.scores);

@@ -125,7 +125,8 @@ pub fn evaluate_anomaly(
         Section { name: name.to_owned(), scores: scores(&part), baselines: baselines(&part) }
     };
     let all: Vec<&Judged<'_>> = judged.iter().collect();
-    let datasets: BTreeSet<&str> = chosen.iter().map(|item| item.dataset.as_str()).collect();
+    let named = chosen.iter().map(|item| item.dataset.as_str()).filter(|name| !name.is_empty());
+    let datasets: BTreeSet<&str> = named.collect();
     Ok(Report {
         task: "anomaly",
         data: items.source.clone(),

@@ -28,7 +28,7 @@ pub struct Report {
     pub scores: Scores,
     /// The scores over the items that have words in them.
     pub worded: Section,
-    /// The scores of each dataset.
+    /// The scores of each dataset that the items name.
     pub by_dataset: Vec<Section>,
     /// What simpler predictors score on the same items.
     pub baselines: Vec<Baseline>,

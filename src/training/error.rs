@@ -33,7 +33,7 @@ pub enum TrainingError {
         why: String,
     },
     /// No run of that name.
-    #[error("there is no one run {0:?} in {path}; see `logwright train list`", path = .1.display())]
+    #[error("no run in {path} is called {0:?}, or several start so; see `logwright train list`", path = .1.display())]
     NoSuchRun(String, PathBuf),
     /// Another process is working on the run.
     #[error("run {0} is running already (process {1}); watch it with `logwright train watch {0}`")]

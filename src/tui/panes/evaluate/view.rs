@@ -40,7 +40,7 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     let rows = score_rows(state, &part, usize::from(right.width.saturating_sub(2)), theme);
     let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(right.height);
     let [scores, errors] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(right);
-    let title = format!(" Scores: {} ", if part.name.is_empty() { "no dataset" } else { part.name });
+    let title = format!(" Scores: {} ", part.name);
     let block = framed(SafeText::one_line(&title).into_string(), false, theme);
     frame.render_widget(Paragraph::new(rows).block(block), scores);
     view_errors(state, theme, frame, errors);
