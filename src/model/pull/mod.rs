@@ -201,13 +201,12 @@ impl Puller {
 
     /// Brings a model here and returns its file or folder.
     ///
-    /// A path is returned as it is. What is already here is checked and not fetched again.
+    /// A path is returned as it is; a known name means the known model even where a folder is called the same
+    /// (`./NAME` means the folder). What is already here is checked and not fetched again.
     pub fn pull(&self, name: &str, on_progress: &mut OnProgress<'_>) -> Result<PathBuf, PullError> {
-        if Path::new(name).exists() {
-            return Ok(PathBuf::from(name));
-        }
         match known(name) {
             Some(known) => self.pull_known(known, on_progress),
+            None if Path::new(name).exists() => Ok(PathBuf::from(name)),
             None => {
                 if let Some(path) = self.installed(name) {
                     return Ok(path);
@@ -259,12 +258,12 @@ impl Puller {
 
     /// Where a model is on this machine, if it is here: a path, a known name or a Hub name.
     pub fn installed(&self, name: &str) -> Option<PathBuf> {
-        if Path::new(name).exists() {
-            return Some(PathBuf::from(name));
-        }
         if let Some(known) = known(name) {
             let path = self.models.join(known.name).join(known.file);
             return std::fs::metadata(&path).is_ok_and(|m| m.len() == known.bytes).then_some(path);
+        }
+        if Path::new(name).exists() {
+            return Some(PathBuf::from(name));
         }
         let (repository, file) = repository_name(name)?;
         let folder = self.models.join(folder_name(&repository));
