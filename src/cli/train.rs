@@ -51,7 +51,7 @@ struct SftArgs {
     /// Examples in a batch [default: 4]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Highest learning rate [default: 0.002]
+    /// Highest learning rate [default: 0.003]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Decides everything that is drawn at random [default: 0]

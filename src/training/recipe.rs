@@ -88,7 +88,7 @@ pub struct DataSettings {
     /// Longest example, in tokens; longer ones are cut, and counted.
     pub max_length: usize,
     /// Weight of a token of the verdict (its tags included) against one of the reasoning: a hundred tokens of reasoning
-    /// drown the ten of the verdict. The losses that are reported are weighted so, too.
+    /// drown the ten of the verdict, so that at 10 each has about half of the say. Reported losses are weighted so, too.
     pub answer_weight: f32,
     /// Share of the examples that is held out to measure the loss on.
     pub dev_fraction: f64,
@@ -103,7 +103,7 @@ impl Default for DataSettings {
             batch: 4,
             accumulation: 1,
             max_length: 1024,
-            answer_weight: 5.0,
+            answer_weight: 10.0,
             dev_fraction: 0.05,
             dev_limit: 32,
         }
@@ -135,9 +135,9 @@ pub struct OptimizerSettings {
 impl Default for OptimizerSettings {
     fn default() -> Self {
         Self {
-            learning_rate: 2e-3,
+            learning_rate: 3e-3,
             schedule: ScheduleName::Cosine,
-            warmup_steps: 4,
+            warmup_steps: 10,
             weight_decay: 0.0,
             beta1: 0.9,
             beta2: 0.999,
