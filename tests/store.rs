@@ -33,6 +33,7 @@ fn vote(id: &str, annotator: &str, judgement: Judgement) -> NewVote {
         judgement,
         round: Round::Blind,
         comment: None,
+        revealed: false,
         elapsed_ms: Some(2_500),
         at: None,
     }
@@ -62,14 +63,14 @@ fn a_vote_taken_back_uncovers_the_one_before() {
     workspace.cast_vote(&vote("1", "ana", Judgement::Normal)).unwrap();
     workspace.cast_vote(&vote("1", "ana", Judgement::Abnormal(None))).unwrap();
     workspace.cast_vote(&vote("1", "bao", Judgement::Normal)).unwrap();
-    assert_eq!(workspace.undo_vote("ana").unwrap().unwrap().judgement, Judgement::Abnormal(None));
+    assert_eq!(workspace.undo_vote("ana").unwrap()[0].judgement, Judgement::Abnormal(None));
     let of_ana = |workspace: &Workspace| {
         workspace.votes().unwrap().into_iter().find(|vote| vote.annotator == "ana").map(|vote| vote.judgement)
     };
     assert_eq!(of_ana(&workspace), Some(Judgement::Normal));
-    assert!(workspace.undo_vote("ana").unwrap().is_some());
+    assert_eq!(workspace.undo_vote("ana").unwrap().len(), 1);
     assert_eq!(of_ana(&workspace), None);
-    assert!(workspace.undo_vote("ana").unwrap().is_none());
+    assert!(workspace.undo_vote("ana").unwrap().is_empty());
     assert_eq!(workspace.votes().unwrap().len(), 1);
 }
 

@@ -5,18 +5,22 @@
 
 mod agreement;
 mod base;
+mod comment;
 mod evaluate;
 mod import;
 mod init;
 mod interrupt;
 mod manual;
+mod merge;
 mod model;
 mod output;
 mod patch;
 mod reason;
 mod review;
+mod round;
 mod rule;
 mod train;
+mod undo;
 mod vote;
 
 use std::fmt;
@@ -56,6 +60,16 @@ enum Command {
     Import(import::ImportArgs),
     /// Vote on a template
     Vote(vote::VoteArgs),
+    /// Take back somebody's last vote, comment or ruling
+    Undo(undo::UndoArgs),
+    /// Cast again what was taken back last
+    Redo(undo::RedoArgs),
+    /// Say something about a template
+    Comment(comment::CommentArgs),
+    /// Mark a template to come back to
+    Flag(comment::FlagArgs),
+    /// Show, close and open the blind and the panel round
+    Round(round::RoundArgs),
     /// Rule on a template, as a senior
     Rule(rule::RuleArgs),
     /// Accept, edit or reject rationales, pairs and thoughts
@@ -64,6 +78,8 @@ enum Command {
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
     Patch(patch::PatchArgs),
+    /// Add what other copies of the project hold
+    Merge(merge::MergeArgs),
     /// Fine-tune the model, and look after its runs
     Train(train::TrainArgs),
     /// Fetch and list language models
@@ -183,6 +199,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Import(args)) => import::run(&args, &context),
         Some(Command::Vote(args)) => vote::run(&args, &context),
+        Some(Command::Undo(args)) => undo::undo(&args, &context),
+        Some(Command::Redo(args)) => undo::redo(&args, &context),
+        Some(Command::Comment(args)) => comment::comment(&args, &context),
+        Some(Command::Flag(args)) => comment::flag(&args, &context),
+        Some(Command::Round(args)) => round::run(&args, &context),
+        Some(Command::Merge(args)) => merge::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Review(args)) => review::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),

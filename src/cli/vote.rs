@@ -25,6 +25,12 @@ pub(super) struct VoteArgs {
     /// blind or panel
     #[arg(long, default_value = "blind")]
     round: Round,
+    /// The annotator had seen the original label or a suggestion: the vote does not count as a blind one
+    #[arg(long)]
+    revealed: bool,
+    /// How long the annotator looked, in milliseconds
+    #[arg(long)]
+    elapsed_ms: Option<u64>,
     /// Print the vote as JSON
     #[arg(long)]
     json: bool,
@@ -42,7 +48,8 @@ pub(super) fn run(args: &VoteArgs, context: &Context) -> Result<(), Failure> {
         judgement,
         round: args.round,
         comment: args.comment.clone().filter(|comment| !comment.trim().is_empty()),
-        elapsed_ms: None,
+        revealed: args.revealed,
+        elapsed_ms: args.elapsed_ms,
         at: None,
     })?;
     if args.json {

@@ -212,6 +212,9 @@ mod tests {
                     judgement: Judgement::parse(word, category).unwrap(),
                     round: Round::Blind,
                     comment: None,
+                    revealed: false,
+                    elapsed_ms: None,
+                    others: None,
                     at: Timestamp::UNIX_EPOCH,
                 }
             })

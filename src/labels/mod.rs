@@ -9,6 +9,7 @@ pub mod agreement;
 mod judgement;
 mod label;
 mod patch;
+mod rounds;
 mod vote;
 
 pub use adjudication::{
@@ -17,7 +18,8 @@ pub use adjudication::{
 pub use judgement::Judgement;
 pub use label::{Category, Label, LabelError, Taxonomy};
 pub use patch::{Patch, PatchError, template_set_sha256};
-pub use vote::{Round, Vote, VoteTable};
+pub use rounds::{ClosedPeriod, Phase, RoundEvent, RoundState, Rounds};
+pub use vote::{Round, Tally, Vote, VoteTable};
 
 use serde::{Deserialize, Serialize};
 

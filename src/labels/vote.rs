@@ -1,5 +1,6 @@
 //! Votes, the rounds they are cast in, and the table that agreement is computed from.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -22,6 +23,9 @@ pub enum Round {
 }
 
 impl Round {
+    /// Both rounds, in order.
+    pub const ALL: [Self; 2] = [Self::Blind, Self::Panel];
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,8 +68,49 @@ pub struct Vote {
     pub round: Round,
     /// What the annotator added in words.
     pub comment: Option<String>,
+    /// Whether the annotator had seen the original label or a suggestion: such a vote is never a blind one.
+    pub revealed: bool,
+    /// How long the annotator looked, in milliseconds, where that is known.
+    pub elapsed_ms: Option<u64>,
+    /// For a panel vote: what the others said as it was cast.
+    pub others: Option<Tally>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Vote {
+    /// Whether this is a vote of `round`, cast under its rules.
+    pub fn counts_in(&self, round: Round) -> bool {
+        self.round == round && !(round == Round::Blind && self.revealed)
+    }
+}
+
+/// How many annotators gave each label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// How many said normal.
+    pub normal: u32,
+    /// How many said abnormal.
+    pub abnormal: u32,
+}
+
+impl Tally {
+    /// The label that more gave; none on a tie.
+    pub fn majority(self) -> Option<Label> {
+        match self.normal.cmp(&self.abnormal) {
+            Ordering::Greater => Some(Label::Normal),
+            Ordering::Less => Some(Label::Abnormal),
+            Ordering::Equal => None,
+        }
+    }
+
+    /// Counts one more label.
+    pub fn add(&mut self, label: Label) {
+        match label {
+            Label::Normal => self.normal += 1,
+            Label::Abnormal => self.abnormal += 1,
+        }
+    }
 }
 
 /// Templates × annotators: the label that each gave, where they gave one.
@@ -81,11 +126,12 @@ pub struct VoteTable {
 
 impl VoteTable {
     /// The table of the votes of one round. Where an annotator voted twice on a template, the later vote in `votes`
-    /// counts. Rows and columns are sorted by name; only templates with at least one label have a row, and only
-    /// annotators with at least one label have a column.
+    /// counts. A vote of the blind round that was cast in sight of the original label or a suggestion is no blind vote.
+    /// Rows and columns are sorted by name; only templates with at least one label have a row, and only annotators with
+    /// at least one label have a column.
     pub fn of_round<'a>(votes: impl IntoIterator<Item = &'a Vote>, round: Round) -> Self {
         let mut newest: BTreeMap<(&TemplateKey, &str), Option<Label>> = BTreeMap::new();
-        for vote in votes.into_iter().filter(|vote| vote.round == round) {
+        for vote in votes.into_iter().filter(|vote| vote.counts_in(round)) {
             newest.insert((&vote.template, &vote.annotator), vote.judgement.label());
         }
         newest.retain(|_, label| label.is_some());
@@ -137,6 +183,9 @@ mod tests {
             judgement: Judgement::parse(word, None).unwrap(),
             round,
             comment: None,
+            revealed: false,
+            elapsed_ms: None,
+            others: None,
             at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -151,6 +200,7 @@ mod tests {
             vote("2", "bao", "normal", Round::Blind),
             vote("3", "bao", "normal", Round::Blind),
             vote("3", "bao", "skip", Round::Blind),
+            Vote { revealed: true, ..vote("1", "ana", "normal", Round::Blind) },
         ];
         let table = VoteTable::of_round(&votes, Round::Blind);
         assert_eq!(table.annotators(), ["ana", "bao"]);

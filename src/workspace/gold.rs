@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::files::write_whole;
+use super::ledger::RULINGS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{
@@ -29,9 +30,6 @@ pub struct NewRuling {
     /// Why: a ruling without a reason is refused.
     pub reason: String,
 }
-
-const EFFECTIVE: &str = "FROM rulings r WHERE r.label IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM rulings u WHERE u.undoes = r.uid)";
 
 impl Workspace {
     /// The gold label of every template that has one: the newest ruling or patch; else the gold that it came with;
@@ -57,7 +55,7 @@ impl Workspace {
     fn rulings(&self) -> Result<Vec<(TemplateKey, Gold)>, WorkspaceError> {
         let rows = self.store.read(|connection| {
             Box::pin(async move {
-                let query = format!("SELECT r.* {EFFECTIVE} ORDER BY at, uid");
+                let query = format!("SELECT r.* {} ORDER BY r.at, r.uid", RULINGS.all_standing());
                 sqlx::query(&query).fetch_all(connection).await
             })
         })?;
@@ -89,10 +87,7 @@ impl Workspace {
         if ruling.reason.trim().is_empty() {
             return Err(WorkspaceError::Invalid("a ruling needs a reason".into()));
         }
-        if !self.settings().is_senior(&ruling.by) {
-            let seniors = self.settings().seniors.join(", ");
-            return Err(WorkspaceError::Invalid(format!("{} may not rule here; seniors are {seniors}", ruling.by)));
-        }
+        self.require_senior(&ruling.by, "rule")?;
         self.find_template(&ruling.template.to_string())?;
         self.store.write(|write, at| {
             let ruling = ruling.clone();
@@ -119,14 +114,7 @@ impl Workspace {
         let row = self.store.write(|write, at| {
             let senior = senior.to_owned();
             Box::pin(async move {
-                let query = format!(
-                    "SELECT r.* {EFFECTIVE} AND r.source = 'ruling' AND r.ruled_by = ? ORDER BY at DESC, uid DESC LIMIT 1"
-                );
-                let newest = sqlx::query(&query).bind(&senior).fetch_optional(&mut **write).await?;
-                if let Some(row) = &newest {
-                    undo(write, at, row.try_get("uid")?).await?;
-                }
-                Ok(newest)
+                RULINGS.take_back_newest(write, at, "r.source = 'ruling' AND r.ruled_by = ?", &senior).await
             })
         })?;
         row.map(|row| self.ruling_of(&row).map(|(template, _)| template)).transpose()
@@ -208,11 +196,9 @@ impl Workspace {
         let id = patch_id(patch);
         self.store.write(|write, at| {
             Box::pin(async move {
-                let query = format!("SELECT r.uid {EFFECTIVE} AND r.patch = ? ORDER BY at, uid");
+                let query = format!("SELECT r.uid {} AND r.patch = ? ORDER BY r.at, r.uid", RULINGS.all_standing());
                 let uids: Vec<String> = sqlx::query_scalar(&query).bind(&id).fetch_all(&mut **write).await?;
-                for (index, uid) in uids.iter().enumerate() {
-                    undo(write, at.after(index), uid.clone()).await?;
-                }
+                RULINGS.take_back(write, at, &uids).await?;
                 Ok(uids.len())
             })
         })
@@ -255,17 +241,4 @@ impl RulingRow<'_> {
         .await
         .map(drop)
     }
-}
-
-async fn undo(write: &mut Write<'_>, at: At, undoes: String) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO rulings (uid, at, dataset, template, source, ruled_by, undoes)
-         SELECT ?, ?, dataset, template, source, ruled_by, uid FROM rulings WHERE uid = ?",
-    )
-    .bind(uid("rulings", &(at.0, "undo", &undoes)))
-    .bind(at.0)
-    .bind(&undoes)
-    .execute(&mut **write)
-    .await
-    .map(drop)
 }

@@ -1,6 +1,6 @@
 //! Import: tables from outside become rows of the store, the good ones all, the bad ones told by line.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::store::At;
 use super::{NewVote, TemplateRecord, Workspace, WorkspaceError, items, templates, votes};
-use crate::labels::{Category, Judgement, LabelledTemplate, Round};
+use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
 use crate::reasoning::{ItemKind, Pair, Rationale, Thought};
@@ -121,7 +121,7 @@ impl Workspace {
                     let at = at.after(index);
                     let new = match entry {
                         Entry::Template(record) => templates::append(write, at, record).await.map(|()| true),
-                        Entry::Vote(vote) => votes::append(write, vote.at.map_or(at, At::from), vote).await,
+                        Entry::Vote(vote) => votes::append(write, vote.at.map_or(at, At::from), vote, None, None).await,
                         Entry::Rationale(item) => {
                             items::append(write, at, ItemKind::Rationale, &item.id, item).await.map(|()| true)
                         }
@@ -146,8 +146,12 @@ enum Known {
     Rationales(HashMap<String, Rationale>),
     Pairs(HashMap<String, Pair>),
     Thoughts(HashMap<String, Thought>),
-    /// Votes: the templates there are. Votes with a time of their own are told apart by the store.
-    Votes(HashMap<TemplateKey, TemplateRecord>),
+    /// Votes: the templates there are, and what closed rounds still take. The store tells known votes from new ones.
+    Votes {
+        templates: HashSet<TemplateKey>,
+        rounds: Rounds,
+        frozen: HashSet<String>,
+    },
 }
 
 impl Known {
@@ -157,7 +161,7 @@ impl Known {
         };
         Ok(match kind {
             ImportKind::Templates => Self::Templates(templates()?),
-            ImportKind::Votes => Self::Votes(templates()?),
+            ImportKind::Votes => Self::votes(workspace)?,
             ImportKind::Rationales => {
                 Self::Rationales(workspace.rationales()?.into_iter().map(|item| (item.id.clone(), item)).collect())
             }
@@ -170,14 +174,31 @@ impl Known {
         })
     }
 
+    fn votes(workspace: &Workspace) -> Result<Self, WorkspaceError> {
+        let templates = workspace.templates()?.into_iter().map(|record| record.key().clone()).collect();
+        let rounds = workspace.rounds()?;
+        let closed = Round::ALL.iter().any(|&round| rounds.state(round) == RoundState::Closed);
+        let frozen = if closed { workspace.vote_uids()? } else { HashSet::new() };
+        Ok(Self::Votes { templates, rounds, frozen })
+    }
+
     /// Whether the store can take `entry`.
     fn check(&self, entry: &Entry) -> Result<(), String> {
-        match (self, entry) {
-            (Self::Votes(templates), Entry::Vote(vote)) if !templates.contains_key(&vote.template) => {
-                Err(format!("no template {} here", vote.template))
-            }
-            _ => Ok(()),
+        let (Self::Votes { templates, rounds, frozen }, Entry::Vote(vote)) = (self, entry) else { return Ok(()) };
+        if !templates.contains(&vote.template) {
+            return Err(format!("no template {} here", vote.template));
         }
+        let round = vote.round;
+        let Some(closed) = rounds.closed_since(round) else { return Ok(()) };
+        let at = vote.at.unwrap_or(Timestamp::MAX);
+        let in_time = Timestamp::from_second(86_400).is_ok_and(|known| at >= known) && at <= closed;
+        if in_time || frozen.contains(&votes::vote_uid(At::from(at), vote)) {
+            return Ok(());
+        }
+        Err(format!(
+            "the {round} round was closed at {closed}, and this vote names no time before that in \"at\" (a senior may open \
+             it again: `logwright round open {round}`)"
+        ))
     }
 
     /// Whether the store's newest row for the same id says just the same.
@@ -248,10 +269,19 @@ fn vote(mut row: Row, dataset: Option<&str>) -> Result<NewVote, String> {
     let judgement = Judgement::parse(&label, category.as_deref())
         .map_err(|_| format!("label \"{label}\" is none of normal, abnormal, unsure, skip"))?;
     let at = match row.take_text("at") {
+        None => timeless(row.line),
+        Some(time) => time.trim().parse().map_err(|_| format!("at \"{time}\" is not an RFC 3339 time"))?,
+    };
+    let elapsed_ms = match row.take_text("elapsed_ms") {
         None => None,
-        Some(time) => {
-            Some(time.trim().parse::<Timestamp>().map_err(|_| format!("at \"{time}\" is not an RFC 3339 time"))?)
-        }
+        Some(word) => Some(
+            word.trim().parse().map_err(|_| format!("elapsed_ms \"{word}\" is not a whole number of milliseconds"))?,
+        ),
+    };
+    let revealed = match row.take_text("revealed").as_deref().map(str::trim) {
+        None | Some("false" | "0") => false,
+        Some("true" | "1") => true,
+        Some(word) => return Err(format!("revealed \"{word}\" is neither true nor false")),
     };
     Ok(NewVote {
         template: TemplateKey::new(dataset.trim(), id.trim()),
@@ -259,9 +289,17 @@ fn vote(mut row: Row, dataset: Option<&str>) -> Result<NewVote, String> {
         judgement,
         round: take::<Round>(&mut row, "round")?.unwrap_or_default(),
         comment: row.take_text("comment"),
-        elapsed_ms: None,
-        at,
+        revealed,
+        elapsed_ms,
+        at: Some(at),
     })
+}
+
+/// When a vote that names no time counts as cast: at the start of 1970, in the order of its file. So importing a file
+/// again changes nothing, several files may come in any order, and any vote with a time outranks one without.
+fn timeless(line: u64) -> Timestamp {
+    let microsecond = i64::try_from(line).unwrap_or(i64::MAX);
+    Timestamp::from_microsecond(microsecond).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn rationale(mut row: Row) -> Result<Rationale, String> {

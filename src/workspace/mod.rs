@@ -11,25 +11,32 @@
 //!
 //! Calls block until what they say is on disk. The screen makes them from a thread of its own.
 
+mod comments;
 mod demo;
 mod error;
 mod files;
 mod gold;
 mod import;
 mod items;
+mod ledger;
+mod merge;
 mod queue;
 mod reviews;
+mod rounds;
 mod settings;
 mod store;
 mod templates;
 mod votes;
 
+pub use comments::{Comment, Flag};
 pub use demo::{demo_dir, open_or_create_demo};
 pub use error::WorkspaceError;
 pub use gold::NewRuling;
 pub use import::{ImportKind, ImportReport, ImportSource};
+pub use merge::Merged;
 pub use queue::Queued;
 pub use reviews::NewReview;
+pub use rounds::RoundStatus;
 pub use settings::{SETTINGS_FILE, Settings};
 pub use templates::TemplateRecord;
 pub use votes::NewVote;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::Row as _;
 
+use super::ledger::REVIEWS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::reasoning::{ItemKind, Review, Standing, Verdict};
@@ -23,9 +24,6 @@ pub struct NewReview {
     pub reason: Option<String>,
 }
 
-const EFFECTIVE: &str = "FROM reviews r WHERE r.verdict IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM reviews u WHERE u.undoes = r.uid)";
-
 impl Workspace {
     /// The newest review of every item that has one, by kind and id.
     ///
@@ -34,7 +32,7 @@ impl Workspace {
     pub fn reviews(&self) -> Result<BTreeMap<(ItemKind, String), Review>, WorkspaceError> {
         let rows = self.store.read(|connection| {
             Box::pin(async move {
-                let query = format!("SELECT r.* {EFFECTIVE} ORDER BY at, uid");
+                let query = format!("SELECT r.* {} ORDER BY r.at, r.uid", REVIEWS.all_standing());
                 sqlx::query(&query).fetch_all(connection).await
             })
         })?;
@@ -128,23 +126,7 @@ impl Workspace {
     pub fn undo_review(&self, reviewer: &str) -> Result<Option<Review>, WorkspaceError> {
         let row = self.store.write(|write, at| {
             let reviewer = reviewer.to_owned();
-            Box::pin(async move {
-                let query = format!("SELECT r.* {EFFECTIVE} AND r.reviewer = ? ORDER BY at DESC, uid DESC LIMIT 1");
-                let newest = sqlx::query(&query).bind(&reviewer).fetch_optional(&mut **write).await?;
-                if let Some(row) = &newest {
-                    let undoes: String = row.try_get("uid")?;
-                    sqlx::query(
-                        "INSERT INTO reviews (uid, at, kind, item, reviewer, undoes)
-                         SELECT ?, ?, kind, item, reviewer, uid FROM reviews WHERE uid = ?",
-                    )
-                    .bind(uid("reviews", &(at.0, "undo", &undoes)))
-                    .bind(at.0)
-                    .bind(&undoes)
-                    .execute(&mut **write)
-                    .await?;
-                }
-                Ok(newest)
-            })
+            Box::pin(async move { REVIEWS.take_back_newest(write, at, "r.reviewer = ?", &reviewer).await })
         })?;
         row.map(|row| self.review_of(&row)).transpose()
     }

@@ -88,6 +88,35 @@ impl Store {
         done.map_err(|error| self.failed(error))
     }
 
+    /// Writes, all or nothing, with the database in `file` attached as `other`, which is only read. Nothing is written
+    /// where `work` refuses.
+    pub fn with_attached<T, R>(
+        &self,
+        file: &Path,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Result<T, R>, sqlx::Error>>,
+    ) -> Result<Result<T, R>, WorkspaceError> {
+        let mut guard = self.lock();
+        let connection = guard.as_mut().expect("open until dropped");
+        let done = self.runtime.block_on(async {
+            // As a URI: `mode=ro` keeps SQLite from writing to the other copy, even its schema.
+            sqlx::query("ATTACH DATABASE ? AS other").bind(read_only_uri(file)).execute(&mut *connection).await?;
+            let done = async {
+                let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+                let done = work(&mut transaction).await?;
+                if done.is_ok() {
+                    transaction.commit().await?;
+                } else {
+                    transaction.rollback().await?;
+                }
+                Ok(done)
+            };
+            let done: Result<_, sqlx::Error> = done.await;
+            sqlx::query("DETACH DATABASE other").execute(&mut *connection).await?;
+            done
+        });
+        done.map_err(|error| WorkspaceError::Store { path: file.to_owned(), error })
+    }
+
     pub fn failed(&self, error: sqlx::Error) -> WorkspaceError {
         WorkspaceError::Store { path: self.path.clone(), error }
     }
@@ -106,6 +135,18 @@ impl Drop for Store {
             let _ = self.runtime.block_on(connection.close());
         }
     }
+}
+
+/// A file as SQLite's URI for reading alone.
+fn read_only_uri(file: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in file.to_string_lossy().bytes() {
+        match byte {
+            b'%' | b'?' | b'#' | 0x80.. => uri.push_str(&format!("%{byte:02x}")),
+            _ => uri.push(char::from(byte)),
+        }
+    }
+    uri + "?mode=ro"
 }
 
 /// When a row was written, in microseconds since 1970.
@@ -134,7 +175,8 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
     let newest: i64 = sqlx::query_scalar(
         "SELECT max(coalesce((SELECT max(at) FROM votes), 0), coalesce((SELECT max(at) FROM rulings), 0),
                     coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM items), 0),
-                    coalesce((SELECT max(at) FROM templates), 0))",
+                    coalesce((SELECT max(at) FROM templates), 0), coalesce((SELECT max(at) FROM rounds), 0),
+                    coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;

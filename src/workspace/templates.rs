@@ -88,11 +88,23 @@ impl Workspace {
     /// # Errors
     /// When there is none, or several.
     pub fn find_template(&self, name: &str) -> Result<TemplateRecord, WorkspaceError> {
-        let mut found = self.templates()?;
-        found.retain(|record| record.key().id == name || record.key().to_string() == name);
-        match found.len() {
-            0 => Err(WorkspaceError::NoTemplate(name.into())),
-            1 => Ok(found.remove(0)),
+        let rows = self.store.read(|connection| {
+            let name = name.to_owned();
+            Box::pin(async move {
+                sqlx::query(
+                    "SELECT * FROM (
+                         SELECT *, row_number() OVER (PARTITION BY dataset, id ORDER BY at DESC, uid DESC) AS age
+                         FROM templates WHERE id = ?1 OR dataset || '/' || id = ?1
+                     ) WHERE age = 1",
+                )
+                .bind(name)
+                .fetch_all(connection)
+                .await
+            })
+        })?;
+        match &rows[..] {
+            [row] => self.template_of(row),
+            [] => Err(WorkspaceError::NoTemplate(name.into())),
             _ => Err(WorkspaceError::AmbiguousTemplate(name.into())),
         }
     }

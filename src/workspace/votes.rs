@@ -1,12 +1,17 @@
 //! Votes in the store.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::ledger::VOTES;
+use super::rounds::{counting, read_rounds};
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::agreement::Agreement;
-use crate::labels::{Category, Judgement, Round, Vote, VoteTable};
+use crate::labels::{Category, Judgement, Label, Round, RoundState, Rounds, Tally, Vote, VoteTable};
 use crate::logs::TemplateKey;
 
 /// A vote about to be cast.
@@ -22,28 +27,33 @@ pub struct NewVote {
     pub round: Round,
     /// What is added in words.
     pub comment: Option<String>,
+    /// Whether the annotator had seen the original label or a suggestion.
+    pub revealed: bool,
     /// How long the annotator looked, in milliseconds.
     pub elapsed_ms: Option<u64>,
     /// When it was cast; now if `None`. Imported votes keep their own time.
     pub at: Option<Timestamp>,
 }
 
-/// The rows that nobody took back, newest of each (template, annotator, round) last.
-const EFFECTIVE: &str = "FROM votes v WHERE v.judgement IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM votes u WHERE u.undoes = v.uid)";
+/// What a transaction gives: something done, or why it was refused and nothing written.
+type Outcome<T> = Result<Result<T, WorkspaceError>, sqlx::Error>;
 
 impl Workspace {
-    /// Every annotator's newest vote on every template in every round, in the order they were cast.
+    /// Every annotator's newest vote on every template in every round, in the order they were cast; where one was cast
+    /// in sight of the original label or a suggestion, also the newest that was not. Votes that were cast while their
+    /// round was closed are left out.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn votes(&self) -> Result<Vec<Vote>, WorkspaceError> {
         let rows = self.store.read(|connection| {
             Box::pin(async move {
+                let rounds = read_rounds(connection).await?;
                 let query = format!(
-                    "SELECT * FROM (SELECT v.*, row_number() OVER (
-                         PARTITION BY dataset, template, annotator, round ORDER BY at DESC, uid DESC) AS age {EFFECTIVE})
-                     WHERE age = 1 ORDER BY at, uid"
+                    "SELECT * FROM (SELECT r.*, row_number() OVER (
+                         PARTITION BY dataset, template, annotator, round, revealed ORDER BY at DESC, uid DESC) AS age {})
+                     WHERE age = 1 ORDER BY at, uid",
+                    VOTES.standing(counting(&rounds))
                 );
                 sqlx::query(&query).fetch_all(connection).await
             })
@@ -51,84 +61,95 @@ impl Workspace {
         rows.iter().map(|row| self.vote_of(row)).collect()
     }
 
-    fn vote_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Vote, WorkspaceError> {
-        let optional = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.store.failed(error));
-        let text = |column| optional(column).map(Option::unwrap_or_default);
-        let at: i64 = row.try_get("at").map_err(|error| self.store.failed(error))?;
-        let judgement = Judgement::parse(&text("judgement")?, optional("category")?.as_deref());
-        Ok(Vote {
-            template: TemplateKey::new(text("dataset")?, text("template")?),
-            annotator: text("annotator")?,
-            judgement: judgement.map_err(|error| self.store.damaged("votes", error))?,
-            round: text("round")?.parse().map_err(|error: String| self.store.damaged("votes", error))?,
-            comment: optional("comment")?,
-            at: At(at).timestamp(),
-        })
+    fn vote_of(&self, row: &SqliteRow) -> Result<Vote, WorkspaceError> {
+        vote_of(row).map_err(|error| self.store.failed(error))?.map_err(|why| self.store.damaged("votes", why))
     }
 
     /// Casts a vote. It is on disk when this returns.
     ///
     /// # Errors
-    /// When the template is unknown, the annotator has no name, or the store cannot be written.
+    /// As [`Workspace::cast_votes`].
     pub fn cast_vote(&self, vote: &NewVote) -> Result<Vote, WorkspaceError> {
-        if vote.annotator.trim().is_empty() {
-            return Err(WorkspaceError::Invalid("a vote needs an annotator's name".into()));
-        }
-        let cast = self.store.write(|write, at| {
-            let vote = vote.clone();
-            Box::pin(async move {
-                let known: Option<i64> =
-                    sqlx::query_scalar("SELECT 1 FROM templates WHERE dataset = ? AND id = ? LIMIT 1")
-                        .bind(&vote.template.dataset)
-                        .bind(&vote.template.id)
-                        .fetch_optional(&mut **write)
-                        .await?;
-                if known.is_none() {
-                    return Ok(None);
-                }
-                let at = vote.at.map_or(at, At::from);
-                append(write, at, &vote).await?;
-                Ok(Some(at))
-            })
-        })?;
-        let at = cast.ok_or_else(|| WorkspaceError::NoTemplate(vote.template.to_string()))?;
-        Ok(Vote {
-            template: vote.template.clone(),
-            annotator: vote.annotator.clone(),
-            judgement: vote.judgement.clone(),
-            round: vote.round,
-            comment: vote.comment.clone(),
-            at: at.timestamp(),
-        })
+        let mut cast = self.cast_votes(std::slice::from_ref(vote))?;
+        cast.pop().ok_or_else(|| WorkspaceError::Invalid("no vote was cast".into()))
     }
 
-    /// Takes back the newest vote of `annotator` that is not taken back yet; an earlier vote on the same template
-    /// counts again. Gives the vote taken back, or `None` if there is none.
+    /// Casts votes that are one decision: all of them or none, taken back as one. They are on disk when this returns.
+    /// A panel vote is kept with what the others said as it was cast.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub fn undo_vote(&self, annotator: &str) -> Result<Option<Vote>, WorkspaceError> {
-        let row = self.store.write(|write, at| {
+    /// When a template is unknown, an annotator has no name, the round takes no votes, or the store cannot be written.
+    pub fn cast_votes(&self, votes: &[NewVote]) -> Result<Vec<Vote>, WorkspaceError> {
+        if votes.iter().any(|vote| vote.annotator.trim().is_empty()) {
+            return Err(WorkspaceError::Invalid("a vote needs an annotator's name".into()));
+        }
+        self.store.write(|write, at| {
+            let votes = votes.to_vec();
+            Box::pin(async move { cast_all(write, at, &votes).await })
+        })?
+    }
+
+    /// Takes back the newest decision of `annotator` that stands; what was said before counts again. Gives the votes
+    /// taken back: several where near-duplicates were decided as one, none where nothing is left to take back.
+    ///
+    /// # Errors
+    /// When the round of that decision is closed, or the store cannot be written.
+    pub fn undo_vote(&self, annotator: &str) -> Result<Vec<Vote>, WorkspaceError> {
+        self.store.write(|write, at| {
             let annotator = annotator.to_owned();
             Box::pin(async move {
-                let query = format!("SELECT v.* {EFFECTIVE} AND v.annotator = ? ORDER BY at DESC, uid DESC LIMIT 1");
-                let newest = sqlx::query(&query).bind(&annotator).fetch_optional(&mut **write).await?;
-                if let Some(row) = &newest {
-                    let undoes: String = row.try_get("uid")?;
-                    sqlx::query(
-                        "INSERT INTO votes (uid, at, dataset, template, annotator, round, undoes)
-                         SELECT ?, ?, dataset, template, annotator, round, uid FROM votes WHERE uid = ?",
-                    )
-                    .bind(uid("votes", &(at.0, "undo", &undoes)))
-                    .bind(at.0)
-                    .bind(&undoes)
-                    .execute(&mut **write)
-                    .await?;
-                }
-                Ok(newest)
+                let standing = VOTES.standing(counting(&read_rounds(write).await?));
+                let newest = format!(
+                    "SELECT coalesce(r.decision, r.uid) {standing} AND r.annotator = ? ORDER BY r.at DESC, r.uid DESC LIMIT 1"
+                );
+                let newest: Option<String> =
+                    sqlx::query_scalar(&newest).bind(&annotator).fetch_optional(&mut **write).await?;
+                let Some(decision) = newest else { return Ok(Ok(Vec::new())) };
+                let group = format!(
+                    "SELECT r.* {standing} AND r.annotator = ? AND coalesce(r.decision, r.uid) = ? ORDER BY r.at, r.uid"
+                );
+                let rows = sqlx::query(&group).bind(&annotator).bind(&decision).fetch_all(&mut **write).await?;
+                take_back_in_open_round(write, at, &rows, "uid").await
             })
+        })?
+    }
+
+    /// Casts again what `annotator` last took back, if nothing was cast since. Gives the votes that count again.
+    ///
+    /// # Errors
+    /// When the round of that decision is closed, or the store cannot be written.
+    pub fn redo_vote(&self, annotator: &str) -> Result<Vec<Vote>, WorkspaceError> {
+        self.store.write(|write, at| {
+            let annotator = annotator.to_owned();
+            Box::pin(async move {
+                // Undos that stand, each with the vote that it took back.
+                const UNDONE: &str = "FROM votes r JOIN votes u ON u.undoes = r.uid
+                    WHERE r.judgement IS NOT NULL AND u.annotator = ?
+                      AND NOT EXISTS (SELECT 1 FROM votes again WHERE again.undoes = u.uid)";
+                let newest = format!(
+                    "SELECT coalesce(u.decision, r.uid) {UNDONE} AND NOT EXISTS (
+                         SELECT 1 FROM votes later WHERE later.annotator = u.annotator AND later.judgement IS NOT NULL
+                             AND later.at > u.at)
+                     ORDER BY u.at DESC, u.uid DESC LIMIT 1"
+                );
+                let newest: Option<String> =
+                    sqlx::query_scalar(&newest).bind(&annotator).fetch_optional(&mut **write).await?;
+                let Some(decision) = newest else { return Ok(Ok(Vec::new())) };
+                let group = format!(
+                    "SELECT r.*, u.uid AS undo {UNDONE} AND coalesce(u.decision, r.uid) = ? ORDER BY u.at, u.uid"
+                );
+                let rows = sqlx::query(&group).bind(&annotator).bind(&decision).fetch_all(&mut **write).await?;
+                take_back_in_open_round(write, at, &rows, "undo").await
+            })
+        })?
+    }
+
+    /// The uid of every vote that was ever cast or imported.
+    pub(super) fn vote_uids(&self) -> Result<HashSet<String>, WorkspaceError> {
+        let uids: Vec<String> = self.store.read(|connection| {
+            Box::pin(sqlx::query_scalar("SELECT uid FROM votes WHERE judgement IS NOT NULL").fetch_all(connection))
         })?;
-        row.map(|row| self.vote_of(&row)).transpose()
+        Ok(uids.into_iter().collect())
     }
 
     /// The agreement of the annotators over the votes of `round`.
@@ -140,27 +161,169 @@ impl Workspace {
     }
 }
 
-/// Appends a vote; one that is there already, to the letter, is not appended twice.
-pub(super) async fn append(write: &mut Write<'_>, at: At, vote: &NewVote) -> Result<bool, sqlx::Error> {
-    let category = vote.judgement.category().map(Category::as_str);
-    let uid = uid(
-        "votes",
-        &(at.0, &vote.template, &vote.annotator, vote.round, vote.judgement.word(), category, &vote.comment),
+async fn cast_all(write: &mut Write<'_>, at: At, votes: &[NewVote]) -> Outcome<Vec<Vote>> {
+    let rounds = read_rounds(write).await?;
+    let mut cast: Vec<Vote> = Vec::with_capacity(votes.len());
+    let decision = (votes.len() > 1).then(|| vote_uid(votes[0].at.map_or(at, At::from), &votes[0]));
+    for vote in votes {
+        if let Some(refusal) = refusal(&rounds, vote.round) {
+            return Ok(Err(refusal));
+        }
+        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM templates WHERE dataset = ? AND id = ? LIMIT 1")
+            .bind(&vote.template.dataset)
+            .bind(&vote.template.id)
+            .fetch_optional(&mut **write)
+            .await?;
+        if known.is_none() {
+            return Ok(Err(WorkspaceError::NoTemplate(vote.template.to_string())));
+        }
+    }
+    for (index, vote) in votes.iter().enumerate() {
+        let others = match vote.round {
+            Round::Panel => Some(others_of(write, &rounds, vote).await?),
+            Round::Blind => None,
+        };
+        let at = vote.at.map_or(at.after(index), At::from);
+        append(write, at, vote, decision.as_deref(), others).await?;
+        cast.push(Vote {
+            template: vote.template.clone(),
+            annotator: vote.annotator.clone(),
+            judgement: vote.judgement.clone(),
+            round: vote.round,
+            comment: vote.comment.clone(),
+            revealed: vote.revealed,
+            elapsed_ms: vote.elapsed_ms,
+            others,
+            at: at.timestamp(),
+        });
+    }
+    Ok(Ok(cast))
+}
+
+/// Why `round` takes no votes now, if so.
+fn refusal(rounds: &Rounds, round: Round) -> Option<WorkspaceError> {
+    let why = match (rounds.state(round), round) {
+        (RoundState::Open, _) => return None,
+        (RoundState::Waiting, _) => {
+            "the panel round opens when a senior closes the blind one (`logwright round close`)".to_owned()
+        }
+        (RoundState::Closed, Round::Blind) if rounds.state(Round::Panel) == RoundState::Open => {
+            "the blind round is closed and its votes are frozen: vote in the panel round (`--round panel`, or pane 2)"
+                .into()
+        }
+        (RoundState::Closed, _) => {
+            format!(
+                "the {round} round is closed and its votes are frozen: a senior rules, or opens it again (`logwright round open {round}`)"
+            )
+        }
+    };
+    Some(WorkspaceError::Invalid(why))
+}
+
+/// Takes back rows of votes by the uid in `column`, if the round that they are in is open; gives the votes.
+async fn take_back_in_open_round(
+    write: &mut Write<'_>,
+    at: At,
+    rows: &[SqliteRow],
+    column: &str,
+) -> Outcome<Vec<Vote>> {
+    let rounds = read_rounds(write).await?;
+    let mut votes = Vec::with_capacity(rows.len());
+    for row in rows {
+        match vote_of(row)? {
+            Ok(vote) => votes.push(vote),
+            Err(why) => return Ok(Err(WorkspaceError::Invalid(format!("a damaged row in votes: {why}")))),
+        }
+    }
+    if let Some(refusal) = votes.iter().find_map(|vote| refusal(&rounds, vote.round)) {
+        return Ok(Err(refusal));
+    }
+    let uids = rows.iter().map(|row| row.try_get(column)).collect::<Result<Vec<String>, _>>()?;
+    VOTES.take_back(write, at, &uids).await?;
+    Ok(Ok(votes))
+}
+
+/// What everybody but the voter says of the template now.
+async fn others_of(connection: &mut SqliteConnection, rounds: &Rounds, vote: &NewVote) -> Result<Tally, sqlx::Error> {
+    let query = format!(
+        "SELECT judgement FROM (SELECT r.*, row_number() OVER (PARTITION BY annotator ORDER BY at DESC, uid DESC) AS age {}
+             AND r.dataset = ? AND r.template = ? AND r.annotator <> ?) WHERE age = 1",
+        VOTES.standing(counting(rounds))
     );
+    let words: Vec<String> = sqlx::query_scalar(&query)
+        .bind(&vote.template.dataset)
+        .bind(&vote.template.id)
+        .bind(&vote.annotator)
+        .fetch_all(connection)
+        .await?;
+    let mut tally = Tally::default();
+    words.iter().filter_map(|word| word.parse::<Label>().ok()).for_each(|label| tally.add(label));
+    Ok(tally)
+}
+
+/// A vote as its row says, or what is wrong with the row.
+fn vote_of(row: &SqliteRow) -> Result<Result<Vote, String>, sqlx::Error> {
+    let optional = |column| row.try_get::<Option<String>, _>(column);
+    let text = |column| optional(column).map(Option::unwrap_or_default);
+    let count = |column| row.try_get::<Option<i64>, _>(column).map(|n| n.and_then(|n| u32::try_from(n).ok()));
+    let elapsed: Option<i64> = row.try_get("elapsed_ms")?;
+    let at: i64 = row.try_get("at")?;
+    let judgement = match Judgement::parse(&text("judgement")?, optional("category")?.as_deref()) {
+        Ok(judgement) => judgement,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let round = match text("round")?.parse() {
+        Ok(round) => round,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(Ok(Vote {
+        template: TemplateKey::new(text("dataset")?, text("template")?),
+        annotator: text("annotator")?,
+        judgement,
+        round,
+        comment: optional("comment")?,
+        revealed: row.try_get("revealed")?,
+        elapsed_ms: elapsed.and_then(|ms| u64::try_from(ms).ok()),
+        others: count("others_normal")?
+            .zip(count("others_abnormal")?)
+            .map(|(normal, abnormal)| Tally { normal, abnormal }),
+        at: At(at).timestamp(),
+    }))
+}
+
+/// The uid of the row of a vote cast at `at`.
+pub(super) fn vote_uid(at: At, vote: &NewVote) -> String {
+    let category = vote.judgement.category().map(Category::as_str);
+    uid("votes", &(at.0, &vote.template, &vote.annotator, vote.round, vote.judgement.word(), category, &vote.comment))
+}
+
+/// Appends a vote; one that is there already, to the letter, is not appended twice.
+pub(super) async fn append(
+    write: &mut Write<'_>,
+    at: At,
+    vote: &NewVote,
+    decision: Option<&str>,
+    others: Option<Tally>,
+) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "INSERT OR IGNORE INTO votes (uid, at, dataset, template, annotator, round, judgement, category, comment, elapsed_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO votes (uid, at, dataset, template, annotator, round, judgement, category, comment,
+             elapsed_ms, revealed, decision, others_normal, others_abnormal)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(uid)
+    .bind(vote_uid(at, vote))
     .bind(at.0)
     .bind(&vote.template.dataset)
     .bind(&vote.template.id)
     .bind(&vote.annotator)
     .bind(vote.round.as_str())
     .bind(vote.judgement.word())
-    .bind(category)
+    .bind(vote.judgement.category().map(Category::as_str))
     .bind(&vote.comment)
     .bind(vote.elapsed_ms.and_then(|ms| i64::try_from(ms).ok()))
+    .bind(vote.revealed)
+    .bind(decision)
+    .bind(others.map(|tally| tally.normal))
+    .bind(others.map(|tally| tally.abnormal))
     .execute(&mut **write)
     .await?;
     Ok(done.rows_affected() > 0)

@@ -68,7 +68,7 @@ pub fn run(effect: Effect, edge: &mut Edge) {
 }
 
 fn undo(workspace: &Workspace, annotator: &str) -> Result<Option<Undone>, WorkspaceError> {
-    let Some(vote) = workspace.undo_vote(annotator)? else { return Ok(None) };
+    let Some(vote) = workspace.undo_vote(annotator)?.pop() else { return Ok(None) };
     let template = vote.template;
     let before = workspace.votes()?.into_iter().rfind(|v| v.annotator == annotator && v.template == template);
     Ok(Some(Undone { template, before }))

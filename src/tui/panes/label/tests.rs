@@ -70,6 +70,9 @@ fn saved(vote: &NewVote) -> Vote {
         judgement: vote.judgement.clone(),
         round: vote.round,
         comment: vote.comment.clone(),
+        revealed: vote.revealed,
+        elapsed_ms: vote.elapsed_ms,
+        others: None,
         at: "2026-11-21T10:00:00Z".parse().unwrap(),
     }
 }

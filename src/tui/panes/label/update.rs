@@ -180,6 +180,7 @@ impl State {
         let Some(item) = self.selected_item() else { return Vec::new() };
         let key = item.key.clone();
         let kept = item.comment.as_ref().map(|comment| comment.as_str().to_owned());
+        let revealed = item.revealed().is_some();
         let comment = self.drafts.get(&key).cloned().or(kept).filter(|text| !text.is_empty());
         self.saving = true;
         vec![app::Effect::Label(Effect::Cast(NewVote {
@@ -188,6 +189,7 @@ impl State {
             judgement,
             round: ROUND,
             comment,
+            revealed,
             elapsed_ms: None,
             at: None,
         }))]
