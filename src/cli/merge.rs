@@ -8,7 +8,7 @@ use super::{Context, Failure, output};
 
 #[derive(Debug, Args)]
 pub(super) struct MergeArgs {
-    /// Other copies of the project: their folders or workspace.db files. They are only read
+    /// Other copies of the project: their folders, workspace.db files, or dumps. They are only read
     #[arg(required = true)]
     others: Vec<PathBuf>,
     /// Print the result as JSON: {added: {table: rows}, rows, late}

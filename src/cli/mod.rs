@@ -6,6 +6,7 @@
 mod agreement;
 mod base;
 mod comment;
+mod dump;
 mod evaluate;
 mod import;
 mod init;
@@ -31,7 +32,7 @@ use clap::{Parser, Subcommand};
 
 use crate::logs::SafeText;
 use crate::tui;
-use crate::workspace::{Workspace, demo_dir, open_or_create_demo};
+use crate::workspace::{STORE_FILE, Workspace, demo_dir, open_or_create_demo};
 
 /// A terminal workbench for making a language model reason about logs the way an expert does.
 ///
@@ -80,6 +81,8 @@ enum Command {
     Patch(patch::PatchArgs),
     /// Add what other copies of the project hold
     Merge(merge::MergeArgs),
+    /// Save what can be read of a damaged project, for `merge`
+    Dump(dump::DumpArgs),
     /// Fine-tune the model, and look after its runs
     Train(train::TrainArgs),
     /// Fetch and list language models
@@ -122,7 +125,11 @@ impl Context {
             Some(dir) => Some(dir.clone()),
             None => Workspace::find(&std::env::current_dir()?),
         };
-        Ok(dir.map(|dir| Workspace::open(&dir)).transpose()?)
+        let workspace = dir.map(|dir| Workspace::open(&dir)).transpose()?;
+        if let Some((workspace, why)) = workspace.as_ref().and_then(|open| Some((open, open.read_only()?))) {
+            output::note(&format!("{}: {why}", workspace.dir().join(STORE_FILE).display()));
+        }
+        Ok(workspace)
     }
 }
 
@@ -205,6 +212,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Flag(args)) => comment::flag(&args, &context),
         Some(Command::Round(args)) => round::run(&args, &context),
         Some(Command::Merge(args)) => merge::run(&args, &context),
+        Some(Command::Dump(args)) => dump::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Review(args)) => review::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),

@@ -114,7 +114,9 @@ pub fn run(workspace: Workspace, options: Options) -> Result<(), TuiError> {
     last.pane = options.pane.unwrap_or(last.pane);
 
     let mut state = AppState::new(shared, keymap);
-    if !notices.is_empty() {
+    if let Some(why) = workspace.read_only() {
+        state.overlay = Some(Overlay::Notice(Notice::new("This project can only be read", vec![why.to_string()])));
+    } else if !notices.is_empty() {
         state.overlay = Some(Overlay::Notice(Notice::new("About your keys", notices)));
     }
     let first = state.start(&last);

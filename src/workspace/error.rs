@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::store::ReadOnly;
 use crate::labels::PatchError;
 use crate::logs::table::TableError;
 
@@ -40,6 +41,14 @@ pub enum WorkspaceError {
         path: PathBuf,
         /// What SQLite said: told above, so not a source that would be told again.
         error: sqlx::Error,
+    },
+    /// A store that can only be read.
+    #[error("{}: nothing was written; {why}", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: ReadOnly,
     },
     /// A row of the store that this program did not write.
     #[error("{}: a damaged row in {table}: {why}", path.display())]
@@ -98,9 +107,9 @@ fn store_complaint(error: &sqlx::Error) -> String {
     } else if text.contains("locked") {
         " (another program holds it; try again)"
     } else if text.contains("malformed") || text.contains("not a database") {
-        " (the file is damaged; restore a copy, or start a new project and import again)"
-    } else if text.contains("full") {
-        " (free some space and try again; nothing acknowledged is lost)"
+        " (the file is damaged: `logwright dump FILE` saves what can be read; else restore a copy)"
+    } else if text.contains("full") || text.contains("disk I/O error") {
+        " (is the disk full? free some space and try again; nothing acknowledged is lost)"
     } else {
         ""
     };

@@ -4,12 +4,14 @@
 //! and merging twice changes nothing. What counts then follows from the rows as ever: the newest wins.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{STORE_FILE, Workspace, WorkspaceError};
+use super::{STORE_FILE, Workspace, WorkspaceError, dump};
 
 /// The tables of what people said and brought in, in the order in which they are told.
 pub(super) const TABLES: [&str; 8] =
@@ -38,8 +40,8 @@ impl Merged {
 }
 
 impl Workspace {
-    /// Adds every row of another copy, a project folder or its `workspace.db`, that is not here yet: all or none. The
-    /// other copy is only read. Raw-log indexes stay where their logs are.
+    /// Adds every row of another copy that is not here yet, all or none: of a project folder, its `workspace.db`, or what
+    /// [`Workspace::dump`] saved of one. The other copy is only read. Raw-log indexes stay where their logs are.
     ///
     /// # Errors
     /// When there is no such copy, it was written by a later program, or it cannot be read.
@@ -48,12 +50,23 @@ impl Workspace {
         if !file.is_file() {
             return Err(WorkspaceError::Invalid(format!("{}: no project and no workspace.db", other.display())));
         }
-        let shown = file.display().to_string();
-        let added = self.store.with_attached(&file, |connection| Box::pin(add_rows(connection)))?;
-        let added = added.map_err(|why| WorkspaceError::Invalid(format!("{shown}: {why}")))?;
+        let added = if is_dump(&file)? {
+            let text = fs::read_to_string(&file).map_err(|error| WorkspaceError::io(&file, error))?;
+            self.store.write(|write, _| Box::pin(async move { dump::add_dump(write, &text).await }))?
+        } else {
+            self.store.with_attached(&file, |connection| Box::pin(add_rows(connection)))?
+        };
+        let added = added.map_err(|why| WorkspaceError::Invalid(format!("{}: {why}", file.display())))?;
         let late = self.round_status()?.iter().map(|status| status.late).sum();
         Ok(Merged { rows: added.values().sum(), added, late })
     }
+}
+
+/// Whether a file is a dump rather than a database: databases begin with other words.
+fn is_dump(file: &Path) -> Result<bool, WorkspaceError> {
+    let mut first = [0; 1];
+    let read = fs::File::open(file).and_then(|mut file| file.read(&mut first));
+    Ok(read.map_err(|error| WorkspaceError::io(file, error))? == 1 && first[0] == b'{')
 }
 
 /// Adds the rows of the database attached as `other`, or says why that cannot be.

@@ -13,6 +13,7 @@
 
 mod comments;
 mod demo;
+mod dump;
 mod error;
 mod files;
 mod gold;
@@ -30,6 +31,7 @@ mod votes;
 
 pub use comments::{Comment, Flag};
 pub use demo::{demo_dir, open_or_create_demo};
+pub use dump::Dumped;
 pub use error::WorkspaceError;
 pub use gold::NewRuling;
 pub use import::{ImportKind, ImportReport, ImportSource};
@@ -38,6 +40,7 @@ pub use queue::Queued;
 pub use reviews::NewReview;
 pub use rounds::RoundStatus;
 pub use settings::{SETTINGS_FILE, Settings};
+pub use store::ReadOnly;
 pub use templates::TemplateRecord;
 pub use votes::NewVote;
 
@@ -79,7 +82,7 @@ impl Workspace {
     /// Opens the project in `dir`.
     ///
     /// # Errors
-    /// When there is none, its settings cannot be read, or its store cannot be opened for writing.
+    /// When there is none, its settings cannot be read, or its store cannot be opened; see [`Workspace::read_only`].
     pub fn open(dir: &Path) -> Result<Self, WorkspaceError> {
         let file = dir.join(SETTINGS_FILE);
         if !file.exists() {
@@ -94,6 +97,11 @@ impl Workspace {
     /// The folder of the project that `start` lies in: `start` itself or the nearest above it with settings.
     pub fn find(start: &Path) -> Option<PathBuf> {
         start.ancestors().find(|dir| dir.join(SETTINGS_FILE).is_file()).map(Path::to_owned)
+    }
+
+    /// Why nothing can be written, where the store is open for reading alone: it is damaged, or may not be written.
+    pub fn read_only(&self) -> Option<&ReadOnly> {
+        self.store.read_only()
     }
 
     /// The project's folder.

@@ -1,23 +1,21 @@
 //! The store: one SQLite file, only ever appended to.
 
+mod open;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+
+pub use open::ReadOnly;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Transaction};
 use tokio::runtime::Runtime;
 
 use super::WorkspaceError;
-
-/// How long a write waits for another process's.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/workspace/migrations");
 
 /// A transaction that writes.
 pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
@@ -26,31 +24,34 @@ pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
 pub(super) struct Store {
     path: PathBuf,
     runtime: Runtime,
+    read_only: Option<ReadOnly>,
     /// `None` only while it is being dropped.
     connection: Mutex<Option<SqliteConnection>>,
 }
 
 impl Store {
-    /// Opens the store at `path`, creating it or bringing it up to date as needed.
+    /// Opens the store at `path`, creating it or bringing it up to date as needed; for reading alone where it cannot be
+    /// written or is damaged.
     pub fn create(path: &Path) -> Result<Self, WorkspaceError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| WorkspaceError::io(path, error))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A vote that was acknowledged survives a power cut, not only a killed process.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let opened = runtime.block_on(async {
-            let mut connection = SqliteConnection::connect_with(&options).await?;
-            MIGRATIONS.run(&mut connection).await?;
-            Ok(connection)
-        });
-        let connection = opened.map_err(|error| WorkspaceError::Store { path: path.to_owned(), error })?;
-        Ok(Self { path: path.to_owned(), runtime, connection: Mutex::new(Some(connection)) })
+        let opened = runtime.block_on(open::open(path));
+        let (connection, read_only) = opened.map_err(|error| WorkspaceError::Store { path: path.to_owned(), error })?;
+        Ok(Self { path: path.to_owned(), runtime, read_only, connection: Mutex::new(Some(connection)) })
+    }
+
+    /// Why the store is open for reading alone, if it is.
+    pub fn read_only(&self) -> Option<&ReadOnly> {
+        self.read_only.as_ref()
+    }
+
+    fn refuse_if_read_only(&self) -> Result<(), WorkspaceError> {
+        match &self.read_only {
+            None => Ok(()),
+            Some(why) => Err(WorkspaceError::ReadOnly { path: self.path.clone(), why: why.clone() }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
@@ -75,6 +76,7 @@ impl Store {
         &self,
         work: impl for<'t> FnOnce(&'t mut Write<'_>, At) -> BoxFuture<'t, Result<T, sqlx::Error>>,
     ) -> Result<T, WorkspaceError> {
+        self.refuse_if_read_only()?;
         let mut guard = self.lock();
         let connection = guard.as_mut().expect("open until dropped");
         let done = self.runtime.block_on(async {
@@ -95,6 +97,7 @@ impl Store {
         file: &Path,
         work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<Result<T, R>, sqlx::Error>>,
     ) -> Result<Result<T, R>, WorkspaceError> {
+        self.refuse_if_read_only()?;
         let mut guard = self.lock();
         let connection = guard.as_mut().expect("open until dropped");
         let done = self.runtime.block_on(async {
