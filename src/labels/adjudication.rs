@@ -25,7 +25,7 @@ impl Default for ConsensusRule {
 }
 
 /// How a gold label came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoldSource {
     /// It came with the template.

@@ -11,6 +11,7 @@ mod label;
 mod patch;
 mod rounds;
 mod vote;
+mod vote_table;
 
 pub use adjudication::{
     ConsensusRule, Correction, Disagreement, Gold, GoldSource, consensus, corrections, disagreements,
@@ -19,7 +20,8 @@ pub use judgement::Judgement;
 pub use label::{Category, Label, LabelError, Taxonomy};
 pub use patch::{Patch, PatchError, template_set_sha256};
 pub use rounds::{ClosedPeriod, Phase, RoundEvent, RoundState, Rounds};
-pub use vote::{Round, Tally, Vote, VoteTable};
+pub use vote::{Round, Tally, Vote};
+pub use vote_table::VoteTable;
 
 use serde::{Deserialize, Serialize};
 

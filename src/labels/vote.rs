@@ -1,7 +1,6 @@
-//! Votes, the rounds they are cast in, and the table that agreement is computed from.
+//! Votes, and the rounds they are cast in.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -110,101 +109,5 @@ impl Tally {
             Label::Normal => self.normal += 1,
             Label::Abnormal => self.abnormal += 1,
         }
-    }
-}
-
-/// Templates × annotators: the label that each gave, where they gave one.
-///
-/// A missing vote, `unsure` and `skip` are absent, never a category of their own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VoteTable {
-    annotators: Vec<String>,
-    templates: Vec<TemplateKey>,
-    /// Row-major: `templates.len()` rows of `annotators.len()` cells.
-    cells: Vec<Option<Label>>,
-}
-
-impl VoteTable {
-    /// The table of the votes of one round. Where an annotator voted twice on a template, the later vote in `votes`
-    /// counts. A vote of the blind round that was cast in sight of the original label or a suggestion is no blind vote.
-    /// Rows and columns are sorted by name; only templates with at least one label have a row, and only annotators with
-    /// at least one label have a column.
-    pub fn of_round<'a>(votes: impl IntoIterator<Item = &'a Vote>, round: Round) -> Self {
-        let mut newest: BTreeMap<(&TemplateKey, &str), Option<Label>> = BTreeMap::new();
-        for vote in votes.into_iter().filter(|vote| vote.counts_in(round)) {
-            newest.insert((&vote.template, &vote.annotator), vote.judgement.label());
-        }
-        newest.retain(|_, label| label.is_some());
-        let names: BTreeSet<&str> = newest.keys().map(|(_, annotator)| *annotator).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let mut templates: Vec<TemplateKey> = Vec::new();
-        let mut cells: Vec<Option<Label>> = Vec::new();
-        for ((template, annotator), label) in newest {
-            if templates.last() != Some(template) {
-                templates.push(template.clone());
-                cells.resize(templates.len() * names.len(), None);
-            }
-            let column = names.binary_search(&annotator).expect("every voter has a column");
-            let row = templates.len() - 1;
-            cells[row * names.len() + column] = label;
-        }
-        Self { annotators: names.into_iter().map(str::to_owned).collect(), templates, cells }
-    }
-
-    /// A table from its rows, each as long as `annotators`; templates are numbered.
-    pub fn from_rows(annotators: &[&str], rows: &[Vec<Option<Label>>]) -> Self {
-        debug_assert!(rows.iter().all(|row| row.len() == annotators.len()));
-        Self {
-            annotators: annotators.iter().map(|&name| name.to_owned()).collect(),
-            templates: (0..rows.len()).map(|row| TemplateKey::new("", row.to_string())).collect(),
-            cells: rows.concat(),
-        }
-    }
-
-    /// Who voted, in the order of the columns.
-    pub fn annotators(&self) -> &[String] {
-        &self.annotators
-    }
-
-    /// The rows: a template and each annotator's label.
-    pub fn rows(&self) -> impl Iterator<Item = (&TemplateKey, &[Option<Label>])> {
-        self.templates.iter().zip(self.cells.chunks(self.annotators.len().max(1)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn vote(id: &str, annotator: &str, word: &str, round: Round) -> Vote {
-        Vote {
-            template: TemplateKey::new("bgl", id),
-            annotator: annotator.into(),
-            judgement: Judgement::parse(word, None).unwrap(),
-            round,
-            comment: None,
-            revealed: false,
-            elapsed_ms: None,
-            others: None,
-            at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn the_newest_vote_of_the_round_counts_and_unsure_is_absent() {
-        let votes = [
-            vote("1", "ana", "normal", Round::Blind),
-            vote("1", "ana", "abnormal", Round::Blind),
-            vote("1", "ana", "normal", Round::Panel),
-            vote("1", "bao", "unsure", Round::Blind),
-            vote("2", "bao", "normal", Round::Blind),
-            vote("3", "bao", "normal", Round::Blind),
-            vote("3", "bao", "skip", Round::Blind),
-            Vote { revealed: true, ..vote("1", "ana", "normal", Round::Blind) },
-        ];
-        let table = VoteTable::of_round(&votes, Round::Blind);
-        assert_eq!(table.annotators(), ["ana", "bao"]);
-        let rows: Vec<_> = table.rows().map(|(key, row)| (key.id.as_str(), row.to_vec())).collect();
-        assert_eq!(rows, [("1", vec![Some(Label::Abnormal), None]), ("2", vec![None, Some(Label::Normal)])]);
     }
 }

@@ -10,7 +10,7 @@ use super::ledger::VOTES;
 use super::rounds::{counting, read_rounds};
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::labels::agreement::Agreement;
+use crate::labels::agreement::{Agreement, Bootstrap};
 use crate::labels::{Category, Judgement, Label, Round, RoundState, Rounds, Tally, Vote, VoteTable};
 use crate::logs::TemplateKey;
 
@@ -152,12 +152,12 @@ impl Workspace {
         Ok(uids.into_iter().collect())
     }
 
-    /// The agreement of the annotators over the votes of `round`.
+    /// The agreement of the annotators over the votes of `round`, with intervals by `bootstrap`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn agreement(&self, round: Round) -> Result<Agreement, WorkspaceError> {
-        Ok(Agreement::of(&VoteTable::of_round(&self.votes()?, round), round))
+    pub fn agreement(&self, round: Round, bootstrap: Bootstrap) -> Result<Agreement, WorkspaceError> {
+        Ok(Agreement::of(&VoteTable::of_round(&self.votes()?, round, &self.gold()?), round, bootstrap))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::state::{Board, Case, CorrectionRow, Settled};
+use crate::labels::agreement::Bootstrap;
 use crate::labels::{Category, Correction, Gold, GoldSource, Judgement, Label, Round};
 use crate::logs::{SafeText, TemplateKey};
 use crate::tui::app::Message as AppMessage;
@@ -101,7 +102,7 @@ fn board(workspace: &Workspace, annotator: &str) -> Result<Board, WorkspaceError
         })
     });
     Ok(Board {
-        agreement: workspace.agreement(Round::Blind)?,
+        agreement: workspace.agreement(Round::Blind, Bootstrap::new(1000, 1))?,
         cases: cases.collect(),
         corrections: workspace.corrections()?.into_iter().map(|row| correction(row, &gold)).collect(),
     })

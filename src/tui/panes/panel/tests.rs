@@ -1,7 +1,7 @@
 //! Keys in, rulings out; and how the pane looks.
 
 use super::{Board, Case, CorrectionRow, Effect, Message, Settled};
-use crate::labels::agreement::Agreement;
+use crate::labels::agreement::{Agreement, Bootstrap};
 use crate::labels::{Category, GoldSource, Judgement, Label, Round, VoteTable};
 use crate::logs::{SafeText, TemplateKey};
 use crate::tui::app::{AppState, Effect as AppEffect, Message as AppMessage};
@@ -35,7 +35,7 @@ fn board() -> Board {
     let rows = [[Some(Normal), Some(Normal)], [Some(Abnormal), Some(Abnormal)], [Some(Normal), Some(Abnormal)]];
     let table = VoteTable::from_rows(&["anna", "ben"], &rows.map(|row| row.to_vec()));
     Board {
-        agreement: Agreement::of(&table, Round::Blind),
+        agreement: Agreement::of(&table, Round::Blind, Bootstrap::new(100, 1)),
         cases: vec![
             case("3", "machine check: L3 directory parity error on way <*>, set <*>"),
             case("7", "torus receiver <*> retraining: <*> attempts without lock"),

@@ -50,15 +50,15 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
 fn agreement_rows(agreement: &Agreement, width: usize) -> Vec<String> {
     let percent = agreement.percent.map_or_else(|| "undefined".to_owned(), |percent| format!("{percent:.1} %"));
     let prevalence = agreement.prevalence.map_or_else(|| "undefined".to_owned(), |p| format!("{:.1} %", p * 100.0));
-    let n = agreement.items as u64;
+    let n = agreement.items;
     let mut figures = vec![
-        format!("Fleiss' kappa {} (n {})", coefficient(agreement.fleiss.value), count(agreement.fleiss.n as u64)),
+        format!("Fleiss' kappa {} (n {})", coefficient(agreement.fleiss.value), count(agreement.fleiss.n)),
         format!("percent agreement {percent} (n {})", count(n)),
         format!("abnormal {prevalence} of all labels"),
     ];
     figures.extend(agreement.cohen.iter().map(|pair| {
         let names = format!("{}/{}", SafeText::one_line(&pair.a), SafeText::one_line(&pair.b));
-        format!("Cohen {names} {} (n {})", coefficient(pair.value), count(pair.n as u64))
+        format!("Cohen {names} {} (n {})", coefficient(pair.kappa.value), count(pair.kappa.n))
     }));
     // Whole figures to a row, as many as fit.
     let mut rows: Vec<String> = Vec::new();
