@@ -73,11 +73,19 @@ fn median<T>(what: &str, mut work: impl FnMut() -> T) -> f64 {
 }
 
 fn main() {
-    let templates = std::env::var("TEMPLATES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let templates: usize = std::env::var("TEMPLATES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let (votes, gold) = (votes(templates), gold(templates));
     println!("{templates} templates, {} votes, {} gold labels", votes.len(), gold.len());
     let table = VoteTable::of_round(&votes, Round::Blind, &gold);
     median("the table of a round, from votes in memory", || VoteTable::of_round(&votes, Round::Blind, &gold));
+    let mut mixed = votes.clone();
+    let mut state = 9;
+    for last in (1..mixed.len()).rev() {
+        mixed.swap(last, noise(&mut state) as usize % (last + 1));
+    }
+    // Cloned anew, so that each vote's text lies beside it as it does when read from the store.
+    let mixed: Vec<Vote> = mixed.to_vec();
+    median("the same, votes in no order", || VoteTable::of_round(&mixed, Round::Blind, &gold));
     let bare = median("every coefficient, no intervals", || Agreement::of(&table, Round::Blind, Bootstrap::none()));
     let full =
         median("every coefficient, 1,000 bootstraps", || Agreement::of(&table, Round::Blind, Bootstrap::new(1000, 1)));

@@ -95,9 +95,21 @@ fn votes_make_agreement_and_a_ruling_a_patch() {
         assert_eq!(project.run(&["vote", "2", "normal", "--as", annotator]).code, 0);
     }
     let agreement = project.run(&["agreement", "--json"]).json();
-    for key in ["round", "items", "annotators", "cohen", "fleiss", "percent"] {
+    let keys = "round items annotators missing_rule prevalence percent krippendorff_alpha fleiss gwet_ac1 cohen specific \
+                against_gold undefined annotator_names categories notes bootstrap";
+    for key in keys.split(' ') {
         assert!(agreement.get(key).is_some(), "{key} is missing");
     }
+    for estimate in [&agreement["krippendorff_alpha"], &agreement["fleiss"], &agreement["specific"]["positive"]] {
+        assert!(["value", "low", "high", "n"].iter().all(|key| estimate.get(key).is_some()), "{estimate}");
+    }
+    assert_eq!(agreement["bootstrap"]["samples"], 1000);
+    let bare = project.run(&["agreement", "--json", "--bootstraps", "0"]).json();
+    assert_eq!(bare["fleiss"]["value"], agreement["fleiss"]["value"]);
+    assert!(bare["fleiss"]["low"].is_null());
+    assert_eq!(project.run(&["agreement", "--json"]).json(), agreement, "the same seed gives the same intervals");
+    let report = project.run(&["agreement"]).stdout;
+    assert!(report.contains("Krippendorff's alpha, nominal") && report.contains("95 % interval"), "{report}");
     assert_eq!((&agreement["round"], &agreement["items"]), (&Value::from("blind"), &Value::from(2)));
     assert_eq!(agreement["cohen"].as_array().unwrap().len(), 3);
     assert_eq!(agreement["cohen"][0]["n"], 2);

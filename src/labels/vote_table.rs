@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rayon::prelude::*;
 use rustc_hash::FxBuildHasher;
 
 use super::{Category, Gold, GoldSource, Judgement, Label, Round, Vote};
@@ -45,6 +46,8 @@ impl VoteTable {
         gold: &BTreeMap<TemplateKey, Gold>,
     ) -> Self {
         let mut gathered = Gathered::default();
+        // At least as many templates as have gold, most often; a map that grows hashes every key again.
+        gathered.rows.reserve(gold.len());
         for vote in votes.into_iter().filter(|vote| vote.counts_in(round)) {
             gathered.add(vote);
         }
@@ -132,6 +135,9 @@ fn label_of_cell(cell: Cell) -> Option<Label> {
 #[derive(Default)]
 struct Gathered<'a> {
     rows: HashMap<&'a TemplateKey, u32, FxBuildHasher>,
+    /// The templates in the order of their rows, and the row of the last vote.
+    templates: Vec<&'a TemplateKey>,
+    last_row: u32,
     columns: HashMap<&'a str, u32, FxBuildHasher>,
     categories: HashMap<&'a Category, Cell, FxBuildHasher>,
     votes: Vec<(u32, u32, Cell)>,
@@ -149,11 +155,26 @@ impl<'a> Gathered<'a> {
                 Cell::try_from(next).map_or(ABNORMAL, |next| *self.categories.entry(category).or_insert(next))
             }
         };
-        let rows = self.rows.len() as u32;
-        let row = *self.rows.entry(&vote.template).or_insert(rows);
+        let row = self.row(&vote.template);
         let columns = self.columns.len() as u32;
         let column = *self.columns.entry(&vote.annotator).or_insert(columns);
         self.votes.push((row, column, cell));
+    }
+
+    fn row(&mut self, template: &'a TemplateKey) -> u32 {
+        // Annotators mostly go through the templates in the same order; looking at the next one first saves a search.
+        let next = self.last_row + 1;
+        self.last_row = match self.templates.get(next as usize) {
+            Some(ahead) if *ahead == template => next,
+            _ => {
+                let (rows, templates) = (self.rows.len() as u32, &mut self.templates);
+                *self.rows.entry(template).or_insert_with(|| {
+                    templates.push(template);
+                    rows
+                })
+            }
+        };
+        self.last_row
     }
 
     fn into_table(self, gold: &BTreeMap<TemplateKey, Gold>) -> VoteTable {
@@ -177,10 +198,10 @@ impl<'a> Gathered<'a> {
             cells[row as usize * width + column_of[column as usize]] = cell_of[usize::from(cell)];
         }
         let mut gold_column = vec![(ABSENT, None); self.rows.len()];
-        for (template, gold) in gold {
-            if let Some(&row) = self.rows.get(template) {
-                gold_column[row as usize] = (cell_of_label(Some(gold.label)), Some(gold.source));
-            }
+        let gold_of_rows: Vec<(u32, &Gold)> =
+            gold.par_iter().filter_map(|(template, gold)| Some((*self.rows.get(template)?, gold))).collect();
+        for (row, gold) in gold_of_rows {
+            gold_column[row as usize] = (cell_of_label(Some(gold.label)), Some(gold.source));
         }
         let annotators = names.into_iter().map(|(name, _)| name.to_owned()).collect();
         let categories = categories.into_iter().map(|(category, _)| category.clone()).collect();

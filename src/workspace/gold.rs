@@ -11,7 +11,7 @@ use super::ledger::RULINGS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{
-    Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, consensus, corrections,
+    Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, Vote, consensus, corrections,
     disagreements,
 };
 use crate::logs::TemplateKey;
@@ -38,7 +38,12 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn gold(&self) -> Result<BTreeMap<TemplateKey, Gold>, WorkspaceError> {
-        let mut gold = consensus(&self.votes()?, self.settings().consensus);
+        self.gold_given(&self.votes()?)
+    }
+
+    /// [`Workspace::gold`] for who has read the votes already.
+    pub(super) fn gold_given(&self, votes: &[Vote]) -> Result<BTreeMap<TemplateKey, Gold>, WorkspaceError> {
+        let mut gold = consensus(votes, self.settings().consensus);
         for record in self.templates()? {
             if let Some(label) = record.imported_gold {
                 let category = (label == Label::Abnormal).then(|| record.labelled.category.clone()).flatten();

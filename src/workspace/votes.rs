@@ -157,7 +157,8 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn agreement(&self, round: Round, bootstrap: Bootstrap) -> Result<Agreement, WorkspaceError> {
-        Ok(Agreement::of(&VoteTable::of_round(&self.votes()?, round, &self.gold()?), round, bootstrap))
+        let votes = self.votes()?;
+        Ok(Agreement::of(&VoteTable::of_round(&votes, round, &self.gold_given(&votes)?), round, bootstrap))
     }
 }
 
