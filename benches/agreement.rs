@@ -25,11 +25,11 @@ fn votes(templates: usize) -> Vec<Vote> {
     let mut votes = Vec::with_capacity(templates * 5);
     for annotator in ["anna", "ben", "chidi", "dora", "emre"] {
         for template in 0..templates {
-            if noise(&mut state) % 10 == 0 {
+            if noise(&mut state).is_multiple_of(10) {
                 continue;
             }
             let truth = (template * 2_654_435_761) % 100 < 20;
-            let abnormal = truth ^ (noise(&mut state) % 20 == 0);
+            let abnormal = truth ^ noise(&mut state).is_multiple_of(20);
             let category = categories.by_digit((noise(&mut state) % 5) as u8).cloned();
             let label = if abnormal { Label::Abnormal } else { Label::Normal };
             votes.push(Vote {

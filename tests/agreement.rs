@@ -55,7 +55,7 @@ struct Table {
     /// How many templates both judged, and the kappa.
     cohen: Vec<(u64, Option<f64>)>,
     /// How many have gold; percent, kappa, precision, recall.
-    gold: Vec<(u64, Option<f64>, Option<f64>, Option<f64>, Option<f64>)>,
+    gold: Vec<(u64, [Option<f64>; 4])>,
     alpha_of_c: Option<f64>,
 }
 
@@ -170,7 +170,7 @@ fn a_thousand_random_tables_with_missing_votes() {
             }
         }
         for row in &agreement.against_gold {
-            let (n, percent, kappa, precision, recall) = table.gold[row.annotator.parse::<usize>().unwrap()];
+            let (n, [percent, kappa, precision, recall]) = table.gold[row.annotator.parse::<usize>().unwrap()];
             assert_eq!(row.n, n);
             same(row.percent_estimate().value, percent, &at("percent against gold"));
             same(row.cohen.value, kappa, &at("kappa against gold"));

@@ -102,7 +102,7 @@ fn board(workspace: &Workspace, annotator: &str) -> Result<Board, WorkspaceError
         })
     });
     Ok(Board {
-        agreement: workspace.agreement(Round::Blind, Bootstrap::new(1000, 1))?,
+        agreement: Box::new(workspace.agreement(Round::Blind, Bootstrap::new(1000, 1))?),
         cases: cases.collect(),
         corrections: workspace.corrections()?.into_iter().map(|row| correction(row, &gold)).collect(),
     })

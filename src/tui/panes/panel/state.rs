@@ -10,7 +10,7 @@ use crate::tui::widgets::ListView;
 #[derive(Clone, Debug)]
 pub struct Board {
     /// The coefficients over the blind votes.
-    pub agreement: Agreement,
+    pub agreement: Box<Agreement>,
     /// What the annotators disagree on.
     pub cases: Vec<Case>,
     /// What the gold labels correct.

@@ -35,7 +35,7 @@ fn board() -> Board {
     let rows = [[Some(Normal), Some(Normal)], [Some(Abnormal), Some(Abnormal)], [Some(Normal), Some(Abnormal)]];
     let table = VoteTable::from_rows(&["anna", "ben"], &rows.map(|row| row.to_vec()));
     Board {
-        agreement: Agreement::of(&table, Round::Blind, Bootstrap::new(100, 1)),
+        agreement: Box::new(Agreement::of(&table, Round::Blind, Bootstrap::new(100, 1))),
         cases: vec![
             case("3", "machine check: L3 directory parity error on way <*>, set <*>"),
             case("7", "torus receiver <*> retraining: <*> attempts without lock"),
