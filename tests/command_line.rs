@@ -119,6 +119,20 @@ fn votes_make_agreement_and_a_ruling_a_patch() {
     let made = project.run(&["patch", "make", "p.json", "--json"]).json();
     assert_eq!(made["corrections"], 1);
 
+    let report = project.run(&["patch", "report", "--json"]).json();
+    assert_eq!((&report["corrections"], &report["directions"]["normal_to_abnormal"]), (&1.into(), &1.into()));
+    assert!(project.run(&["patch", "report"]).stdout.contains("it halts"));
+
+    // The same as a table.
+    assert_eq!(project.run(&["patch", "make", "p.csv"]).code, 0);
+    let table = String::from_utf8(fs::read(project.path("p.csv")).unwrap()).unwrap();
+    assert!(table.starts_with("dataset,id,template,original,gold,category,source,by,reason,"), "{table}");
+    assert!(table.contains(made["template_set_sha256"].as_str().unwrap()));
+    let by_table = Project::with_templates();
+    by_table.write("p.csv", table.as_bytes());
+    assert_eq!(by_table.run(&["patch", "apply", "p.csv", "--json"]).json()["corrections"], 1);
+    assert_eq!(by_table.run(&["patch", "revert", "p.csv", "--json"]).json()["corrections"], 1);
+
     let other = Project::with_templates();
     other.write("p.json", &fs::read(project.path("p.json")).unwrap());
     assert_eq!(other.run(&["patch", "apply", "p.json", "--json"]).json()["corrections"], 1);
@@ -128,6 +142,8 @@ fn votes_make_agreement_and_a_ruling_a_patch() {
     let refused = stranger.run(&["patch", "apply", "p.json"]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("another set of templates"), "{}", refused.stderr);
+    stranger.write("p.csv", table.as_bytes());
+    assert!(stranger.run(&["patch", "apply", "p.csv"]).stderr.contains("another set of templates"));
 }
 
 #[test]

@@ -168,6 +168,9 @@ pub struct Correction {
     pub category: Option<Category>,
     /// How the final label came about.
     pub source: GoldSource,
+    /// Who ruled, or brought it; nobody for consensus.
+    #[serde(default)]
+    pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -189,10 +192,16 @@ pub fn corrections<'a>(
                 gold: gold.label,
                 category: gold.category.clone(),
                 source: gold.source,
-                reason: gold.reason.clone(),
+                by: said(gold.by.as_ref()),
+                reason: said(gold.reason.as_ref()),
             })
         })
         .collect()
+}
+
+/// Blank is nothing, as in a patch's table.
+fn said(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty()).cloned()
 }
 
 #[cfg(test)]

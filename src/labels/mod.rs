@@ -10,6 +10,7 @@ mod judgement;
 mod label;
 mod patch;
 mod rounds;
+mod table1;
 mod vote;
 mod vote_table;
 
@@ -20,6 +21,7 @@ pub use judgement::Judgement;
 pub use label::{Category, Label, LabelError, Taxonomy};
 pub use patch::{Patch, PatchError, template_set_sha256};
 pub use rounds::{ClosedPeriod, Phase, RoundEvent, RoundState, Rounds};
+pub use table1::{DatasetRow, Directions, Example, Table1, Table1Row};
 pub use vote::{Round, Tally, Vote};
 pub use vote_table::VoteTable;
 

@@ -11,8 +11,8 @@ use super::ledger::RULINGS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{
-    Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, Vote, consensus, corrections,
-    disagreements,
+    Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, Table1, Vote, consensus,
+    corrections, disagreements,
 };
 use crate::logs::TemplateKey;
 
@@ -155,14 +155,31 @@ impl Workspace {
         Ok(Patch::new(&templates, corrections, Timestamp::now()))
     }
 
-    /// Writes a patch to a file, whole or not at all.
+    /// What is corrected, counted as in RationAnomaly's Table 1, with at most `examples` templates of each row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn table1(&self, examples: usize) -> Result<Table1, WorkspaceError> {
+        let (templates, gold) = (self.labelled_templates()?, self.gold()?);
+        let corrections = corrections(&templates, &gold);
+        let compared = templates.iter().filter(|t| t.original.is_some() && gold.contains_key(&t.template.key)).count();
+        Ok(Table1::of(&templates, compared, &corrections, &self.settings().taxonomy, examples))
+    }
+
+    /// Writes a patch to a file, whole or not at all: as CSV where its name ends so, else as JSON.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write_patch(&self, patch: &Patch, file: &Path) -> Result<(), WorkspaceError> {
-        let mut text = serde_json::to_string_pretty(patch).expect("a patch is plain data");
-        text.push('\n');
-        write_whole(file, text.as_bytes()).map_err(|error| WorkspaceError::io(file, error))
+        let as_csv = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let bytes = if as_csv {
+            patch.to_csv()
+        } else {
+            let mut text = serde_json::to_string_pretty(patch).expect("a patch is plain data");
+            text.push('\n');
+            text.into_bytes()
+        };
+        write_whole(file, &bytes).map_err(|error| WorkspaceError::io(file, error))
     }
 
     /// Applies a patch: each of its corrections becomes gold. Gives how many.

@@ -1,10 +1,15 @@
 //! The correction patch: what a panel changed, bound to the hash of what it changed.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Correction, LabelledTemplate};
+use crate::logs::TemplateKey;
+
+mod csv_form;
 
 const KIND: &str = "logwright-patch";
 
@@ -71,26 +76,55 @@ impl Patch {
     /// When it is no patch, or of a later version.
     pub fn from_json(bytes: &[u8]) -> Result<Self, PatchError> {
         let patch: Self = serde_json::from_slice(bytes).map_err(|error| PatchError::Unreadable(error.to_string()))?;
-        let is_hash = patch.template_set_sha256.len() == 64 && patch.template_set_sha256.is_ascii();
         match (patch.kind.as_str(), patch.version) {
-            (KIND, 1) if is_hash => Ok(patch),
-            (KIND, 1) => Err(PatchError::Unreadable("its template_set_sha256 is not a SHA-256".into())),
+            (KIND, 1) => checked_hash(&patch.template_set_sha256).map(|_| patch),
             (KIND, version) => Err(PatchError::Version(version)),
             (other, _) => Err(PatchError::Unreadable(format!("its kind is \"{other}\""))),
         }
     }
 
-    /// Whether this patch was made from just these templates.
+    /// Reads a patch from JSON or CSV, whichever it is.
     ///
     /// # Errors
-    /// [`PatchError::OtherTemplates`] where it was not.
+    /// When it is no patch, or of a later version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PatchError> {
+        let first = bytes.iter().find(|byte| byte.is_ascii_graphic());
+        if first == Some(&b'{') { Self::from_json(bytes) } else { Self::from_csv(bytes) }
+    }
+
+    /// Whether this patch was made from just these templates, and corrects what they have.
+    ///
+    /// # Errors
+    /// [`PatchError::OtherTemplates`] where it was not; [`PatchError::Unreadable`] where somebody changed it into
+    /// correcting what the set does not have.
     pub fn check(&self, templates: &[LabelledTemplate]) -> Result<(), PatchError> {
         let found = template_set_sha256(templates);
-        if found == self.template_set_sha256 {
-            return Ok(());
+        if found != self.template_set_sha256 {
+            let wanted = self.template_set_sha256.clone();
+            return Err(PatchError::OtherTemplates { wanted, found, theirs: self.templates, ours: templates.len() });
         }
-        let wanted = self.template_set_sha256.clone();
-        Err(PatchError::OtherTemplates { wanted, found, theirs: self.templates, ours: templates.len() })
+        let originals: HashMap<&TemplateKey, _> =
+            templates.iter().map(|labelled| (&labelled.template.key, labelled.original)).collect();
+        for correction in &self.corrections {
+            if originals.get(&correction.template) != Some(&Some(correction.original)) {
+                let why = format!(
+                    "it corrects {} from {}, which the set of templates does not have",
+                    correction.template, correction.original
+                );
+                return Err(PatchError::Unreadable(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A SHA-256 as a patch names it.
+fn checked_hash(hash: &str) -> Result<String, PatchError> {
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash {
+        Ok(hash.to_owned())
+    } else {
+        Err(PatchError::Unreadable("its template_set_sha256 is not a SHA-256".into()))
     }
 }
 
@@ -129,6 +163,25 @@ mod tests {
         assert_eq!(again.check(&reversed), Ok(()));
         let relabelled = [template("1", Label::Abnormal), template("2", Label::Abnormal)];
         assert!(matches!(again.check(&relabelled), Err(PatchError::OtherTemplates { theirs: 2, ours: 2, .. })));
+    }
+
+    #[test]
+    fn a_patch_that_was_changed_to_correct_something_else_is_refused() {
+        let templates = [template("1", Label::Normal)];
+        let correction = |id: &str, original| Correction {
+            template: TemplateKey::new("bgl", id),
+            text: "text".into(),
+            original,
+            gold: Label::Abnormal,
+            category: None,
+            source: crate::labels::GoldSource::Ruling,
+            by: None,
+            reason: None,
+        };
+        let check = |correction| Patch::new(&templates, vec![correction], Timestamp::UNIX_EPOCH).check(&templates);
+        assert_eq!(check(correction("1", Label::Normal)), Ok(()));
+        assert!(matches!(check(correction("2", Label::Normal)), Err(PatchError::Unreadable(_))));
+        assert!(matches!(check(correction("1", Label::Abnormal)), Err(PatchError::Unreadable(_))));
     }
 
     #[test]
