@@ -14,6 +14,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// is told when it is met.
 const CHECKED_BYTES: u64 = 64 << 20;
 
+/// Pages kept in memory, as SQLite has it: negative means KiB. Rows go in by the order of their hashes, so that a large
+/// import touches pages everywhere.
+const CACHE_SIZE: &str = "-65536";
+
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/workspace/migrations");
 
 /// Why a store is open for reading alone.
@@ -39,7 +43,7 @@ impl fmt::Display for ReadOnly {
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT)
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_TIMEOUT).pragma("cache_size", CACHE_SIZE)
 }
 
 /// Opens the store at `path`, creating it or bringing it up to date as needed.
