@@ -127,6 +127,30 @@ pub fn read(bytes: &[u8], format: Format, required: &[&str]) -> Result<Table, Ta
     }
 }
 
+/// Writes flat rows as a whole table: CSV with a header (none for no rows), a JSON array, or JSONL. Fields stand as they
+/// are: no guard against spreadsheet formulas, since a normal label of BGL is written `-`.
+///
+/// # Errors
+/// Says what of a row does not fit a table.
+pub fn write<T: Serialize>(rows: &[T], format: Format) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    match format {
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut bytes);
+            rows.iter().try_for_each(|row| writer.serialize(row)).map_err(|error| error.to_string())?;
+            writer.flush().map_err(|error| error.to_string())?;
+        }
+        Format::Json => serde_json::to_writer(&mut bytes, rows).map_err(|error| error.to_string())?,
+        Format::Jsonl => {
+            for row in rows {
+                serde_json::to_writer(&mut bytes, row).map_err(|error| error.to_string())?;
+                bytes.push(b'\n');
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 fn read_csv(bytes: &[u8], required: &[&str]) -> Result<Table, TableError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
     let header = reader.byte_headers().map_err(|error| TableError::Header(error.to_string()))?;
