@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use logwright::model::{
-    Activations, Adapter, DeviceChoice, Finish, GenerateSettings, LanguageModel, LoraSettings, Sequence, Target, Trace,
+    Activations, Adapter, DeviceChoice, Endings, Finish, GenerateSettings, LanguageModel, LoraSettings, Sampling,
+    Sequence, Target, Trace,
 };
 use serde_json::Value;
 
@@ -209,6 +210,38 @@ fn an_adapter_for_another_base_is_refused() {
 }
 
 #[test]
+fn endings_score_as_they_do_written_out_after_their_contexts() {
+    for family in FAMILIES {
+        let model = load(family);
+        // Contexts with a long shared start and without, more rows than one forward takes, endings of all lengths.
+        let shared: Vec<u32> = (0..20).map(|i| 3 + i % 11).collect();
+        let questions: Vec<Endings> = (0..90_u32)
+            .map(|n| {
+                let mut context = shared.clone();
+                context.extend((0..1 + n % 13).map(|i| 2 + (n * 7 + i) % 17));
+                let endings = (1..=1 + n % 3).map(|length| (0..length).map(|i| 4 + (n + i) % 9).collect()).collect();
+                Endings { context, endings }
+            })
+            .collect();
+        for questions in [&questions[..], &questions[..1]] {
+            let scores = model.score_endings(questions, None, &mut |_| true).unwrap().unwrap();
+            for (question, scores) in questions.iter().zip(scores).step_by(11) {
+                for (ending, score) in question.endings.iter().zip(scores) {
+                    let tokens = [&question.context[..], ending].concat();
+                    let weights = (0..tokens.len()).map(|i| f32::from(u8::from(i >= question.context.len())));
+                    let whole = Sequence { weights: weights.collect(), tokens };
+                    let expected: f32 = model.log_probabilities(&[whole], None).unwrap()[0].iter().sum();
+                    assert!((score - f64::from(expected)).abs() < 1e-4, "{family}: {score} is not {expected}");
+                }
+            }
+        }
+        assert_eq!(model.score_endings(&questions, None, &mut |_| false).unwrap(), None);
+        let nothing = Endings { context: vec![], endings: vec![vec![1]] };
+        assert!(model.score_endings(&[nothing], None, &mut |_| true).is_err());
+    }
+}
+
+#[test]
 fn a_batch_writes_what_its_prompts_write_alone() {
     let model = load("llama");
     let adapter = Adapter::load(&folder("llama").join("adapter"), &model).unwrap();
@@ -217,10 +250,12 @@ fn a_batch_writes_what_its_prompts_write_alone() {
     let prompts: Vec<Vec<u32>> = (0..7).map(|i| [&tokens[..12], &tokens[20..21 + 5 * i]].concat()).collect();
     for adapter in [None, Some(&adapter)] {
         for temperature in [0.0, 0.7] {
-            let settings = GenerateSettings { max_tokens: 20, temperature, seed: 5, batch: 3, ..Default::default() };
+            let sampling = Sampling { temperature, seed: 5, ..Default::default() };
+            let settings = GenerateSettings { max_tokens: 20, sampling, batch: 3, ..Default::default() };
             let together = write(&model, &prompts, adapter, &settings);
             for (i, prompt) in prompts.iter().enumerate() {
-                let settings = GenerateSettings { seed: 5 + i as u64, ..settings.clone() };
+                let sampling = Sampling { seed: 5 + i as u64, ..sampling };
+                let settings = GenerateSettings { sampling, ..settings.clone() };
                 let alone = write(&model, std::slice::from_ref(prompt), adapter, &settings).remove(0);
                 assert_eq!(written(&together[i]), written(&alone), "prompt {i} at temperature {temperature}");
                 for (a, b) in together[i].tokens.iter().zip(&alone.tokens) {
@@ -235,7 +270,8 @@ fn a_batch_writes_what_its_prompts_write_alone() {
 fn a_trace_is_its_tokens_end_to_end_with_honest_probabilities() {
     let model = load("qwen2");
     let prompt = ids(&expected("qwen2")["ids"]);
-    let settings = GenerateSettings { max_tokens: 60, temperature: 1.0, seed: 9, ..Default::default() };
+    let sampling = Sampling { temperature: 1.0, seed: 9, ..Default::default() };
+    let settings = GenerateSettings { max_tokens: 60, sampling, ..Default::default() };
     let trace = write(&model, std::slice::from_ref(&prompt), None, &settings).remove(0);
     assert_eq!(trace.text, trace.tokens.iter().map(|t| t.text.as_str()).collect::<String>());
     let mut end = 0;

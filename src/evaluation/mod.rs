@@ -13,6 +13,7 @@ mod metrics;
 mod model_predictor;
 mod report;
 mod stepping;
+mod verdict;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::AskError;
@@ -25,3 +26,4 @@ pub use stepping::{
     ALTERNATIVES, Asked, Asking, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace, lay_out,
     step_through,
 };
+pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};

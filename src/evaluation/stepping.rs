@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::asking::{AskError, END_OF_ANSWER, encode_to_fit};
-use crate::model::{Adapter, GenerateSettings, LanguageModel, Trace, TraceToken};
+use crate::model::{Adapter, GenerateSettings, LanguageModel, Sampling, Trace, TraceToken};
 use crate::reasoning::parse;
 use crate::reasoning::prompt::AnomalyPrompt;
 
@@ -132,8 +132,7 @@ pub fn step_through(
     let (tokens, read) = encode_to_fit(asked.model, asked.prompt, log, asking.max_tokens)?;
     let settings = GenerateSettings {
         max_tokens: asking.max_tokens,
-        temperature: asking.temperature,
-        seed: asking.seed,
+        sampling: Sampling { temperature: asking.temperature, seed: asking.seed, ..Sampling::default() },
         stop: vec![END_OF_ANSWER.to_owned()],
         alternatives: ALTERNATIVES,
         batch: 1,

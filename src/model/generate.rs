@@ -7,37 +7,25 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use candle_core::Tensor;
-
-use super::adapter::{Adapter, LayerUpdates};
-use super::cache::KvCache;
+use super::adapter::Adapter;
 use super::decoder::Span;
-use super::sampler::{Choice, Sampler};
+use super::forward::{Forward, PREFILL_ROWS, SHORTEST_PREFIX, shared_prefix};
+use super::sampler::{Choice, Sampler, Sampling};
 use super::tokenizer::Utf8Stream;
 use super::trace::{Alternative, Finish, Trace, TraceToken};
 use super::{LanguageModel, ModelError};
-
-/// A shared start shorter than this is not worth copying.
-const SHORTEST_PREFIX: usize = 8;
-
-/// New rows that one forward takes at most, so that a queue of long prompts does not need the memory of all at once.
-const PREFILL_ROWS: usize = 2048;
 
 /// How to write.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateSettings {
     /// Tokens to write at most.
     pub max_tokens: usize,
-    /// 0 is greedy: always the most probable token.
-    pub temperature: f64,
-    /// Sample among this many best tokens only.
-    pub top_k: Option<usize>,
-    /// Sample among the best tokens that together have this probability.
-    pub top_p: Option<f64>,
-    /// Seed of the samples.
-    pub seed: u64,
+    /// How tokens are drawn; prompt n is seeded with `seed + n`.
+    pub sampling: Sampling,
     /// The text ends right after the first of these that appears.
     pub stop: Vec<String>,
+    /// What may stand between `<answer>` and `</answer>`; anything where this is empty.
+    pub answers: Vec<String>,
     /// Other tokens to record for each token.
     pub alternatives: usize,
     /// Sequences that are written at the same time.
@@ -48,11 +36,9 @@ impl Default for GenerateSettings {
     fn default() -> Self {
         Self {
             max_tokens: 256,
-            temperature: 0.0,
-            top_k: None,
-            top_p: None,
-            seed: 0,
+            sampling: Sampling::default(),
             stop: Vec::new(),
+            answers: Vec::new(),
             alternatives: 5,
             batch: 16,
         }
@@ -125,8 +111,7 @@ struct Writer<'a> {
     model: &'a LanguageModel,
     prompts: &'a [Vec<u32>],
     settings: &'a GenerateSettings,
-    updates: Vec<LayerUpdates>,
-    cache: KvCache,
+    forward: Forward<'a>,
     /// Length of the shared start, and the slot that holds it.
     prefix: Option<(usize, usize)>,
     waiting: VecDeque<usize>,
@@ -145,23 +130,22 @@ impl<'a> Writer<'a> {
         let context = model.config().context;
         let capacity =
             prompts.iter().map(|p| p.len().saturating_add(settings.max_tokens).min(context)).max().unwrap_or(0);
-        let shared = shared_prefix(prompts);
+        let shared = shared_prefix(&prompts.iter().map(Vec::as_slice).collect::<Vec<_>>());
         let prefix = (shared >= SHORTEST_PREFIX).then_some((shared, slots));
-        let cache = KvCache::new(model.decoder(), slots + usize::from(prefix.is_some()), capacity)?;
-        let updates = (0..model.decoder().layers()).map(|layer| model.updates(adapter, layer)).collect();
+        let forward = Forward::new(model, adapter, slots + usize::from(prefix.is_some()), capacity)?;
         let mut writer = Self {
             model,
             prompts,
             settings,
-            updates,
-            cache,
+            forward,
             prefix,
             waiting: (0..prompts.len()).collect(),
             free: (0..slots).rev().collect(),
             writing: Vec::new(),
         };
         if let Some((length, slot)) = prefix {
-            writer.forward(&prompts[0][..length], vec![Span { rows: 0..length, start: 0, slot }], &[])?;
+            let span = writer.forward.span(slot, 0, length);
+            writer.forward.run(&prompts[0][..length], vec![span], &[])?;
         }
         Ok(writer)
     }
@@ -175,8 +159,7 @@ impl<'a> Writer<'a> {
             let mut tokens = Vec::new();
             let mut spans = Vec::new();
             for writing in &self.writing {
-                let start = self.cache.length(writing.slot);
-                spans.push(Span { rows: tokens.len()..tokens.len() + 1, start, slot: writing.slot });
+                spans.push(self.forward.span(writing.slot, tokens.len(), 1));
                 tokens.push(writing.last);
             }
             self.admit(&mut tokens, &mut spans)?;
@@ -184,10 +167,24 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
             let last_rows: Vec<u32> = spans.iter().map(|span| span.rows.end as u32 - 1).collect();
-            let logits = self.forward(&tokens, spans, &last_rows)?;
+            let logits = self.forward.run(&tokens, spans, &last_rows)?;
             let vocabulary = self.model.config().vocabulary;
             for (i, mut writing) in std::mem::take(&mut self.writing).into_iter().enumerate() {
-                let choice = writing.sampler.choose(&logits[i * vocabulary..][..vocabulary])?;
+                let logits = &logits[i * vocabulary..][..vocabulary];
+                let before = self.prompts[writing.sequence].iter().copied().chain(writing.tokens.iter().map(|t| t.id));
+                let tokenizer = self.model.tokenizer();
+                let choice = match answer_left(&writing.text, &self.settings.answers) {
+                    None => writing.sampler.choose(logits, before, None)?,
+                    Some(left) => {
+                        let keeps_to_it = |id: u32| {
+                            let bytes = tokenizer.bytes(id);
+                            !bytes.is_empty()
+                                && !tokenizer.is_control(id)
+                                && left.iter().any(|left| left.as_bytes().starts_with(bytes))
+                        };
+                        writing.sampler.choose(logits, before, Some(&keeps_to_it))?
+                    }
+                };
                 let (finish, token) = self.write(&mut writing, choice);
                 let stop = match token {
                     Some(token) => on_token(GeneratedToken { sequence: writing.sequence, token }).is_break(),
@@ -228,11 +225,11 @@ impl<'a> Writer<'a> {
             self.waiting.pop_front();
             self.free.pop();
             new_rows += rest.len();
-            self.cache.clear(slot);
+            self.forward.cache.clear(slot);
             if let Some((_, from)) = self.prefix {
-                self.cache.copy(from, slot)?;
+                self.forward.cache.copy(from, slot)?;
             }
-            spans.push(Span { rows: tokens.len()..tokens.len() + rest.len(), start, slot });
+            spans.push(self.forward.span(slot, tokens.len(), rest.len()));
             tokens.extend_from_slice(rest);
             self.writing.push(Writing {
                 sequence,
@@ -240,10 +237,7 @@ impl<'a> Writer<'a> {
                 last: 0,
                 limit: settings.max_tokens.min(self.model.config().context - prompt.len()),
                 sampler: Sampler::new(
-                    settings.temperature,
-                    settings.top_k,
-                    settings.top_p,
-                    settings.seed.wrapping_add(sequence as u64),
+                    Sampling { seed: settings.sampling.seed.wrapping_add(sequence as u64), ..settings.sampling },
                     settings.alternatives,
                 ),
                 utf8: Utf8Stream::default(),
@@ -254,29 +248,6 @@ impl<'a> Writer<'a> {
             });
         }
         Ok(())
-    }
-
-    /// Runs some rows through the decoder, grows the cache, and returns the logits of `wanted` rows end to end.
-    fn forward(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
-        let decoder = self.model.decoder();
-        let batch = decoder.batch(spans);
-        let (cache, updates) = (&mut self.cache, &self.updates);
-        // Inside the pool, so that each of the many small parallel loops starts without a hand-over from this thread.
-        let logits = rayon::scope(|_| -> candle_core::Result<Vec<f32>> {
-            let mut x = decoder.embed(tokens)?;
-            for (layer, updates) in updates.iter().enumerate() {
-                x = decoder.layer(layer, &x, &batch, updates, Some(cache.layer(layer)))?;
-            }
-            if wanted.is_empty() {
-                return Ok(Vec::new());
-            }
-            let rows = x.index_select(&Tensor::new(wanted, x.device())?, 0)?;
-            decoder.logits(&rows)?.flatten_all()?.to_vec1()
-        })?;
-        for span in &batch.spans {
-            self.cache.grow(span.slot, span.rows.len());
-        }
-        Ok(logits)
     }
 
     /// Adds a token to a sequence: whether it has ended, and the token unless it is the end itself.
@@ -340,15 +311,18 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Tokens that all prompts start with; always short of the shortest prompt, whose last token must be computed anew.
-fn shared_prefix(prompts: &[Vec<u32>]) -> usize {
-    let [first, others @ ..] = prompts else { return 0 };
-    if others.is_empty() {
-        return 0;
+/// What may still be written of the answers, where the text stands inside an answer's tags and one of `answers` can still
+/// come of it.
+fn answer_left(text: &str, answers: &[String]) -> Option<Vec<String>> {
+    const OPEN: &str = "<answer>";
+    if answers.is_empty() {
+        return None;
     }
-    let shortest = prompts.iter().map(Vec::len).min().unwrap_or(0);
-    let shared = |other: &Vec<u32>| first.iter().zip(other).take_while(|(a, b)| a == b).count();
-    others.iter().map(shared).min().unwrap_or(0).min(shortest.saturating_sub(1))
+    let begun = &text[text.rfind(OPEN)? + OPEN.len()..];
+    let whole = answers.iter().map(|answer| format!("{answer}</answer>"));
+    let left: Vec<String> = whole.filter_map(|answer| Some(answer.strip_prefix(begun)?.to_owned())).collect();
+    let open = left.iter().any(|left| !left.is_empty());
+    open.then_some(left)
 }
 
 /// Where the first stop string that reaches into the new text ends.
@@ -379,10 +353,14 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_start_leaves_every_prompt_a_token() {
-        assert_eq!(shared_prefix(&[vec![1, 2, 3], vec![1, 2, 4]]), 2);
-        assert_eq!(shared_prefix(&[vec![1, 2], vec![1, 2]]), 1);
-        assert_eq!(shared_prefix(&[vec![1, 2]]), 0);
-        assert_eq!(shared_prefix(&[]), 0);
+    fn an_answer_is_held_to_what_may_be_answered() {
+        let answers = ["normal".to_owned(), "abnormal".to_owned()];
+        let left = |text: &str| answer_left(text, &answers);
+        assert_eq!(left("<think>so</think>"), None);
+        assert_eq!(left("<answer>").unwrap(), ["normal</answer>", "abnormal</answer>"]);
+        assert_eq!(left("<answer>ab").unwrap(), ["normal</answer>"]);
+        assert_eq!(left("<answer>normal</answer>"), None);
+        assert_eq!(left("<answer>maybe"), None);
+        assert_eq!(answer_left("<answer>", &[]), None);
     }
 }

@@ -3,12 +3,14 @@
 //! [`parse`] takes a written reasoning apart into steps and an answer; everything else here is what such texts belong
 //! to. This room is pure: prompts are rendered, never sent.
 
+mod grounding;
 mod items;
 mod parse;
 pub mod prompt;
 mod review;
 mod reviewable;
 
+pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded};
 pub use items::{ItemError, Pair, PairCheck, Rationale, Task, Thought, Trouble};
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};

@@ -1,0 +1,139 @@
+//! The verdict in numbers: its margin, and what of the log it rests on.
+//!
+//! The margin is the log-odds of `abnormal`: ln p(abnormal) − ln p(normal) of the answer. [`Margins::after`] takes it behind
+//! a reasoning, [`Margins::at_once`] with the answer right behind the question. Evidence is leave-one-out on the latter:
+//! behind a reasoning that quotes the log, leaving a word out of the log alone would hardly show.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::asking::{AskError, encode};
+use super::stepping::Asked;
+use crate::labels::Label;
+use crate::model::Endings;
+
+/// The most words of a log that are left out one by one; further words are left out of the evidence.
+pub const EVIDENCE_WORDS: usize = 96;
+
+/// A word of the log, and what it does to the verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceToken {
+    /// The word.
+    pub token: String,
+    /// Where it stands in the log, in bytes.
+    pub range: Range<usize>,
+    /// The margin of the whole log less that of the log without this word: above 0 where the word speaks for
+    /// `abnormal`. Natural logarithm of the odds.
+    pub delta: f64,
+}
+
+/// Asks a model for margins. See the module's page.
+pub struct Margins<'a> {
+    asked: Asked<'a>,
+}
+
+impl<'a> Margins<'a> {
+    /// Margins of this model, as it is asked.
+    pub fn new(asked: Asked<'a>) -> Self {
+        Self { asked }
+    }
+
+    /// The margin of `log` behind what was written before the answer's tag. `None` if `go_on` said no.
+    ///
+    /// # Errors
+    /// When the model fails, or the texts do not fit its context.
+    pub fn after(&self, log: &str, before: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, AskError> {
+        Ok(self.of(&[(log, before)], go_on)?.and_then(|margins| margins.first().copied()))
+    }
+
+    /// The margins of logs with the answer right behind the question, in order. `None` if `go_on` said no.
+    ///
+    /// # Errors
+    /// When the model fails, or a log does not fit its context.
+    pub fn at_once(&self, logs: &[&str], go_on: &mut dyn FnMut() -> bool) -> Result<Option<Vec<f64>>, AskError> {
+        let questions: Vec<(&str, &str)> = logs.iter().map(|&log| (log, "")).collect();
+        self.of(&questions, go_on)
+    }
+
+    /// What each word of `log` does to the margin, and that margin: leave-one-out, for the first [`EVIDENCE_WORDS`] words.
+    /// `None` if `go_on` said no.
+    ///
+    /// # Errors
+    /// When the model fails, or the log does not fit its context.
+    pub fn evidence(
+        &self,
+        log: &str,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<(f64, Vec<EvidenceToken>)>, AskError> {
+        let words: Vec<Range<usize>> = words(log).take(EVIDENCE_WORDS).collect();
+        let without: Vec<String> = words.iter().map(|word| leave_out(log, word.clone())).collect();
+        let logs: Vec<&str> = std::iter::once(log).chain(without.iter().map(String::as_str)).collect();
+        let Some(margins) = self.at_once(&logs, go_on)? else { return Ok(None) };
+        let (whole, others) = margins.split_first().expect("the whole log is the first");
+        let evidence = words.into_iter().zip(others).map(|(range, without)| EvidenceToken {
+            token: log[range.clone()].to_owned(),
+            range,
+            delta: whole - without,
+        });
+        Ok(Some((*whole, evidence.collect())))
+    }
+
+    fn of(&self, questions: &[(&str, &str)], go_on: &mut dyn FnMut() -> bool) -> Result<Option<Vec<f64>>, AskError> {
+        let Asked { model, prompt, adapter, .. } = self.asked;
+        let endings = questions.iter().map(|(log, before)| {
+            let question = encode(model, prompt, log)?;
+            let written = |label: Label| model.tokenizer().encode(&format!("{before}<answer>{label}</answer>"));
+            Ok(parted(question, written(Label::Normal)?, written(Label::Abnormal)?))
+        });
+        let endings = endings.collect::<Result<Vec<Endings>, AskError>>()?;
+        let adapter = adapter.map(|(adapter, _)| adapter);
+        let scores = model.score_endings(&endings, adapter, &mut |_| go_on())?;
+        Ok(scores.map(|scores| scores.into_iter().map(|of| of[1] - of[0]).collect()))
+    }
+}
+
+/// The question with what both answers begin with as the context, and what tells them apart as its endings.
+fn parted(mut question: Vec<u32>, normal: Vec<u32>, abnormal: Vec<u32>) -> Endings {
+    let shared = normal.iter().zip(&abnormal).take_while(|(a, b)| a == b).count();
+    let shared = shared.min(normal.len().min(abnormal.len()).saturating_sub(1));
+    question.extend_from_slice(&normal[..shared]);
+    Endings { context: question, endings: vec![normal[shared..].to_vec(), abnormal[shared..].to_vec()] }
+}
+
+/// Where the words of a log stand.
+fn words(log: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    log.split_inclusive(char::is_whitespace).filter_map(move |piece| {
+        let start = at;
+        at += piece.len();
+        let word = piece.trim_end();
+        (!word.is_empty()).then(|| start..start + word.len())
+    })
+}
+
+/// The log without a word and the space behind it.
+fn leave_out(log: &str, word: Range<usize>) -> String {
+    let rest = log[word.end..].trim_start();
+    format!("{}{rest}", if rest.is_empty() { log[..word.start].trim_end() } else { &log[..word.start] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_is_left_out_with_one_space() {
+        let log = "ciod:  Error loading é";
+        let without: Vec<String> = words(log).map(|word| leave_out(log, word)).collect();
+        assert_eq!(without, ["Error loading é", "ciod:  loading é", "ciod:  Error é", "ciod:  Error loading"]);
+    }
+
+    #[test]
+    fn answers_are_told_apart_from_their_first_different_token_on() {
+        let endings = parted(vec![1, 2], vec![7, 8, 3, 9], vec![7, 8, 4, 3, 9]);
+        assert_eq!(endings, Endings { context: vec![1, 2, 7, 8], endings: vec![vec![3, 9], vec![4, 3, 9]] });
+        let inside = parted(vec![1], vec![7], vec![7, 8]);
+        assert_eq!(inside.endings, [vec![7], vec![7, 8]]);
+    }
+}

@@ -1,0 +1,538 @@
+//! Grounding: what a step of reasoning claims of the log, and whether the log says it.
+//!
+//! A claim is something that a step says as if it stood in the log: a quotation, a number, an identifier, or a word. The
+//! first three are hard claims: one that the log does not contain is made up. A word that the log does not contain may
+//! be an inference ("hardware"), so it is marked and does not make a step ungrounded.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// What a claim is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimKind {
+    /// Text between quotation marks or backticks.
+    Quotation,
+    /// A number, decimal or hexadecimal.
+    Number,
+    /// A name with digits, punctuation or capitals inside, such as `ciod`'s `R02-M1-N0` or `dfs.DataNode`.
+    Identifier,
+    /// A plain word that is not one of those that any reasoning needs.
+    Word,
+}
+
+impl ClaimKind {
+    /// Whether saying it of a log that does not contain it is making it up.
+    pub fn is_hard(self) -> bool {
+        self != Self::Word
+    }
+}
+
+/// Something that a step says of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What is claimed, as the step has it, without quotation marks.
+    pub text: String,
+    /// What it is.
+    pub kind: ClaimKind,
+    /// Where it stands in the step, in bytes.
+    pub range: Range<usize>,
+    /// Whether the log contains it.
+    pub in_log: bool,
+}
+
+/// A log, ready to be looked up in.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// In lower case, white space collapsed.
+    text: String,
+    words: HashSet<String>,
+    numbers: HashSet<String>,
+}
+
+impl Evidence {
+    /// What `log` says.
+    pub fn of(log: &str) -> Self {
+        let text = normal(log);
+        let pieces = || text.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty());
+        let words = pieces().map(stem).collect();
+        let whole = text.split(|c: char| c.is_whitespace() || "()[]{},;=\"'`".contains(c));
+        let numbers = whole.chain(pieces()).filter_map(number).collect();
+        Self { text, words, numbers }
+    }
+
+    fn contains(&self, claim: &str, kind: ClaimKind) -> bool {
+        let claim = normal(claim);
+        match kind {
+            ClaimKind::Number => number(&claim).is_some_and(|number| self.numbers.contains(&number)),
+            ClaimKind::Word => self.words.contains(&stem(&claim)),
+            ClaimKind::Quotation | ClaimKind::Identifier => {
+                // A template's variable stands for anything.
+                let mut rest = self.text.as_str();
+                claim.split("<*>").map(str::trim).filter(|part| !part.is_empty()).all(|part| match rest.find(part) {
+                    Some(at) => {
+                        rest = &rest[at + part.len()..];
+                        true
+                    }
+                    None => false,
+                })
+            }
+        }
+    }
+}
+
+/// What `step` claims of the log, in the order in which it says it.
+pub fn claims(step: &str, log: &Evidence) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    let mut push = |range: Range<usize>, kind: ClaimKind| {
+        let text = &step[range.clone()];
+        claims.push(Claim { text: text.to_owned(), kind, in_log: log.contains(text, kind), range });
+    };
+    let mut at = lead(step);
+    while let Some(character) = step[at..].chars().next() {
+        if let Some(inside) = quotation(step, at) {
+            let after = inside.end + step[inside.end..].chars().next().map_or(0, char::len_utf8);
+            push(inside, ClaimKind::Quotation);
+            at = after;
+        } else if character.is_alphanumeric() || character == '/' {
+            let token = token(step, at);
+            at = token.end;
+            if let Some(kind) = kind_of(&step[token.clone()]) {
+                push(token, kind);
+            }
+        } else {
+            at += character.len_utf8();
+        }
+    }
+    claims
+}
+
+/// Whether every hard claim of a step stands in the log; `None` where it makes none.
+pub fn is_grounded(claims: &[Claim]) -> Option<bool> {
+    let hard: Vec<&Claim> = claims.iter().filter(|claim| claim.kind.is_hard()).collect();
+    (!hard.is_empty()).then(|| hard.iter().all(|claim| claim.in_log))
+}
+
+/// The length of the step's own number: `1. `, `2) `, `Step 3: `.
+fn lead(step: &str) -> usize {
+    let after = step.trim_start_matches(|c: char| c.is_whitespace() || "#*-".contains(c));
+    let named = after.strip_prefix("Step ").or_else(|| after.strip_prefix("step ")).unwrap_or(after);
+    let rest = named.trim_start_matches(|c: char| c.is_ascii_digit());
+    let numbered = rest.len() < named.len() && rest.starts_with(['.', ')', ':']);
+    // "1.5 volts" is no step number.
+    let decimal = rest.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if numbered && !decimal { step.len() - rest.len() + 1 } else { 0 }
+}
+
+/// The inside of the quotation that opens at `at`, if one does and closes within the step.
+fn quotation(step: &str, at: usize) -> Option<Range<usize>> {
+    let open = step[at..].chars().next()?;
+    let close = match open {
+        '"' | '`' => open,
+        '“' => '”',
+        '‘' => '’',
+        // An apostrophe stands after a letter; a quotation mark does not.
+        '\'' if !step[..at].ends_with(char::is_alphanumeric) => '\'',
+        _ => return None,
+    };
+    let start = at + open.len_utf8();
+    let rest = &step[start..];
+    let end = match close {
+        // Inside single quotes "doesn't" does not close.
+        '\'' => rest.match_indices('\'').find(|(at, _)| !rest[at + 1..].starts_with(char::is_alphanumeric))?.0,
+        _ => rest.find(close)?,
+    };
+    let inside = rest[..end].trim();
+    (!inside.is_empty()).then(|| {
+        let lead = rest[..end].len() - rest[..end].trim_start().len();
+        start + lead..start + lead + inside.len()
+    })
+}
+
+/// The word, number or name that starts at `at`, without the punctuation of the sentence around it.
+fn token(step: &str, at: usize) -> Range<usize> {
+    let inside = |c: char| c.is_alphanumeric() || "._/:-@$%#+<*>".contains(c);
+    let length = step[at..].find(|c| !inside(c)).unwrap_or(step.len() - at);
+    let trimmed = step[at..at + length].trim_end_matches(['.', ':', '-', '/', '+', '<', '#']);
+    at..at + trimmed.len().max(step[at..].chars().next().map_or(1, char::len_utf8))
+}
+
+fn kind_of(token: &str) -> Option<ClaimKind> {
+    if number(&token.to_lowercase()).is_some() {
+        return Some(ClaimKind::Number);
+    }
+    let letters = token.chars().filter(|c| c.is_alphabetic()).count();
+    let capitals = token.chars().skip(1).filter(|c| c.is_uppercase()).count();
+    let digits = token.chars().any(|c| c.is_ascii_digit());
+    // "read-only" and "and/or" are words; "R02-M1" and "/bgl/job" are names.
+    let joined = token.contains(['.', '_', ':', '@', '$', '#', '<']) || token.starts_with('/');
+    if letters + usize::from(digits) > 0 && (digits || joined || (capitals > 0 && letters > 1)) {
+        return Some(ClaimKind::Identifier);
+    }
+    let plain = token.to_lowercase();
+    (letters > 2 && !ORDINARY.contains(&plain.as_str())).then_some(ClaimKind::Word)
+}
+
+/// Lower case, each run of white space one blank.
+fn normal(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// A number in one form: no leading zeros, commas or plus, no zeros after the last decimal; hexadecimal as it is.
+fn number(word: &str) -> Option<String> {
+    let word = word.trim_matches(['.', ',', ':', ';', '%', '+']);
+    if let Some(hex) = word.strip_prefix("0x") {
+        let trimmed = hex.trim_start_matches('0');
+        return (!hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit())).then(|| format!("0x{trimmed}"));
+    }
+    let (sign, plain) = word.strip_prefix('-').map_or(("", word), |rest| ("-", rest));
+    let plain = plain.replace(',', "");
+    let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
+    let all_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(part) {
+        return None;
+    }
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    match part.trim_end_matches('0') {
+        "" => Some(format!("{sign}{whole}")),
+        part => Some(format!("{sign}{whole}.{part}")),
+    }
+}
+
+/// A word without the commonest English endings, so that "errors" finds "error" and "failed" finds "failing".
+fn stem(word: &str) -> String {
+    let word = word.trim_end_matches("'s");
+    for ending in ["ing", "ed", "es", "s"] {
+        if let Some(stem) = word.strip_suffix(ending).filter(|stem| stem.chars().count() >= 3) {
+            return stem.trim_end_matches('e').to_owned();
+        }
+    }
+    word.trim_end_matches('e').to_owned()
+}
+
+/// Words that any reasoning about a log needs; they claim nothing of it.
+const ORDINARY: &[&str] = &[
+    "about",
+    "abnormal",
+    "above",
+    "act",
+    "action",
+    "actual",
+    "after",
+    "again",
+    "all",
+    "along",
+    "also",
+    "although",
+    "always",
+    "and",
+    "another",
+    "answer",
+    "any",
+    "appear",
+    "appears",
+    "are",
+    "aren't",
+    "because",
+    "been",
+    "before",
+    "being",
+    "below",
+    "both",
+    "but",
+    "can",
+    "cannot",
+    "can't",
+    "case",
+    "category",
+    "cause",
+    "caused",
+    "causes",
+    "come",
+    "comes",
+    "conclude",
+    "conclusion",
+    "consistent",
+    "contain",
+    "contains",
+    "could",
+    "describe",
+    "describes",
+    "detail",
+    "details",
+    "did",
+    "didn't",
+    "does",
+    "doesn't",
+    "don't",
+    "done",
+    "each",
+    "either",
+    "entry",
+    "even",
+    "every",
+    "evidence",
+    "expected",
+    "explicitly",
+    "fact",
+    "few",
+    "final",
+    "first",
+    "follow",
+    "following",
+    "follows",
+    "for",
+    "from",
+    "further",
+    "given",
+    "gives",
+    "had",
+    "has",
+    "hasn't",
+    "have",
+    "haven't",
+    "hence",
+    "here",
+    "how",
+    "however",
+    "implies",
+    "imply",
+    "inconsistent",
+    "indeed",
+    "indicate",
+    "indicates",
+    "indicating",
+    "instead",
+    "into",
+    "isn't",
+    "its",
+    "it's",
+    "just",
+    "label",
+    "least",
+    "less",
+    "like",
+    "likely",
+    "line",
+    "log",
+    "logs",
+    "look",
+    "looks",
+    "made",
+    "make",
+    "makes",
+    "many",
+    "matter",
+    "may",
+    "mean",
+    "means",
+    "mention",
+    "mentions",
+    "merely",
+    "message",
+    "might",
+    "more",
+    "most",
+    "much",
+    "must",
+    "need",
+    "neither",
+    "never",
+    "next",
+    "non",
+    "none",
+    "nor",
+    "normal",
+    "not",
+    "note",
+    "nothing",
+    "now",
+    "occur",
+    "occurred",
+    "occurs",
+    "once",
+    "one",
+    "only",
+    "ordinary",
+    "other",
+    "otherwise",
+    "out",
+    "over",
+    "part",
+    "per",
+    "points",
+    "possible",
+    "probably",
+    "rather",
+    "reason",
+    "report",
+    "reported",
+    "reports",
+    "rests",
+    "routine",
+    "rule",
+    "same",
+    "say",
+    "saying",
+    "says",
+    "second",
+    "see",
+    "seen",
+    "seem",
+    "seems",
+    "several",
+    "should",
+    "show",
+    "shows",
+    "since",
+    "single",
+    "something",
+    "step",
+    "still",
+    "such",
+    "suggest",
+    "suggests",
+    "template",
+    "text",
+    "than",
+    "that",
+    "that's",
+    "the",
+    "their",
+    "them",
+    "themselves",
+    "then",
+    "there",
+    "therefore",
+    "these",
+    "they",
+    "thing",
+    "third",
+    "this",
+    "those",
+    "though",
+    "thus",
+    "together",
+    "too",
+    "toward",
+    "treat",
+    "two",
+    "typical",
+    "typically",
+    "under",
+    "unless",
+    "until",
+    "upon",
+    "use",
+    "used",
+    "uses",
+    "usual",
+    "usually",
+    "verdict",
+    "very",
+    "was",
+    "wasn't",
+    "way",
+    "well",
+    "were",
+    "what",
+    "when",
+    "where",
+    "whereas",
+    "whether",
+    "which",
+    "while",
+    "who",
+    "whole",
+    "whose",
+    "why",
+    "will",
+    "with",
+    "within",
+    "without",
+    "word",
+    "words",
+    "would",
+    "yes",
+    "yet",
+    "you",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(step: &str, log: &str) -> Vec<(String, ClaimKind, bool)> {
+        claims(step, &Evidence::of(log)).into_iter().map(|claim| (claim.text, claim.kind, claim.in_log)).collect()
+    }
+
+    fn hard(step: &str, log: &str) -> Vec<(String, bool)> {
+        told(step, log)
+            .into_iter()
+            .filter(|(_, kind, _)| kind.is_hard())
+            .map(|(text, _, found)| (text, found))
+            .collect()
+    }
+
+    #[test]
+    fn quotations_numbers_and_names_are_looked_up_in_the_log() {
+        let log = "ciod: Error loading /bgl/apps/job.exe: invalid image on R02-M1-N0, rank 007";
+        let step = "2. \"Error  loading\" at /bgl/apps/job.exe on R02-M1-N0 for rank 7, and `segfault` at 0x1f.";
+        let expected = [
+            ("Error  loading", true),
+            ("/bgl/apps/job.exe", true),
+            ("R02-M1-N0", true),
+            ("7", true),
+            ("segfault", false),
+            ("0x1f", false),
+        ];
+        assert_eq!(hard(step, log), expected.map(|(text, found)| (text.to_owned(), found)));
+        assert_eq!(is_grounded(&claims(step, &Evidence::of(log))), Some(false));
+        assert_eq!(is_grounded(&claims("1. It says so.", &Evidence::of(log))), None);
+    }
+
+    #[test]
+    fn a_steps_own_number_is_no_claim_and_a_measure_is() {
+        assert!(hard("1. It fails.", "x").is_empty());
+        assert!(hard("Step 12: It fails.", "x").is_empty());
+        assert_eq!(hard("1.5 volts is low", "supply at 1.50 V"), [("1.5".to_owned(), true)]);
+        assert_eq!(hard("- 3 retries", "retried 3 times"), [("3".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_word_of_the_log_is_found_in_its_other_forms_and_an_inference_is_marked() {
+        let words = told("The links failed, so the hardware is suspect", "link failing on node");
+        let expected = [("links", true), ("failed", true), ("hardware", false), ("suspect", false)];
+        assert_eq!(words, expected.map(|(text, found)| (text.to_owned(), ClaimKind::Word, found)));
+    }
+
+    #[test]
+    fn apostrophes_do_not_quote_and_variables_match_anything() {
+        assert!(hard("It doesn't say why the node's down", "x").is_empty());
+        let found = hard("'torus receiver <*> retraining' isn't rare", "torus receiver y+ retraining: 200 attempts");
+        assert_eq!(found, [("torus receiver <*> retraining".to_owned(), true)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_claim_is_where_it_says(step in "\\PC{0,80}", log in "\\PC{0,40}") {
+            for claim in claims(&step, &Evidence::of(&log)) {
+                prop_assert_eq!(&step[claim.range.clone()], &claim.text);
+            }
+        }
+
+        #[test]
+        fn a_log_that_is_quoted_contains_itself(log in "[a-z0-9./: -]{1,40}") {
+            let step = format!("It says \"{log}\"");
+            for claim in claims(&step, &Evidence::of(&log)) {
+                prop_assert!(claim.in_log || claim.kind != ClaimKind::Quotation, "{:?}", claim);
+            }
+        }
+    }
+}
