@@ -7,13 +7,16 @@ use clap::Args;
 
 use super::base::{BaseArgs, named_adapter};
 use super::{Context, Failure, interrupt, output};
-use crate::evaluation::{Asked, Asking, SteppedKind, SteppedTrace, step_through};
+use crate::evaluation::{Asked, Asking, SteppedKind, SteppedTrace, step_through, weigh};
 use crate::logs::SafeText;
 use crate::model::{Adapter, LanguageModel};
 use crate::reasoning::prompt::AnomalyPrompt;
 
 /// A token that the model was less sure of than this is worth a look.
 const DOUBTFUL: f32 = 0.5;
+
+/// Words of the evidence that are told to people.
+const EVIDENCE_SHOWN: usize = 5;
 
 #[derive(Debug, Args)]
 pub(super) struct ReasonArgs {
@@ -33,8 +36,17 @@ pub(super) struct ReasonArgs {
     /// Decides what is drawn at a temperature above 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// The verdict first, the reasons after
+    #[arg(long)]
+    fast: bool,
+    /// Let nothing but normal or abnormal stand between the answer's tags
+    #[arg(long)]
+    constrained: bool,
+    /// Also say which words of the log the verdict rests on, by leaving each out; --json always does
+    #[arg(long)]
+    evidence: bool,
     /// Print the trace as JSON: {input, text, steps: [{text, tokens: [{text, probability, alternatives}]}], answer,
-    /// format_ok, tokens_per_second, …}
+    /// format_ok, margin, evidence: [{token, delta}], grounding: [{step, claim, in_log}], first_token_ms, answer_ms, …}
     #[arg(long)]
     json: bool,
 }
@@ -63,13 +75,19 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
         adapter: loaded.as_ref().zip(adapter.as_ref().map(|adapter| adapter.name.as_str())),
         prompt: &AnomalyPrompt::default(),
     };
-    let asking = Asking { max_tokens: args.max_tokens, temperature: args.temperature, seed: args.seed };
+    let asking = Asking {
+        max_tokens: args.max_tokens,
+        temperature: args.temperature,
+        seed: args.seed,
+        fast: args.fast,
+        constrained: args.constrained,
+    };
     let stop = interrupt::flag()?;
     let mut stopped = false;
-    let trace = step_through(asked, &log, &asking, &mut |token| {
+    let mut trace = step_through(asked, &log, &asking, &mut |text| {
         if !args.json {
             // Shown as it comes; a reader that left is noticed at the end.
-            let _ = write!(std::io::stdout(), "{}", SafeText::new(&token.text));
+            let _ = write!(std::io::stdout(), "{}", SafeText::new(text));
             let _ = std::io::stdout().flush();
         }
         stopped = stop.is_set();
@@ -81,6 +99,10 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
             trace.input.len(),
             log.len()
         ));
+    }
+    let evidence = args.evidence || args.json;
+    if !stopped && (evidence || trace.answer.is_some()) {
+        stopped = !weigh(asked, &mut trace, evidence, &mut || !stop.is_set())?;
     }
     if args.json {
         output::json(&trace)?;
@@ -111,6 +133,24 @@ fn summary(trace: &SteppedTrace) -> String {
             format!("; least sure of {:?} ({:.0} %{best})", token.text, token.probability * 100.0)
         });
         lines.push(format!("{name:<8} mean token probability {sure:.0} %{doubt}"));
+    }
+    let made_up: Vec<String> = trace
+        .grounding
+        .iter()
+        .filter(|claim| claim.kind.is_hard() && !claim.in_log)
+        .map(|claim| format!("{:?} in step {}", claim.claim, claim.step + 1))
+        .collect();
+    if !made_up.is_empty() {
+        lines.push(format!("not in the log: {}", made_up.join(", ")));
+    }
+    if !trace.evidence.is_empty() {
+        let mut strongest: Vec<_> = trace.evidence.iter().collect();
+        strongest.sort_by(|a, b| b.delta.abs().total_cmp(&a.delta.abs()));
+        let told = strongest.iter().take(EVIDENCE_SHOWN).map(|word| format!("{:?} {:+.2}", word.token, word.delta));
+        lines.push(format!("rests on (log-odds of abnormal, asked at once): {}", told.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(margin) = trace.margin {
+        lines.push(format!("margin {margin:+.2} (log-odds of abnormal)"));
     }
     let answer = trace.answer.as_deref().unwrap_or("none that can be read");
     let format = if trace.format_ok { "format kept" } else { "format not kept" };

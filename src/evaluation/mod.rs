@@ -23,7 +23,7 @@ pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
 pub use model_predictor::ModelPredictor;
 pub use report::{Baseline, Mistake, Report, Section};
 pub use stepping::{
-    ALTERNATIVES, Asked, Asking, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace, lay_out,
-    step_through,
+    ALTERNATIVES, Asked, Asking, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken,
+    SteppedTrace, lay_out, step_through, weigh,
 };
 pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};

@@ -1,14 +1,17 @@
 //! A model's reasoning about one log, laid out to be stepped through: its steps, and under each the tokens with their
 //! probabilities and what the model might have written instead.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::asking::{AskError, END_OF_ANSWER, encode_to_fit};
-use crate::model::{Adapter, GenerateSettings, LanguageModel, Sampling, Trace, TraceToken};
-use crate::reasoning::parse;
+use super::verdict::{EvidenceToken, Margins};
+use crate::labels::Label;
+use crate::model::{Adapter, Alternative, Finish, GenerateSettings, LanguageModel, Sampling, Trace, TraceToken};
 use crate::reasoning::prompt::AnomalyPrompt;
+use crate::reasoning::{ClaimKind, Evidence, Order, claims, parse};
 
 /// Other tokens that are recorded beside each token.
 pub const ALTERNATIVES: usize = 5;
@@ -78,14 +81,41 @@ pub struct SteppedTrace {
     pub answer: Option<String>,
     /// Whether it keeps the format: reasoning, then answer, each once, nothing else.
     pub format_ok: bool,
+    /// Whether the verdict came first and the reasons after.
+    pub fast: bool,
+    /// What the steps say of the log, and whether it stands there.
+    pub grounding: Vec<GroundedClaim>,
+    /// The log-odds of `abnormal` behind the reasoning: ln p(abnormal) − ln p(normal); `None` until [`weigh`] has seen it.
+    pub margin: Option<f64>,
+    /// The same with the answer right behind the question.
+    pub margin_at_once: Option<f64>,
+    /// What each word of the log does to [`SteppedTrace::margin_at_once`]; empty until asked for.
+    pub evidence: Vec<EvidenceToken>,
     /// The model, as it was asked for.
     pub model: String,
     /// The adapter that it wears.
     pub adapter: Option<String>,
     /// From the question to the first token, in milliseconds.
     pub first_token_ms: f64,
+    /// From the question to the whole answer, in milliseconds; `None` without an answer.
+    pub answer_ms: Option<f64>,
     /// Tokens written a second, after the first.
     pub tokens_per_second: f64,
+}
+
+/// Something that a step says of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroundedClaim {
+    /// The step's place in [`SteppedTrace::steps`], from 0.
+    pub step: usize,
+    /// What is claimed.
+    pub claim: String,
+    /// A quotation, a number, an identifier or a word.
+    pub kind: ClaimKind,
+    /// Where it stands in the step's text, in bytes.
+    pub range: Range<usize>,
+    /// Whether the log contains it.
+    pub in_log: bool,
 }
 
 /// How to ask.
@@ -97,11 +127,16 @@ pub struct Asking {
     pub temperature: f64,
     /// Seed of the samples.
     pub seed: u64,
+    /// The verdict first, the reasons after (R-Log's fast mode): the verdict is the answer with the better odds right
+    /// behind the question.
+    pub fast: bool,
+    /// Between the answer's tags only `normal` and `abnormal` may be written.
+    pub constrained: bool,
 }
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { max_tokens: 320, temperature: 0.0, seed: 0 }
+        Self { max_tokens: 320, temperature: 0.0, seed: 0, fast: false, constrained: false }
     }
 }
 
@@ -118,8 +153,8 @@ pub struct Asked<'a> {
     pub prompt: &'a AnomalyPrompt,
 }
 
-/// Asks about one log. `on_token` sees each token as it is written and may stop; what was written by then is laid out
-/// all the same.
+/// Asks about one log. `on_text` sees the text as it is written and may stop; what was written by then is laid out all
+/// the same.
 ///
 /// # Errors
 /// When the log is empty, the prompt cannot be rendered, or the model fails.
@@ -127,10 +162,14 @@ pub fn step_through(
     asked: Asked<'_>,
     log: &str,
     asking: &Asking,
-    on_token: &mut dyn FnMut(&TraceToken) -> ControlFlow<()>,
+    on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<SteppedTrace, AskError> {
-    let (tokens, read) = encode_to_fit(asked.model, asked.prompt, log, asking.max_tokens)?;
-    let settings = GenerateSettings {
+    let begun = Instant::now();
+    let (mut tokens, read) = encode_to_fit(asked.model, asked.prompt, log, asking.max_tokens + LEAD_TOKENS)?;
+    let log_read = &log[..read];
+    let lead = if asking.fast { Some(Lead::of(asked, log_read)?) } else { None };
+    let lead_ms = milliseconds(begun);
+    let mut settings = GenerateSettings {
         max_tokens: asking.max_tokens,
         sampling: Sampling { temperature: asking.temperature, seed: asking.seed, ..Sampling::default() },
         stop: vec![END_OF_ANSWER.to_owned()],
@@ -138,22 +177,139 @@ pub fn step_through(
         batch: 1,
         ..GenerateSettings::default()
     };
+    if asking.constrained {
+        settings.answers = [Label::Normal, Label::Abnormal].map(|label| label.to_string()).into();
+    }
+    if let Some(lead) = &lead {
+        tokens.extend(asked.model.tokenizer().encode(&lead.text)?);
+        settings.stop = vec![END_OF_REASONING.to_owned()];
+        if on_text(&lead.text).is_break() {
+            settings.max_tokens = 0;
+        }
+    }
     let adapter = asked.adapter.map(|(adapter, _)| adapter);
-    let traces = asked.model.generate(&[tokens], adapter, &settings, &mut |written| on_token(&written.token))?;
-    let trace = traces.into_iter().next().expect("one prompt gives one trace");
+    let traces = asked.model.generate(&[tokens], adapter, &settings, &mut |written| on_text(&written.token.text))?;
+    let mut trace = traces.into_iter().next().expect("one prompt gives one trace");
+    let mut answer_ms = (trace.finish == Finish::Stop).then_some(trace.elapsed_ms);
+    let mut first_token_ms = trace.first_token_ms;
+    let margin_at_once = lead.as_ref().map(|lead| lead.margin);
+    if let Some(lead) = lead {
+        (answer_ms, first_token_ms) = (Some(lead_ms), lead_ms);
+        lead.put_before(&mut trace);
+    }
     let parsed = parse(&trace.text);
+    let steps = lay_out(&trace);
+    let fast_format = parsed.order == Some(Order::AnswerFirst) && trace.finish == Finish::Stop;
     Ok(SteppedTrace {
-        input: log[..read].to_owned(),
+        input: log_read.to_owned(),
         input_bytes_cut: log.len() - read,
-        steps: lay_out(&trace),
+        grounding: grounding(&steps, log_read),
+        steps,
+        answer_ms: parsed.answer.as_ref().and(answer_ms),
         answer: parsed.answer,
-        format_ok: parsed.format_ok,
+        format_ok: if asking.fast { fast_format } else { parsed.format_ok },
+        fast: asking.fast,
+        margin: if asking.fast { margin_at_once } else { None },
+        margin_at_once,
+        evidence: Vec::new(),
         model: asked.model_name.to_owned(),
         adapter: asked.adapter.map(|(_, name)| name.to_owned()),
-        first_token_ms: trace.first_token_ms,
+        first_token_ms,
         tokens_per_second: trace.tokens_per_second,
         text: trace.text,
     })
+}
+
+/// Fills in the margins of a trace, and the evidence where it is asked for. Says `false`, and leaves what is missing,
+/// when `go_on` said no.
+///
+/// # Errors
+/// When the model fails, or the reasoning leaves no room in its context.
+pub fn weigh(
+    asked: Asked<'_>,
+    trace: &mut SteppedTrace,
+    evidence: bool,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<bool, AskError> {
+    let margins = Margins::new(asked);
+    if trace.margin.is_none() {
+        let before = match trace.text.find("<answer>") {
+            Some(at) => &trace.text[..at],
+            None => &trace.text,
+        };
+        trace.margin = margins.after(&trace.input, before, go_on)?;
+    }
+    if evidence && trace.evidence.is_empty() {
+        if let Some((margin, evidence)) = margins.evidence(&trace.input, go_on)? {
+            (trace.margin_at_once, trace.evidence) = (Some(margin), evidence);
+        } else {
+            return Ok(false);
+        }
+    }
+    Ok(trace.margin.is_some())
+}
+
+fn grounding(steps: &[SteppedStep], log: &str) -> Vec<GroundedClaim> {
+    let evidence = Evidence::of(log);
+    let reasoning = steps.iter().enumerate().filter(|(_, step)| step.kind == SteppedKind::Step);
+    let claims = reasoning.flat_map(|(index, step)| claims(&step.text, &evidence).into_iter().map(move |c| (index, c)));
+    claims
+        .map(|(step, claim)| GroundedClaim {
+            step,
+            claim: claim.text,
+            kind: claim.kind,
+            range: claim.range,
+            in_log: claim.in_log,
+        })
+        .collect()
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// What ends the reasons after a verdict.
+const END_OF_REASONING: &str = "</think>";
+
+/// More tokens than a verdict with its tags takes.
+const LEAD_TOKENS: usize = 24;
+
+/// A verdict that was given before any reason, and the tag that asks for the reasons.
+struct Lead {
+    text: String,
+    label: Label,
+    margin: f64,
+}
+
+impl Lead {
+    fn of(asked: Asked<'_>, log: &str) -> Result<Self, AskError> {
+        let margins = Margins::new(asked).at_once(&[log], &mut || true)?.expect("nobody says no");
+        let margin = margins[0];
+        let label = if margin > 0.0 { Label::Abnormal } else { Label::Normal };
+        Ok(Self { text: format!("<answer>{label}{END_OF_ANSWER}\n<think>"), label, margin })
+    }
+
+    /// Puts the verdict before what was written, as one token with its probability among the two answers.
+    fn put_before(self, trace: &mut Trace) {
+        let shift = self.text.len();
+        for token in &mut trace.tokens {
+            token.range = token.range.start + shift..token.range.end + shift;
+        }
+        let probability = |label: Label| {
+            let odds = if label == Label::Abnormal { self.margin } else { -self.margin };
+            (1.0 / (1.0 + (-odds).exp())) as f32
+        };
+        let other = if self.label == Label::Normal { Label::Abnormal } else { Label::Normal };
+        let verdict = TraceToken {
+            id: 0,
+            text: self.text.clone(),
+            range: 0..shift,
+            probability: probability(self.label),
+            alternatives: vec![Alternative { id: 0, text: other.to_string(), probability: probability(other) }],
+        };
+        trace.tokens.insert(0, verdict);
+        trace.text.insert_str(0, &self.text);
+    }
 }
 
 /// Deals the tokens of a trace out to its steps. A token that begins in one step and ends in the next stays with the
@@ -165,7 +321,9 @@ pub fn lay_out(trace: &Trace) -> Vec<SteppedStep> {
         .map(|step| (step.range.start, SteppedStep { kind: SteppedKind::Step, text: step.text, tokens: Vec::new() }))
         .collect();
     if let Some(start) = trace.text.find("<answer>") {
-        let text = trace.text[start..].trim().to_owned();
+        let end =
+            trace.text[start..].find(END_OF_ANSWER).map_or(trace.text.len(), |at| start + at + END_OF_ANSWER.len());
+        let text = trace.text[start..end].trim().to_owned();
         let at = steps.partition_point(|(begin, _)| *begin < start);
         steps.insert(at, (start, SteppedStep { kind: SteppedKind::Answer, text, tokens: Vec::new() }));
     }
@@ -195,7 +353,6 @@ fn stepped(token: &TraceToken) -> SteppedToken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Finish;
 
     fn trace(pieces: &[&str]) -> Trace {
         let mut text = String::new();
@@ -243,6 +400,17 @@ mod tests {
     fn a_word_goes_to_its_step_with_the_space_before_it() {
         let steps = laid_out(&["It", " failed", ".", " The", " disk", " ", "is gone."]);
         let expected = [("It failed.", "It failed."), ("The disk is gone.", " The disk is gone.")];
+        assert_eq!(steps, expected.map(|(text, tokens)| (text.to_owned(), tokens.to_owned())));
+    }
+
+    #[test]
+    fn a_verdict_that_comes_first_is_the_first_step() {
+        let steps = laid_out(&["<answer>normal</answer>\n<think>", "1. a.\n", "2. b", "</think>"]);
+        let expected = [
+            ("<answer>normal</answer>", "<answer>normal</answer>\n<think>"),
+            ("1. a.", "1. a.\n"),
+            ("2. b", "2. b</think>"),
+        ];
         assert_eq!(steps, expected.map(|(text, tokens)| (text.to_owned(), tokens.to_owned())));
     }
 

@@ -153,11 +153,11 @@ fn reason(ask: Ask, job: &Job) -> Result<(SteppedTrace, bool), String> {
         prompt: &AnomalyPrompt::default(),
     };
     let (mut tokens, mut stopped, mut first) = (0_u32, false, None);
-    let trace = step_through(asked, &ask.log, &Asking::default(), &mut |token| {
+    let trace = step_through(asked, &ask.log, &Asking::default(), &mut |text| {
         let since_first = first.get_or_insert_with(Instant::now).elapsed();
         let tokens_per_second = (tokens > 0).then(|| f64::from(tokens) / since_first.as_secs_f64());
         tokens += 1;
-        let (ticket, text) = (ask.ticket, token.text.clone());
+        let (ticket, text) = (ask.ticket, text.to_owned());
         job.report(AppMessage::Reason(Message::Written { ticket, text, tokens_per_second }));
         job.progress(format!("{tokens} tokens"));
         stopped = job.is_cancelled();
