@@ -163,3 +163,16 @@ fn a_folder_that_cannot_be_written_is_told() {
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains("file/project"), "{}", output.stderr);
 }
+
+#[test]
+fn the_keyword_rule_suggests_once_for_each_template() {
+    let project = Project::with_templates();
+    let first = project.run(&["suggest", "--rule", "--limit", "1", "--json"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let expected = serde_json::json!({ "source": "keyword rule", "suggested": 1, "abnormal": 1, "left": 1 });
+    assert_eq!(first.json(), expected);
+    let rest = project.run(&["suggest", "--rule", "--json"]).json();
+    assert_eq!((&rest["suggested"], &rest["abnormal"], &rest["left"]), (&1.into(), &0.into(), &0.into()));
+    assert_eq!(project.run(&["suggest", "--rule", "--json"]).json()["suggested"], 0);
+    assert_eq!(project.run(&["suggest", "--rule", "--adapter", "x"]).code, 2);
+}

@@ -20,6 +20,7 @@ mod reason;
 mod review;
 mod round;
 mod rule;
+mod suggest;
 mod train;
 mod undo;
 mod vote;
@@ -75,6 +76,8 @@ enum Command {
     Rule(rule::RuleArgs),
     /// Accept, edit or reject rationales, pairs and thoughts
     Review(review::ReviewArgs),
+    /// Let the model, or the keyword rule, say what it would: shown to annotators after their vote
+    Suggest(suggest::SuggestArgs),
     /// How far the annotators agree
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
@@ -213,6 +216,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Round(args)) => round::run(&args, &context),
         Some(Command::Merge(args)) => merge::run(&args, &context),
         Some(Command::Dump(args)) => dump::run(&args, &context),
+        Some(Command::Suggest(args)) => suggest::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Review(args)) => review::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),

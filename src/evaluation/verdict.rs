@@ -2,13 +2,14 @@
 //!
 //! The margin is the log-odds of `abnormal`: ln p(abnormal) − ln p(normal) of the answer. [`Margins::after`] takes it behind
 //! a reasoning, [`Margins::at_once`] with the answer right behind the question. Evidence is leave-one-out on the latter:
-//! behind a reasoning that quotes the log, leaving a word out of the log alone would hardly show.
+//! behind a reasoning that quotes the log, leaving a word out of the log alone would hardly show. Of a log that is longer than the
+//! model's context only the start counts.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::{AskError, encode};
+use super::asking::{AskError, encode_to_fit};
 use super::stepping::Asked;
 use crate::labels::Label;
 use crate::model::Endings;
@@ -42,7 +43,7 @@ impl<'a> Margins<'a> {
     /// The margin of `log` behind what was written before the answer's tag. `None` if `go_on` said no.
     ///
     /// # Errors
-    /// When the model fails, or the texts do not fit its context.
+    /// When the log is empty, the model fails, or the reasoning alone does not fit its context.
     pub fn after(&self, log: &str, before: &str, go_on: &mut dyn FnMut() -> bool) -> Result<Option<f64>, AskError> {
         Ok(self.of(&[(log, before)], go_on)?.and_then(|margins| margins.first().copied()))
     }
@@ -50,7 +51,7 @@ impl<'a> Margins<'a> {
     /// The margins of logs with the answer right behind the question, in order. `None` if `go_on` said no.
     ///
     /// # Errors
-    /// When the model fails, or a log does not fit its context.
+    /// When a log is empty, or the model fails.
     pub fn at_once(&self, logs: &[&str], go_on: &mut dyn FnMut() -> bool) -> Result<Option<Vec<f64>>, AskError> {
         let questions: Vec<(&str, &str)> = logs.iter().map(|&log| (log, "")).collect();
         self.of(&questions, go_on)
@@ -60,13 +61,17 @@ impl<'a> Margins<'a> {
     /// `None` if `go_on` said no.
     ///
     /// # Errors
-    /// When the model fails, or the log does not fit its context.
+    /// When the log is empty, or the model fails.
     pub fn evidence(
         &self,
         log: &str,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<(f64, Vec<EvidenceToken>)>, AskError> {
-        let words: Vec<Range<usize>> = words(log).take(EVIDENCE_WORDS).collect();
+        let mut words: Vec<Range<usize>> = words(log).take(EVIDENCE_WORDS).collect();
+        if words.len() == 1 {
+            // Without its only word there is no log to judge.
+            words.clear();
+        }
         let without: Vec<String> = words.iter().map(|word| leave_out(log, word.clone())).collect();
         let logs: Vec<&str> = std::iter::once(log).chain(without.iter().map(String::as_str)).collect();
         let Some(margins) = self.at_once(&logs, go_on)? else { return Ok(None) };
@@ -82,9 +87,10 @@ impl<'a> Margins<'a> {
     fn of(&self, questions: &[(&str, &str)], go_on: &mut dyn FnMut() -> bool) -> Result<Option<Vec<f64>>, AskError> {
         let Asked { model, prompt, adapter, .. } = self.asked;
         let endings = questions.iter().map(|(log, before)| {
-            let question = encode(model, prompt, log)?;
             let written = |label: Label| model.tokenizer().encode(&format!("{before}<answer>{label}</answer>"));
-            Ok(parted(question, written(Label::Normal)?, written(Label::Abnormal)?))
+            let (normal, abnormal) = (written(Label::Normal)?, written(Label::Abnormal)?);
+            let (question, _) = encode_to_fit(model, prompt, log, normal.len().max(abnormal.len()))?;
+            Ok(parted(question, normal, abnormal))
         });
         let endings = endings.collect::<Result<Vec<Endings>, AskError>>()?;
         let adapter = adapter.map(|(adapter, _)| adapter);

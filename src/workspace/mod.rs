@@ -27,6 +27,7 @@ mod reviews;
 mod rounds;
 mod settings;
 mod store;
+mod suggestions;
 mod templates;
 mod votes;
 
@@ -43,6 +44,7 @@ pub use reviews::NewReview;
 pub use rounds::RoundStatus;
 pub use settings::{SETTINGS_FILE, Settings};
 pub use store::ReadOnly;
+pub use suggestions::Suggestion;
 pub use templates::TemplateRecord;
 pub use votes::NewVote;
 

@@ -179,7 +179,8 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
         "SELECT max(coalesce((SELECT max(at) FROM votes), 0), coalesce((SELECT max(at) FROM rulings), 0),
                     coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM items), 0),
                     coalesce((SELECT max(at) FROM templates), 0), coalesce((SELECT max(at) FROM rounds), 0),
-                    coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0))",
+                    coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0),
+                    coalesce((SELECT max(at) FROM suggestions), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;
