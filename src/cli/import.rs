@@ -1,10 +1,11 @@
-//! `logwright import templates|votes|rationales|pairs|thoughts FILE...`
+//! `logwright import templates|logs|votes|rationales|pairs|thoughts FILE...`
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::import_logs::{self, LogArgs};
 use super::{Context, Failure, output};
 use crate::logs::table::{Format, Rejected};
 use crate::workspace::{ImportKind, ImportSource, Workspace};
@@ -19,6 +20,8 @@ pub(super) struct ImportArgs {
 enum What {
     /// Log templates: dataset,id,template,label[,category,gold,count]; other columns are kept as attributes
     Templates(Files),
+    /// Raw logs, plain or compressed with gzip or zstd: their lines are grouped into templates
+    Logs(LogArgs),
     /// Votes: dataset,id,annotator,label[,category,round,at,comment]
     Votes(Files),
     /// Rationales: task,instruction,input,label,reasoning[,id,category,source]
@@ -80,6 +83,7 @@ struct RejectedIn {
 
 pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<(), Failure> {
     let (kind, files) = match &args.what {
+        What::Logs(args) => return import_logs::run(args, context),
         What::Templates(files) => (ImportKind::Templates, files),
         What::Votes(files) => (ImportKind::Votes, files),
         What::Rationales(files) => (ImportKind::Rationales, files),

@@ -8,7 +8,9 @@ mod base;
 mod comment;
 mod dump;
 mod evaluate;
+mod export;
 mod import;
+mod import_logs;
 mod init;
 mod interrupt;
 mod manual;
@@ -58,8 +60,10 @@ struct Cli {
 enum Command {
     /// Make a folder a project
     Init(init::InitArgs),
-    /// Bring templates, votes, rationales, pairs or thoughts in from files
+    /// Bring templates, raw logs, votes, rationales, pairs or thoughts in from files
     Import(import::ImportArgs),
+    /// Write what the project holds to files
+    Export(export::ExportArgs),
     /// Vote on a template
     Vote(vote::VoteArgs),
     /// Take back somebody's last vote, comment or ruling
@@ -208,6 +212,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         None => open_workbench(cli.dir.or(context.project).as_deref(), cli.annotator),
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Import(args)) => import::run(&args, &context),
+        Some(Command::Export(args)) => export::run(&args, &context),
         Some(Command::Vote(args)) => vote::run(&args, &context),
         Some(Command::Undo(args)) => undo::undo(&args, &context),
         Some(Command::Redo(args)) => undo::redo(&args, &context),

@@ -6,7 +6,10 @@
 //!
 //! Three things are ours. Neighbouring tokens that a mask replaced whole are one variable, so that messages with lists
 //! of different lengths meet. A message is kept apart from a template that it would rob of three plain words in a row:
-//! "Link has been severed" is no parameter. And two templates of a leaf that have become the same are one from then on.
+//! "Link has been severed" is no parameter. And a message that is a template word for word belongs to it, however much
+//! of it is masked.
+//!
+//! Two templates never become the same: of those that a message fits equally well, the one with more variables gets it.
 
 mod saved;
 mod tokens;
@@ -63,13 +66,12 @@ struct Cluster {
     ends: Vec<u32>,
     /// The leading tokens of its first message, which decided its place in the tree.
     lead: Vec<u8>,
-    merged_into: Option<u32>,
     changed: bool,
 }
 
 impl Cluster {
     fn new(tokens: &Tokens, levels: usize) -> Self {
-        let mut cluster = Self { text: Vec::new(), ends: Vec::new(), lead: Vec::new(), merged_into: None, changed: true };
+        let mut cluster = Self { text: Vec::new(), ends: Vec::new(), lead: Vec::new(), changed: true };
         for index in 0..tokens.len() {
             cluster.push(tokens.bytes(index));
         }
@@ -143,7 +145,7 @@ impl Drain {
         self.settings
     }
 
-    /// How many clusters there have ever been, also those that became part of others.
+    /// How many clusters there are.
     pub fn len(&self) -> usize {
         self.clusters.len()
     }
@@ -156,15 +158,6 @@ impl Drain {
     /// The template of a cluster: tokens with one blank between them, `<*>` for what varies.
     pub fn template(&self, cluster: u32) -> &[u8] {
         &self.clusters[cluster as usize].text
-    }
-
-    /// The cluster that `cluster` has become part of, or itself.
-    pub fn root(&self, cluster: u32) -> u32 {
-        let mut root = cluster;
-        while let Some(into) = self.clusters[root as usize].merged_into {
-            root = into;
-        }
-        root
     }
 
     /// Whether `cluster` gathers what fitted no other when all room was used up.
@@ -188,7 +181,11 @@ impl Drain {
         let Some(node) = self.tree.find(length, self.tokens.keys()) else { return self.start() };
         let Some(best) = self.tree.leaf(node).best(self.tokens.keys()) else { return self.start() };
         if length > 0 && (best.equal as f64) / (length as f64) < self.settings.similarity {
-            return self.start();
+            // Where most of a message is masked, even its own template shares too little with it.
+            return match self.tree.leaf(node).identical(self.tokens.keys()) {
+                Some(slot) => self.tree.leaf(node).clusters[slot],
+                None => self.start(),
+            };
         }
         let cluster = self.tree.leaf(node).clusters[best.slot];
         if best.equal + best.variables == length && self.is_same(node, best.slot, cluster) {
@@ -229,16 +226,7 @@ impl Drain {
         self.bytes += self.clusters[cluster as usize].size();
         self.mark(cluster);
 
-        let leaf = self.tree.leaf_mut(node);
-        leaf.generalise(best.slot, length, &self.differing);
-        if let Some(twin) = leaf.twin(best.slot, length) {
-            // The older one stays.
-            let (older, younger) = (twin.min(best.slot), twin.max(best.slot));
-            let (into, merged) = (leaf.clusters[older], leaf.clusters[younger]);
-            leaf.remove(younger, length);
-            self.clusters[merged as usize].merged_into = Some(into);
-            self.mark(merged);
-        }
+        self.tree.leaf_mut(node).generalise(best.slot, length, &self.differing);
         cluster
     }
 
@@ -261,7 +249,9 @@ impl Drain {
         self.overflow = Some(number);
         let text = MASKED.to_vec();
         let ends = vec![text.len() as u32];
-        self.clusters.push(Cluster { text, ends, lead: Vec::new(), merged_into: None, changed: false });
+        let cluster = Cluster { text, ends, lead: Vec::new(), changed: false };
+        self.bytes += cluster.size();
+        self.clusters.push(cluster);
         self.mark(number);
         number
     }
@@ -288,3 +278,6 @@ impl Drain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,6 +85,9 @@ pub enum WorkspaceError {
     /// A value that may not be.
     #[error("{0}")]
     Invalid(String),
+    /// A log format that is not known, or cannot be used: wrong usage, or wrong settings.
+    #[error("{0}")]
+    LogFormat(String),
     /// A patch that cannot be used.
     #[error(transparent)]
     Patch(#[from] PatchError),

@@ -1,5 +1,6 @@
 //! `logwright.toml`: what a project has decided. Never secrets: those come from the environment.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::WorkspaceError;
 use crate::labels::{ConsensusRule, Taxonomy};
+use crate::logs::format::LineFormat;
+use crate::logs::{DrainLimits, Masks};
 
 /// The settings' file in a project folder.
 pub const SETTINGS_FILE: &str = "logwright.toml";
@@ -29,6 +32,74 @@ pub struct Settings {
     pub taxonomy: Taxonomy,
     /// When votes alone settle a template.
     pub consensus: ConsensusRule,
+    /// How raw logs become templates.
+    pub logs: LogSettings,
+}
+
+/// How raw logs become templates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// The most templates that a dataset may have; what fits none of them is gathered in one more.
+    pub max_templates: usize,
+    /// Formats of the project's own, and changes to those that are built in; `custom` is for headers that are written
+    /// out on the command line.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub formats: BTreeMap<String, LogFormatSettings>,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { max_templates: DrainLimits::default().clusters, formats: BTreeMap::new() }
+    }
+}
+
+/// A log format: what is not set is as in the built-in format of the same name, or the default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogFormatSettings {
+    /// How lines begin, such as `<Date> <Time> <Level> <Content>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Regular expressions for what certainly varies in a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masks: Option<Vec<String>>,
+    /// The share of a message's tokens that its template must have as constants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<f64>,
+    /// The depth of Drain's tree: `depth - 3` leading tokens part messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<usize>,
+    /// The most children a node of the tree may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_children: Option<usize>,
+}
+
+impl LogFormatSettings {
+    /// What is wrong, with the text that it stands in.
+    fn complaint(&self) -> Option<(String, String)> {
+        if let Some(error) = self.header.as_ref().and_then(|header| LineFormat::new(header).err()) {
+            return Some((self.header.clone().unwrap_or_default(), error.to_string()));
+        }
+        for mask in self.masks.iter().flatten() {
+            if let Err(error) = Masks::new(&[mask]) {
+                return Some((mask.clone(), error.to_string()));
+            }
+        }
+        let number = |name: &str, why: String| Some((name.to_owned(), why));
+        match (self.similarity, self.depth, self.max_children) {
+            (Some(share), ..) if !(share > 0.0 && share <= 1.0) => {
+                number("similarity", format!("similarity {share} is not above 0 and at most 1"))
+            }
+            (_, Some(depth), _) if !(3..=20).contains(&depth) => {
+                number("depth", format!("depth {depth} is not from 3 to 20"))
+            }
+            (.., Some(children)) if children < 2 => {
+                number("max_children", format!("max_children {children} is under 2"))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -40,6 +111,7 @@ impl Default for Settings {
             model: "smollm2-135m".into(),
             taxonomy: Taxonomy::default(),
             consensus: ConsensusRule::default(),
+            logs: LogSettings::default(),
         }
     }
 }
@@ -57,6 +129,11 @@ impl Settings {
         if !(share > 0.5 && share <= 1.0) {
             let line = text.lines().position(|line| line.trim_start().starts_with("share")).map_or(1, |line| line + 1);
             return Err(complaint(line, format!("consensus share {share} is not above 0.5 and at most 1")));
+        }
+        for (name, format) in &settings.logs.formats {
+            if let Some((what, why)) = format.complaint() {
+                return Err(complaint(line_of_format(&text, name, &what), format!("log format {name}: {why}")));
+            }
         }
         Ok(settings)
     }
@@ -84,6 +161,14 @@ impl Settings {
     }
 }
 
+/// The line of the settings where `what`, as it is or escaped, stands in the part on a log format.
+fn line_of_format(text: &str, name: &str, what: &str) -> usize {
+    let escaped = what.replace('\\', "\\\\").replace('"', "\\\"");
+    let part = text.lines().position(|line| line.trim_start().starts_with('[') && line.contains(name)).unwrap_or(0);
+    let found = text.lines().skip(part).position(|line| line.contains(what) || line.contains(&escaped));
+    part + found.unwrap_or(0) + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +193,12 @@ mod tests {
         fs::write(&path, "[consensus]\nminimum_votes = 2\nshare = 0.4\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:3: consensus share 0.4"), "{error}");
+        let formats = "[logs.formats.app]\nheader = '<Time> <Content>'\nmasks = [\n  '\\d+',\n  \"id=(\\\\w\",\n]\n";
+        fs::write(&path, formats).unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:5: log format app: mask \"id=(\\w\" is no regular"), "{error}");
+        fs::write(&path, "[logs.formats.bgl]\n\ndepth = 2\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:3: log format bgl: depth 2"), "{error}");
     }
 }

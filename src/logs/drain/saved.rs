@@ -12,8 +12,6 @@ pub struct SavedCluster {
     pub template: Vec<u8>,
     /// The leading tokens of its first message: its place in the tree.
     pub lead: Vec<u8>,
-    /// The cluster that it has become part of.
-    pub merged_into: Option<u32>,
     /// Whether it gathers what found no room.
     pub overflow: bool,
 }
@@ -21,9 +19,6 @@ pub struct SavedCluster {
 /// Why a saved state cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    /// A cluster became part of one that is not there, or is no older.
-    #[error("cluster {0} became part of a cluster that is not there")]
-    Merged(usize),
     /// The leading tokens are not as many as the settings want.
     #[error("cluster {0} has no place in the tree")]
     Lead(usize),
@@ -36,7 +31,6 @@ impl Drain {
         SavedCluster {
             template: saved.text.clone(),
             lead: saved.lead.clone(),
-            merged_into: saved.merged_into,
             overflow: self.overflow == Some(cluster),
         }
     }
@@ -60,9 +54,6 @@ impl Drain {
                 drain.overflow = Some(number as u32);
                 continue;
             }
-            if saved.merged_into.is_some_and(|into| into as usize >= number) {
-                return Err(StateError::Merged(number));
-            }
             // The tree grows as it did: by first messages, in order.
             let length = drain.clusters[number].ends.len();
             lead.split(&saved.lead);
@@ -73,23 +64,15 @@ impl Drain {
                 .map(|index| (lead.keys()[index], lead.bytes(index).iter().any(u8::is_ascii_digit)))
                 .collect();
             let node = drain.tree.make(length, &path);
-            if saved.merged_into.is_none() {
-                let keys = keys_of(&drain.clusters[number]);
-                drain.tree.leaf_mut(node).push(number as u32, keys.into_iter());
-            }
+            let keys = keys_of(&drain.clusters[number]);
+            drain.tree.leaf_mut(node).push(number as u32, keys.into_iter());
         }
         Ok(drain)
     }
 }
 
 fn restored(saved: &SavedCluster) -> Cluster {
-    let mut cluster = Cluster {
-        text: Vec::new(),
-        ends: Vec::new(),
-        lead: saved.lead.clone(),
-        merged_into: saved.merged_into,
-        changed: false,
-    };
+    let mut cluster = Cluster { text: Vec::new(), ends: Vec::new(), lead: saved.lead.clone(), changed: false };
     for token in saved.template.split(|byte| *byte == b' ').filter(|token| !token.is_empty()) {
         cluster.push(token);
     }

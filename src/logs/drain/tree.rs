@@ -77,6 +77,12 @@ impl Leaf {
         best
     }
 
+    /// The template that a message is, word for word and mask for variable.
+    pub fn identical(&self, keys: &[u64]) -> Option<usize> {
+        let of_template = |key: &u64| if *key == MASKED_KEY { VARIABLE_KEY } else { *key };
+        self.keys.chunks_exact(keys.len().max(1)).position(|own| own.iter().copied().eq(keys.iter().map(of_template)))
+    }
+
     /// Adds a template.
     pub fn push(&mut self, cluster: u32, keys: impl Iterator<Item = u64>) {
         let from = self.keys.len();
@@ -96,21 +102,6 @@ impl Leaf {
             self.keys[slot * length + index] = VARIABLE_KEY;
         }
         self.variables[slot] += indices.len() as u32;
-    }
-
-    /// Another template with just the same keys.
-    pub fn twin(&self, slot: usize, length: usize) -> Option<usize> {
-        let own = self.keys(slot, length);
-        (0..self.clusters.len()).find(|&other| {
-            other != slot && self.variables[other] == self.variables[slot] && self.keys(other, length) == own
-        })
-    }
-
-    /// Drops a template.
-    pub fn remove(&mut self, slot: usize, length: usize) {
-        self.clusters.remove(slot);
-        self.variables.remove(slot);
-        self.keys.drain(slot * length..(slot + 1) * length);
     }
 }
 

@@ -77,7 +77,8 @@ fn custom_formats_may_be_plain_or_not() {
     let apache = LineFormat::new(r"\[<Time>\] \[<Level>\] <Content>").unwrap();
     assert_eq!(apache.read(b"[Sun Dec 04] [error] mod_jk bad: 6").unwrap().content, b"mod_jk bad: 6");
     assert!(apache.plan.is_some());
-    let mac = LineFormat::new(r"<Month>  <Date> <Time> <User> <Component>\[<PID>\]( \(<Address>\))?: <Content>").unwrap();
+    let mac =
+        LineFormat::new(r"<Month>  <Date> <Time> <User> <Component>\[<PID>\]( \(<Address>\))?: <Content>").unwrap();
     assert!(mac.plan.is_none());
     assert_eq!(mac.read(b"Jul 1 09:00 me kernel[0] (0x1): woke").unwrap().content, b"woke");
     assert_eq!(mac.read(b"Jul 1 09:00 me kernel[0]: woke").unwrap().content, b"woke");
