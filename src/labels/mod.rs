@@ -6,13 +6,18 @@
 
 mod adjudication;
 pub mod agreement;
+pub mod confident;
 mod judgement;
 mod label;
+pub mod near_duplicates;
 mod patch;
+pub mod queue;
 mod rounds;
+pub mod search;
 mod table1;
 mod vote;
 mod vote_table;
+mod words;
 
 pub use adjudication::{
     ConsensusRule, Correction, Disagreement, Gold, GoldSource, consensus, corrections, disagreements,
