@@ -17,11 +17,13 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 
+use super::thrift::Thrift;
+
 type Out = BufWriter<Stdout>;
 
 /// The terminal while it is ours.
 pub struct Screen {
-    terminal: ratatui::Terminal<CrosstermBackend<Out>>,
+    terminal: ratatui::Terminal<Thrift<CrosstermBackend<Out>>>,
     taken: Arc<AtomicBool>,
 }
 
@@ -38,7 +40,7 @@ impl Screen {
         give_back_on_panic(Arc::clone(&taken));
         // One write for a frame of up to 64 KiB.
         let out = BufWriter::with_capacity(64 << 10, io::stdout());
-        let terminal = ratatui::Terminal::new(CrosstermBackend::new(out))?;
+        let terminal = ratatui::Terminal::new(Thrift::new(CrosstermBackend::new(out)))?;
         let mut screen = Self { terminal, taken };
         screen.enter()?;
         Ok(screen)
@@ -54,6 +56,7 @@ impl Screen {
     /// Clears the screen and makes the next frame write every cell. Not by `Terminal::clear`: that asks the terminal where
     /// its cursor is, and waits for an answer that the input thread takes or a plain terminal never gives.
     fn forget(&mut self) -> io::Result<()> {
+        self.terminal.backend_mut().forget();
         let area = self.terminal.size()?;
         self.terminal.resize(area.into())
     }
@@ -62,7 +65,7 @@ impl Screen {
     pub fn give_back(&mut self) {
         if self.taken.swap(false, Ordering::SeqCst) {
             // A terminal that is gone cannot be told anything; there is nothing else to do about it.
-            let _ = self.terminal.backend_mut().flush();
+            let _ = Write::flush(self.terminal.backend_mut());
             let _ = restore(&mut io::stdout());
         }
     }
@@ -123,7 +126,7 @@ impl Screen {
     pub fn bell(&mut self) -> io::Result<()> {
         let out = self.terminal.backend_mut();
         out.write_all(b"\x07")?;
-        io::Write::flush(out)
+        Write::flush(out)
     }
 }
 

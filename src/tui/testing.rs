@@ -1,7 +1,12 @@
 //! For tests: keys played into the workbench, and the workbench rendered to text.
 
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+use ratatui::backend::{CrosstermBackend, TestBackend};
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
 use unicode_width::UnicodeWidthStr;
 
 use super::app::{AppState, Effect, Message, update};
@@ -10,6 +15,7 @@ use super::model::ModelStanding;
 use super::panes::{PaneId, Shared};
 use super::session::Session;
 use super::theme::Theme;
+use super::thrift::Thrift;
 use super::view::view;
 
 /// A workbench of the project `demo` as `anna`, with one pane in front. Its first effects are dropped: hand it data with
@@ -22,6 +28,7 @@ pub fn workbench(pane: PaneId) -> AppState {
         model_name: "smollm2-135m".to_owned(),
         model: ModelStanding::Unknown,
         theme: Theme::coloured(),
+        now: std::time::Duration::ZERO,
     };
     let mut state = AppState::new(shared, Keymap::defaults());
     let session = Session { pane, ..Session::default() };
@@ -73,6 +80,50 @@ pub fn survives_any_size(state: &AppState) {
         for height in (0..=6).chain([15, 16, 17, 24, 60]) {
             draw(state, width, height);
         }
+    }
+}
+
+/// What was written, for the one who handed it out.
+#[derive(Clone, Default)]
+pub struct Paper(Rc<RefCell<Vec<u8>>>);
+
+impl Paper {
+    /// Everything that was written since the last time.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.borrow_mut())
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A terminal of a fixed size, drawn on as the real one is, that counts what it is sent.
+pub struct CountingScreen {
+    paper: Paper,
+    terminal: Terminal<Thrift<CrosstermBackend<Paper>>>,
+}
+
+impl CountingScreen {
+    /// A terminal that shows nothing yet.
+    pub fn new(width: u16, height: u16) -> Self {
+        let paper = Paper::default();
+        let backend = Thrift::new(CrosstermBackend::new(paper.clone()));
+        let viewport = Viewport::Fixed(Rect { x: 0, y: 0, width, height });
+        let terminal = Terminal::with_options(backend, TerminalOptions { viewport });
+        Self { paper, terminal: terminal.expect("a fixed size is known") }
+    }
+
+    /// Draws a frame; returns how many bytes it took.
+    pub fn draw(&mut self, state: &AppState) -> usize {
+        self.terminal.draw(|frame| view(state, frame)).expect("paper takes everything");
+        self.paper.take().len()
     }
 }
 
