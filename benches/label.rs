@@ -5,13 +5,26 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use crossterm::event::{Event, KeyCode};
+use logwright::evaluation::Reveal;
 use logwright::labels::near_duplicates::NearDuplicates;
 use logwright::labels::queue::{Entry, Order, arrange};
 use logwright::labels::search::{Haystack, Query, best_first, search};
-use logwright::labels::{Judgement, Label};
+use logwright::labels::{Judgement, Label, Taxonomy};
+use logwright::logs::{SafeText, TemplateKey};
+use logwright::tui::app::{AppState, Message, update};
+use logwright::tui::keys::{Key, Keymap};
+use logwright::tui::model::ModelStanding;
+use logwright::tui::panes::Shared;
+use logwright::tui::panes::label::{self, Item, Loaded};
+use logwright::tui::session::Session;
+use logwright::tui::theme::Theme;
+use logwright::tui::view::view;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 
 const TEMPLATES: usize = 100_000;
 
@@ -51,8 +64,67 @@ fn texts() -> Vec<String> {
     texts
 }
 
-fn label(criterion: &mut Criterion) {
+/// Types queries into the pane letter by letter; prints how long a key takes, from the event to the drawn frame.
+fn typing(texts: &[String]) {
+    let item = |(index, text): (usize, &String)| {
+        let key = TemplateKey::new("bgl", index.to_string());
+        Item {
+            name: SafeText::one_line(&key.to_string()),
+            key,
+            text: SafeText::one_line(text),
+            count: index as u64,
+            samples: Vec::new(),
+            own: None,
+            comment: None,
+            flagged: false,
+            hidden: Reveal::default(),
+        }
+    };
+    let shared = Shared {
+        project: "bench".to_owned(),
+        annotator: "anna".to_owned(),
+        taxonomy: Taxonomy::default(),
+        model_name: String::new(),
+        model: ModelStanding::Unknown,
+        theme: Theme::coloured(),
+        now: Duration::ZERO,
+    };
+    let mut state = AppState::new(shared, Keymap::defaults());
+    let _ = state.start(&Session::default());
+    let items = texts.iter().enumerate().map(item).collect();
+    let loaded = Loaded { items, ..Loaded::default() };
+    let _ = update(&mut state, Message::Label(label::Message::Loaded(Ok(loaded))));
+    let mut terminal = Terminal::new(TestBackend::new(200, 60)).unwrap();
+    for (opens, query) in [('/', "error kernel"), ('/', "e r o p"), (';', "ertorfan"), (';', "e r n")] {
+        let mut times: Vec<Duration> = Vec::new();
+        for _ in 0..8 {
+            let mut press = |key: Key| {
+                let begun = Instant::now();
+                let _ = update(&mut state, Message::Input(vec![Event::Key(key.to_event())]));
+                terminal.draw(|frame| view(&state, frame)).unwrap();
+                begun.elapsed()
+            };
+            press(Key::char(opens));
+            // Typed, and taken back letter by letter.
+            times.extend(query.chars().map(|letter| press(Key::char(letter))));
+            times.extend(query.chars().map(|_| press(Key::code(KeyCode::Backspace))));
+            press(Key::code(KeyCode::Esc));
+        }
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+        println!(
+            "typing {opens} {query:?}: {:.1} ms a key (median), {:.1} ms (95 %), {:.1} ms (slowest of {})",
+            at(0.5),
+            at(0.95),
+            at(1.0),
+            times.len()
+        );
+    }
+}
+
+fn label_pane(criterion: &mut Criterion) {
     let texts = texts();
+    typing(&texts);
     let bytes: usize = texts.iter().map(String::len).sum();
     println!("{} templates, {} bytes on average", texts.len(), bytes / texts.len());
     let mut group = criterion.benchmark_group("100,000 templates");
@@ -107,5 +179,5 @@ fn label(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, label);
+criterion_group!(benches, label_pane);
 criterion_main!(benches);

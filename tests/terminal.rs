@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What came from the program so far, as a terminal shows it.
 struct Shown {
     terminal: vt100::Parser,
+    /// How many bytes it took.
+    bytes: usize,
     ended: bool,
 }
 
@@ -56,8 +58,10 @@ impl Workbench {
         drop(pair.slave);
         let keys = pair.master.take_writer().unwrap();
         let mut output = pair.master.try_clone_reader().unwrap();
-        let shown =
-            Arc::new((Mutex::new(Shown { terminal: vt100::Parser::new(24, 80, 0), ended: false }), Condvar::new()));
+        let shown = Arc::new((
+            Mutex::new(Shown { terminal: vt100::Parser::new(24, 80, 0), bytes: 0, ended: false }),
+            Condvar::new(),
+        ));
         let screen = Arc::clone(&shown);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -65,6 +69,7 @@ impl Workbench {
                 let read = output.read(&mut bytes).unwrap_or(0);
                 let mut shown = screen.0.lock().unwrap();
                 shown.terminal.process(&bytes[..read]);
+                shown.bytes += read;
                 shown.ended = read == 0;
                 screen.1.notify_all();
                 if read == 0 {
@@ -97,6 +102,17 @@ impl Workbench {
 
     fn wait_for_text(&self, text: &str) -> String {
         self.wait_for(text, |screen| screen.contents().contains(text))
+    }
+
+    /// How many bytes the program has sent, once it has sent none for a while.
+    fn bytes_at_rest(&self) -> usize {
+        loop {
+            let before = self.shown.0.lock().unwrap().bytes;
+            std::thread::sleep(Duration::from_millis(250));
+            if self.shown.0.lock().unwrap().bytes == before {
+                return before;
+            }
+        }
     }
 
     fn resize(&self, columns: u16, rows: u16) {
@@ -218,6 +234,106 @@ fn votes_that_the_screen_has_acknowledged_survive_a_kill_9() {
     bench.end();
     let bench = Workbench::open(home.path(), &[]);
     bench.wait_for_text("2 of 332 voted, 0 this session");
+}
+
+#[test]
+fn undo_and_redo_reach_across_a_restart_and_leaving_says_what_was_done() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("na3");
+    bench.wait_for_text("2 of 332 voted, 2 this session");
+    bench.type_keys("q");
+    let (_, terminal) = bench.end();
+    let farewell = terminal.screen().contents();
+    assert!(farewell.contains("2 votes: 1 normal, 1 abnormal, 0 unsure, 0 skipped; median"), "{farewell}");
+
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("2 of 332 voted, 0 this session");
+    bench.type_keys("zz");
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("q");
+    assert!(!bench.end().1.screen().contents().contains("votes:"), "nothing was cast");
+
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("Z");
+    bench.wait_for_text("1 of 332 voted");
+    bench.type_keys("Z");
+    bench.wait_for_text("2 of 332 voted");
+    bench.type_keys("Z");
+    bench.wait_for_text("nothing that you took back");
+}
+
+#[test]
+fn near_duplicates_are_voted_on_and_taken_back_as_one() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("xxxb");
+    bench.wait_for_text("3 of 3 marked ticked");
+    bench.type_keys("n");
+    bench.wait_for_text("3 of 332 voted, 3 this session");
+    bench.type_keys("z");
+    bench.wait_for_text("0 of 332 voted");
+    bench.wait_for_text("took back your vote on 3 templates");
+}
+
+#[test]
+fn guidelines_are_written_in_the_editor_and_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let editor = [("EDITOR", "sh -c 'echo \"- a reboot is normal\" >> \"$0\"'")];
+    let mut bench = Workbench::open_with(home.path(), &[], &editor);
+    bench.wait_for_text("0 of 332 voted");
+    bench.type_keys("i");
+    bench.wait_for_text("no guidelines yet");
+    bench.type_keys("e");
+    bench.wait_for_text("What is asked");
+    let kept = std::fs::read_to_string(home.path().join("demo/guidelines.md")).unwrap();
+    assert!(kept.ends_with("- a reboot is normal\n"), "{kept}");
+    bench.type_keys("\x1b");
+    bench.wait_for("the pane", |screen| !screen.contents().contains("What is asked"));
+}
+
+#[test]
+fn a_closed_blind_round_takes_no_more_votes_on_the_screen() {
+    let home = tempfile::tempdir().unwrap();
+    let mut bench = Workbench::open(home.path(), &[]);
+    bench.wait_for_text("0 of 332 voted");
+    // Closed behind the screen's back: the store refuses, and the pane says so.
+    logwright(home.path(), &["-C", "demo", "round", "close", "--as", "tester"]);
+    bench.type_keys("n");
+    bench.wait_for_text("error: ");
+    bench.type_keys("21");
+    bench.wait_for_text("the blind round is closed");
+    bench.type_keys("n");
+    bench.wait_for_text("vote in the Panel pane (2)");
+}
+
+/// The rows of a page are moved through one by one. At once a move sends a few dozen bytes; when the cursor rests, the
+/// next template's details follow, which are as long as they are.
+#[test]
+fn a_held_key_sends_few_bytes_for_each_row() {
+    let home = tempfile::tempdir().unwrap();
+    for (columns, rows, moves) in [(80, 24, 6), (200, 60, 40)] {
+        let mut bench = Workbench::open(home.path(), &[]);
+        bench.wait_for_text("0 of 332 voted");
+        bench.resize(columns, rows);
+        bench.type_keys("g");
+        let before = bench.bytes_at_rest();
+        bench.type_keys("j");
+        let one = bench.bytes_at_rest();
+        for _ in 1..moves {
+            bench.type_keys("j");
+            std::thread::sleep(Duration::from_millis(15));
+        }
+        let all = bench.bytes_at_rest();
+        let each = (all - one) / (moves - 1);
+        println!("{columns}x{rows}: a move that rests {} bytes, one of {moves} in a row {each} bytes", one - before);
+        assert!(each <= 300, "{columns}x{rows}: {each} bytes a move");
+        bench.type_keys("q");
+        bench.end();
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod merge;
 mod model;
 mod output;
 mod patch;
+mod queue;
 mod reason;
 mod review;
 mod round;
@@ -76,6 +77,8 @@ enum Command {
     Flag(comment::FlagArgs),
     /// Show, close and open the blind and the panel round
     Round(round::RoundArgs),
+    /// List the templates in the order in which to vote on them
+    Queue(queue::QueueArgs),
     /// Rule on a template, as a senior
     Rule(rule::RuleArgs),
     /// Accept, edit or reject rationales, pairs and thoughts
@@ -222,6 +225,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Merge(args)) => merge::run(&args, &context),
         Some(Command::Dump(args)) => dump::run(&args, &context),
         Some(Command::Suggest(args)) => suggest::run(&args, &context),
+        Some(Command::Queue(args)) => queue::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Review(args)) => review::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),

@@ -172,6 +172,7 @@ fn settle(state: &mut AppState, effects: Vec<Effect>) -> Vec<Effect> {
         match effect {
             Effect::Prompt(prompt) => state.overlay = Some(Overlay::Prompt(prompt)),
             Effect::Confirm(confirm) => state.overlay = Some(Overlay::Confirm(confirm)),
+            Effect::Page(page) => state.overlay = Some(Overlay::Page(page)),
             Effect::Toast(toast) => state.toast = Some(toast),
             Effect::Show(pane) => queue.extend(state.show(pane)),
             Effect::Send(message) => queue.extend(receive(state, *message)),
@@ -232,7 +233,11 @@ fn terminal_event(state: &mut AppState, event: Event) -> Vec<Effect> {
             None => Vec::new(),
         },
         Event::Key(event) => match Key::from_event(event) {
-            Some(key) => key_press(state, key),
+            Some(key) => {
+                let attended = state.pane == PaneId::Label && state.overlay.is_none();
+                state.label.time_passed(state.shared.now, attended);
+                key_press(state, key)
+            }
             None => Vec::new(),
         },
         Event::Mouse(_) | Event::FocusGained | Event::FocusLost => Vec::new(),

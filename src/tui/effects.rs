@@ -25,6 +25,9 @@ const LONG_JOB: Duration = Duration::from_secs(10);
 /// Stack of a job's thread: candle's backward pass recurses through the whole graph.
 const JOB_STACK_BYTES: usize = 64 << 20;
 
+/// So many reading errands wait at most.
+const READ_AHEAD: usize = 8;
+
 /// A message on its way to the event loop.
 #[derive(Debug)]
 pub struct Envelope {
@@ -102,6 +105,8 @@ struct Running {
 pub struct Edge {
     courier: Courier,
     errands: Option<Sender<Errand>>,
+    /// The thread that reads, once something was to be read.
+    reader: Option<Sender<Errand>>,
     store: Option<JoinHandle<()>>,
     jobs: Vec<Running>,
     started: u64,
@@ -128,7 +133,15 @@ impl Edge {
                 }
             }
         })?;
-        Ok(Self { courier, errands: Some(errands), store: Some(store), jobs: Vec::new(), started: 0, root })
+        Ok(Self {
+            courier,
+            errands: Some(errands),
+            reader: None,
+            store: Some(store),
+            jobs: Vec::new(),
+            started: 0,
+            root,
+        })
     }
 
     /// Delivers a message to the event loop.
@@ -147,6 +160,48 @@ impl Edge {
         if let Some(errands) = &self.errands {
             let _ = errands.send(Box::new(errand));
         }
+    }
+
+    /// Hands a reading errand to a second thread with the workspace open, so that no vote waits behind it. Its message
+    /// comes back when it is done. The newest errand is done first, and the oldest of more than a few are dropped: who
+    /// asked for them looks at something else by now.
+    pub fn read(&mut self, errand: impl FnOnce(&Workspace) -> Message + Send + 'static) {
+        let root = self.root.clone();
+        let replies = self.courier.clone();
+        let reader = self.reader.get_or_insert_with(|| {
+            let (errands, queue) = unbounded::<Errand>();
+            // Without a thread the errands go nowhere, and what they would have shown stays away.
+            let _ = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
+                let mut workspace = None;
+                let mut pile: Vec<Errand> = Vec::new();
+                while let Some(errand) = pile.pop().or_else(|| queue.recv().ok()) {
+                    pile.push(errand);
+                    pile.extend(queue.try_iter());
+                    pile.drain(..pile.len().saturating_sub(READ_AHEAD));
+                    let Some(errand) = pile.pop() else { continue };
+                    if workspace.is_none() {
+                        workspace = Workspace::open(&root).ok();
+                    }
+                    let Some(workspace) = &workspace else { continue };
+                    if let Ok(message) = catch_unwind(AssertUnwindSafe(|| errand(workspace))) {
+                        replies.send(message);
+                    }
+                }
+            });
+            errands
+        });
+        let _ = reader.send(Box::new(errand));
+    }
+
+    /// Thinks something through on a thread of its own, unseen: pure work of a few seconds at most whose message comes
+    /// back when it is done.
+    pub fn think(&self, work: impl FnOnce() -> Message + Send + 'static) {
+        let courier = self.courier.clone();
+        let _ = std::thread::Builder::new().name("think".to_owned()).spawn(move || {
+            if let Ok(message) = catch_unwind(AssertUnwindSafe(work)) {
+                courier.send(message);
+            }
+        });
     }
 
     /// Starts a job on a thread of its own, for a pane, under the name that the top line shows. Its result is told to the
@@ -212,6 +267,7 @@ impl Edge {
     /// most `patience`. Returns how many jobs were still at work then.
     pub fn finish(mut self, patience: Duration) -> usize {
         drop(self.errands.take());
+        drop(self.reader.take());
         for job in &self.jobs {
             job.cancelled.store(true, Ordering::Relaxed);
         }

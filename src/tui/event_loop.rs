@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::TuiError;
 use super::app::{AppState, Effect, Message, Signal, Toast, update};
 use super::effects::{Courier, Edge, Envelope};
-use super::frames::{FrameRequester, Urgency};
+use super::frames::{FrameRequester, Timers, Urgency};
 use super::model;
 use super::panes::{evaluate, label, panel, reason, review, train};
 use super::session::SessionFile;
@@ -36,6 +36,8 @@ pub struct EventLoop {
     pub inbox: Receiver<Envelope>,
     /// Where the user's place is kept.
     pub session: SessionFile,
+    /// What waits for its time, one for each slot.
+    pub timers: Timers,
 }
 
 impl EventLoop {
@@ -67,6 +69,7 @@ impl EventLoop {
         permits: Receiver<()>,
         frames: &mut FrameRequester,
     ) -> Result<(), TuiError> {
+        let begun = Instant::now();
         // The first frame goes out before anything is loaded or read.
         self.screen.draw(|frame| view(state, frame))?;
         frames.drawn(Instant::now());
@@ -78,7 +81,8 @@ impl EventLoop {
         read_input(self.courier.clone(), permits)?;
         let _ = permit.send(());
         loop {
-            let mut next = match frames.due(Instant::now()) {
+            let due = [frames.due(Instant::now()), self.timers.next()].into_iter().flatten().min();
+            let mut next = match due {
                 None => self.inbox.recv().ok(),
                 Some(due) => match self.inbox.recv_deadline(due) {
                     Ok(envelope) => Some(envelope),
@@ -86,14 +90,21 @@ impl EventLoop {
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 },
             };
+            if next.is_none() {
+                next = self.timers.take_due(Instant::now());
+            }
             while let Some(Envelope { message, urgency }) = next {
                 let came_from_keys = matches!(message, Message::Input(_));
+                state.shared.now = begun.elapsed();
                 let effects = update(state, message);
                 if state.changed {
                     frames.request(urgency);
                 }
                 for effect in effects {
-                    frames.request(Urgency::Now);
+                    // Waiting shows nothing; whatever else happens may.
+                    if !matches!(effect, Effect::After { .. }) {
+                        frames.request(Urgency::Now);
+                    }
                     if self.carry_out(effect)? {
                         return Ok(());
                     }
@@ -101,7 +112,7 @@ impl EventLoop {
                 if came_from_keys {
                     let _ = permit.send(());
                 }
-                next = self.inbox.try_recv().ok();
+                next = self.inbox.try_recv().ok().or_else(|| self.timers.take_due(Instant::now()));
             }
             if frames.is_due(Instant::now()) {
                 self.screen.draw(|frame| view(state, frame))?;
@@ -114,6 +125,7 @@ impl EventLoop {
     fn carry_out(&mut self, effect: Effect) -> Result<bool, TuiError> {
         match effect {
             Effect::Quit => return Ok(true),
+            Effect::After { slot, wait, message } => self.timers.set(slot, Instant::now() + wait, *message),
             Effect::Copy(text) => self.screen.copy(&text)?,
             Effect::Bell => self.screen.bell()?,
             Effect::Edit(text, reply) => match self.screen.edit(&text) {
@@ -136,7 +148,12 @@ impl EventLoop {
             Effect::Reason(effect) => reason::run(effect, &mut self.edge),
             Effect::Evaluate(effect) => evaluate::run(effect, &mut self.edge),
             // `update` has settled these.
-            Effect::Prompt(_) | Effect::Confirm(_) | Effect::Toast(_) | Effect::Show(_) | Effect::Send(_) => {}
+            Effect::Prompt(_)
+            | Effect::Page(_)
+            | Effect::Confirm(_)
+            | Effect::Toast(_)
+            | Effect::Show(_)
+            | Effect::Send(_) => {}
         }
         Ok(false)
     }

@@ -4,6 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::app::Message;
+use super::effects::Envelope;
+
 /// The shortest time between two draws that only a running job asked for.
 pub const JOB_FRAME: Duration = Duration::from_millis(250);
 
@@ -45,6 +48,30 @@ impl FrameRequester {
     /// A frame has been drawn: everything requested so far is on the screen.
     pub fn drawn(&mut self, now: Instant) {
         *self = Self { wanted: None, drawn: Some(now) };
+    }
+}
+
+/// Messages that wait for their time: one for each slot, the newest.
+#[derive(Debug, Default)]
+pub struct Timers(Vec<(&'static str, Instant, Message)>);
+
+impl Timers {
+    /// Lets a message wait in place of the one in the slot.
+    pub fn set(&mut self, slot: &'static str, due: Instant, message: Message) {
+        self.0.retain(|(other, ..)| *other != slot);
+        self.0.push((slot, due, message));
+    }
+
+    /// When the next one is due; `None` while nothing waits.
+    pub fn next(&self) -> Option<Instant> {
+        self.0.iter().map(|(_, due, _)| *due).min()
+    }
+
+    /// A message whose time has come.
+    pub fn take_due(&mut self, now: Instant) -> Option<Envelope> {
+        let at = self.0.iter().position(|(_, due, _)| *due <= now)?;
+        let (_, _, message) = self.0.remove(at);
+        Some(Envelope { message, urgency: Urgency::Now })
     }
 }
 
@@ -101,5 +128,18 @@ mod tests {
         frames.request(Urgency::Soon);
         frames.request(Urgency::Now);
         assert!(frames.is_due(start + ms(1)));
+    }
+
+    #[test]
+    fn a_slot_holds_the_newest_message_and_gives_it_when_its_time_has_come() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        assert_eq!(timers.next(), None);
+        timers.set("rest", start + ms(60), Message::QuitAnyway);
+        timers.set("rest", start + ms(90), Message::QuitAnyway);
+        assert!(timers.take_due(start + ms(89)).is_none());
+        assert_eq!(timers.next(), Some(start + ms(90)));
+        assert!(timers.take_due(start + ms(90)).is_some());
+        assert_eq!(timers.next(), None);
     }
 }

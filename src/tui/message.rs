@@ -1,9 +1,11 @@
 //! What can happen to the workbench, and what can follow from it: [`Message`] in, [`Effect`] out.
 
+use std::time::Duration;
+
 use crossterm::event::Event;
 
 use super::model::ModelStanding;
-use super::overlays::{Confirm, Prompt};
+use super::overlays::{Confirm, Page, Prompt};
 use super::panes::{PaneId, evaluate, label, panel, reason, review, train};
 use super::session::Session;
 use crate::logs::SafeText;
@@ -59,6 +61,8 @@ pub enum Effect {
     Prompt(Box<Prompt>),
     /// Ask the user yes or no.
     Confirm(Confirm),
+    /// Give the user a text to read.
+    Page(Page),
     /// Tell the user something in the status line.
     Toast(Toast),
     /// Bring a pane to the front.
@@ -66,6 +70,15 @@ pub enum Effect {
     /// Hand a message on, for instance to another pane.
     Send(Box<Message>),
 
+    /// Hand on a message after a while, unless the same slot is asked for again meanwhile: then from then on.
+    After {
+        /// Which of the few things that wait.
+        slot: &'static str,
+        /// How long to wait.
+        wait: Duration,
+        /// What to hand on.
+        message: Box<Message>,
+    },
     /// Put text into the system's clipboard, through the terminal.
     Copy(String),
     /// Ring the bell.

@@ -51,9 +51,11 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod theme;
+mod thrift;
 pub mod view;
 pub mod widgets;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use crossbeam_channel::unbounded;
@@ -106,6 +108,7 @@ pub fn run(workspace: Workspace, options: Options) -> Result<(), TuiError> {
         model_name: settings.model.clone(),
         model: model::ModelStanding::Unknown,
         theme,
+        now: std::time::Duration::ZERO,
     };
     let state_dir: Option<PathBuf> =
         folders.as_ref().map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned());
@@ -124,7 +127,12 @@ pub fn run(workspace: Workspace, options: Options) -> Result<(), TuiError> {
     let courier = Courier::new(sender);
     let screen = Screen::take()?;
     let edge = Edge::start(workspace, courier.clone())?;
-    EventLoop { screen, edge, courier, inbox, session }.run(&mut state, first)
+    EventLoop { screen, edge, courier, inbox, session, timers: frames::Timers::default() }.run(&mut state, first)?;
+    if let Some(line) = state.label.farewell() {
+        // The terminal may be gone already: then nobody is left to tell.
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+    Ok(())
 }
 
 /// The user's keys over the defaults, and what was wrong with them.

@@ -8,7 +8,7 @@ use super::app::{AppState, Effect, Message, update};
 use super::effects::{Courier, Edge, Envelope};
 use super::keys::Key;
 use super::panes::{PaneId, label, panel, review};
-use super::testing::{survives_any_size, workbench};
+use super::testing::{CountingScreen, survives_any_size, workbench};
 use crate::workspace::open_or_create_demo;
 
 /// A workbench with a store behind it. Only what reads and writes the store is carried out: no job is started.
@@ -43,6 +43,10 @@ impl Bench {
                 Effect::Panel(panel::Effect::WritePatch(_)) => continue,
                 Effect::Panel(effect) => panel::run(effect, &mut self.edge),
                 Effect::Review(effect) => review::run(effect, &mut self.edge),
+                Effect::After { message, .. } => {
+                    queue.extend(update(&mut self.state, *message));
+                    continue;
+                }
                 _ => continue,
             }
             let answer = self.inbox.recv().expect("the store answers");
@@ -127,4 +131,35 @@ fn a_ruling_and_its_undo_reach_the_store() {
     assert_eq!(rulings(), 2);
     bench.press(Key::char('z'));
     assert_eq!(rulings(), 1);
+}
+
+/// The bytes that a move of the cursor sends, at once and once it rests: the demo's first page, row by row.
+fn bytes_of_moves(width: u16, height: u16, key: KeyCode) -> (Vec<usize>, Vec<usize>) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = Bench::open(dir.path(), PaneId::Label);
+    let mut screen = CountingScreen::new(width, height);
+    screen.draw(&bench.state);
+    if key == KeyCode::Up {
+        (0..6).for_each(|_| bench.press(Key::code(KeyCode::Down)));
+        screen.draw(&bench.state);
+    }
+    let (mut at_once, mut at_rest) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let effects = update(&mut bench.state, Message::Input(vec![Event::Key(Key::code(key).to_event())]));
+        at_once.push(screen.draw(&bench.state));
+        bench.carry_out(effects);
+        at_rest.push(screen.draw(&bench.state));
+    }
+    (at_once, at_rest)
+}
+
+#[test]
+fn a_move_of_the_cursor_sends_at_most_300_bytes() {
+    for (width, height) in [(80, 24), (200, 60)] {
+        for key in [KeyCode::Down, KeyCode::Up] {
+            let (at_once, at_rest) = bytes_of_moves(width, height, key);
+            println!("{width}x{height} {key:?}: {at_once:?} at once, {at_rest:?} more at rest");
+            assert!(at_once.iter().all(|bytes| *bytes <= 60), "{width}x{height}: {at_once:?}");
+        }
+    }
 }

@@ -46,19 +46,57 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn votes(&self) -> Result<Vec<Vote>, WorkspaceError> {
+        self.select_votes(None)
+    }
+
+    /// What [`Workspace::votes`] says of one annotator.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn votes_by(&self, annotator: &str) -> Result<Vec<Vote>, WorkspaceError> {
+        self.select_votes(Some(annotator))
+    }
+
+    fn select_votes(&self, annotator: Option<&str>) -> Result<Vec<Vote>, WorkspaceError> {
+        let annotator = annotator.map(str::to_owned);
         let rows = self.store.read(|connection| {
             Box::pin(async move {
                 let rounds = read_rounds(connection).await?;
+                let whose = if annotator.is_some() { "AND r.annotator = ?" } else { "" };
                 let query = format!(
                     "SELECT * FROM (SELECT r.*, row_number() OVER (
-                         PARTITION BY dataset, template, annotator, round, revealed ORDER BY at DESC, uid DESC) AS age {})
+                         PARTITION BY dataset, template, annotator, round, revealed ORDER BY at DESC, uid DESC) AS age
+                         {} {whose})
                      WHERE age = 1 ORDER BY at, uid",
                     VOTES.standing(counting(&rounds))
                 );
-                sqlx::query(&query).fetch_all(connection).await
+                let query = sqlx::query(&query);
+                let query = if let Some(annotator) = annotator { query.bind(annotator) } else { query };
+                query.fetch_all(connection).await
             })
         })?;
         rows.iter().map(|row| self.vote_of(row)).collect()
+    }
+
+    /// The templates that `annotator` ever labelled, also where that was taken back: what they came labelled as has been
+    /// seen, so a vote on them is never a blind one again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn ever_labelled(&self, annotator: &str) -> Result<HashSet<TemplateKey>, WorkspaceError> {
+        let annotator = annotator.to_owned();
+        let keys: Vec<(String, String)> = self.store.read(|connection| {
+            Box::pin(async move {
+                sqlx::query_as(
+                    "SELECT DISTINCT dataset, template FROM votes
+                     WHERE annotator = ? AND judgement IN ('normal', 'abnormal')",
+                )
+                .bind(annotator)
+                .fetch_all(connection)
+                .await
+            })
+        })?;
+        Ok(keys.into_iter().map(|(dataset, id)| TemplateKey::new(dataset, id)).collect())
     }
 
     fn vote_of(&self, row: &SqliteRow) -> Result<Vote, WorkspaceError> {

@@ -11,12 +11,14 @@ use super::panes::PaneId;
 mod confirm;
 mod help;
 mod notice;
+mod page;
 mod palette;
 mod prompt;
 
 pub use confirm::Confirm;
 pub use help::Help;
 pub use notice::Notice;
+pub use page::Page;
 pub use palette::Palette;
 pub use prompt::Prompt;
 
@@ -33,6 +35,8 @@ pub enum Overlay {
     Confirm(Confirm),
     /// Something to read before going on.
     Notice(Notice),
+    /// A text to read and scroll.
+    Page(Page),
 }
 
 /// What a key in an overlay led to.
@@ -50,6 +54,10 @@ impl Overlay {
     /// Deals with a key. Returns the overlay if it stays open, and what came of the key.
     pub fn press(self, key: Key, keymap: &Keymap, pane: PaneId, mode: Mode) -> (Option<Self>, Outcome) {
         match self {
+            Self::Page(page) => {
+                let (page, effects) = page.press(key);
+                (page.map(Self::Page), Outcome::Effects(effects))
+            }
             Self::Notice(notice) => (notice.press(key).map(Self::Notice), Outcome::None),
             Self::Help(help) => (help.press(key, keymap, pane, mode).map(Self::Help), Outcome::None),
             Self::Palette(palette) => {
@@ -75,7 +83,7 @@ impl Overlay {
                 Vec::new()
             }
             Self::Prompt(prompt) => prompt.paste(text),
-            Self::Help(_) | Self::Confirm(_) | Self::Notice(_) => Vec::new(),
+            Self::Help(_) | Self::Confirm(_) | Self::Notice(_) | Self::Page(_) => Vec::new(),
         }
     }
 
@@ -87,6 +95,7 @@ impl Overlay {
             Self::Prompt(prompt) => prompt.hints(),
             Self::Confirm(_) => &[("y", "yes"), ("n", "no")],
             Self::Notice(_) => &[("enter", "close")],
+            Self::Page(page) => page.hints(),
         }
     }
 
@@ -99,6 +108,7 @@ impl Overlay {
             Self::Prompt(prompt) => prompt.view(theme, frame, body),
             Self::Confirm(confirm) => confirm.view(theme, frame, body),
             Self::Notice(notice) => notice.view(theme, frame, body),
+            Self::Page(page) => page.view(theme, frame, body),
         }
     }
 }

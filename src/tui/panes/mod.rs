@@ -1,5 +1,7 @@
 //! The six panes, and what each must be able to do for the framework: [`Pane`].
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,8 @@ pub struct Shared {
     pub model: ModelStanding,
     /// How things look.
     pub theme: Theme,
+    /// How long the workbench has been open; the event loop sets it before each update, which reads no clock itself.
+    pub now: Duration,
 }
 
 /// A pane: plain data that changes by [`Pane::act`] and [`Pane::receive`] alone, both free of I/O.

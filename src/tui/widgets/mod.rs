@@ -101,17 +101,31 @@ pub fn judgement_span(judgement: &Judgement, theme: &Theme) -> Span<'static> {
 
 /// The digit keys and the categories that they pick, at the foot of `area`.
 pub fn category_popup(frame: &mut Frame, area: Rect, taxonomy: &Taxonomy, theme: &Theme) {
-    let categories = taxonomy.categories();
-    let height = u16::try_from(categories.len().min(9) + 3).unwrap_or(u16::MAX).min(area.height);
-    let place = Rect { y: area.bottom() - height, height, width: area.width.min(44), ..area };
+    let names = taxonomy.categories().iter().take(9);
+    let mut names: Vec<String> = names.map(|name| SafeText::one_line(name.as_str()).into_string()).collect();
+    names.push("none of these, or not known".to_owned());
+    digits(frame, area, " Abnormal: which category? ", names, true, theme);
+}
+
+/// The digit keys from 1 on and what they pick, at the foot of `area`.
+pub fn digit_popup(frame: &mut Frame, area: Rect, title: &str, names: Vec<String>, theme: &Theme) {
+    digits(frame, area, title, names, false, theme);
+}
+
+/// A line for each digit key; `zero` if the last is picked with 0.
+fn digits(frame: &mut Frame, area: Rect, title: &str, names: Vec<String>, zero: bool, theme: &Theme) {
+    let height = u16::try_from(names.len() + 2).unwrap_or(u16::MAX).min(area.height);
+    let longest = names.iter().map(|name| name.width()).max().unwrap_or_default();
+    let width = u16::try_from(longest + 7).unwrap_or(u16::MAX).max(44).min(area.width);
+    let place = Rect { y: area.bottom() - height, height, width, ..area };
     frame.render_widget(Clear, place);
-    let digit =
-        |key: String, name: String| Line::from(vec![Span::styled(format!(" {key}  "), theme.key), Span::raw(name)]);
-    let names = categories.iter().take(9).map(|category| SafeText::one_line(category.as_str()).into_string());
-    let mut lines: Vec<Line> = names.enumerate().map(|(index, name)| digit((index + 1).to_string(), name)).collect();
-    lines.push(digit("0".to_owned(), "none of these, or not known".to_owned()));
-    let block = framed(" Abnormal: which category? ", true, theme);
-    frame.render_widget(Paragraph::new(lines).block(block), place);
+    let last = names.len();
+    let line = |(digit, name): (usize, String)| {
+        let digit = if zero && digit == last { 0 } else { digit };
+        Line::from(vec![Span::styled(format!(" {digit}  "), theme.key), Span::raw(name)])
+    };
+    let lines: Vec<Line> = (1..).zip(names).map(line).collect();
+    frame.render_widget(Paragraph::new(lines).block(framed(title.to_owned(), true, theme)), place);
 }
 
 /// A count of things: `1 correction`, `1,200 corrections`.

@@ -1,11 +1,15 @@
 //! What the Label pane asks of the store.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::state::{Item, OtherVote, Reveal};
-use crate::labels::{Round, Vote};
+use super::context::{Ask, Occurrence};
+use super::state::Item;
+use crate::evaluation::{desk, own_votes};
+use crate::labels::near_duplicates::NearDuplicates;
+use crate::labels::{Round, RoundState, Vote};
 use crate::logs::{SafeText, TemplateKey};
-use crate::tui::app::Message as AppMessage;
+use crate::tui::app::{Message as AppMessage, Toast};
 use crate::tui::effects::Edge;
 use crate::workspace::{NewVote, Workspace, WorkspaceError};
 
@@ -14,112 +18,174 @@ use crate::workspace::{NewVote, Workspace, WorkspaceError};
 pub enum Effect {
     /// Read all templates and votes, as this annotator may see them.
     Load(String),
-    /// Put a vote on disk.
-    Cast(NewVote),
-    /// Take back this annotator's last vote.
+    /// Put a decision on disk: one vote, or several that are one.
+    Cast(Vec<NewVote>),
+    /// Take back this annotator's last decision.
     Undo(String),
+    /// Cast again what this annotator took back.
+    Redo(String),
+    /// Raise or lower an annotator's flag.
+    Flag(TemplateKey, String, bool),
+    /// Find out which of these texts are near-duplicates; the number names the list.
+    Relate(Arc<Vec<String>>, u64),
+    /// Read the lines around an occurrence.
+    Context(Ask),
+    /// Read the guidelines, to show or to edit them.
+    Guidelines {
+        /// Whether to edit them.
+        edit: bool,
+    },
+    /// Keep the guidelines.
+    SaveGuidelines(String),
 }
 
 /// What comes back.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// The templates, or why they cannot be read.
-    Loaded(Result<Vec<Item>, String>),
-    /// A vote is on disk.
-    Saved(Vote),
+    Loaded(Result<Loaded, String>),
+    /// A decision is on disk.
+    Saved(Vec<Vote>),
     /// The store could not do it; nothing was written.
     Failed(String),
-    /// The last vote is taken back; `None` where there was none.
-    Undone(Option<Undone>),
-    /// The filter is being typed.
+    /// The last decision is taken back: on these templates, none where there was nothing to take back.
+    Undone(Vec<Restored>),
+    /// What was taken back is cast again: on these templates, none where there was nothing.
+    Redone(Vec<Restored>),
+    /// A flag stands on disk.
+    Flagged(TemplateKey, bool),
+    /// Which templates are near-duplicates, of the list with this number.
+    Related(Arc<NearDuplicates>, u64),
+    /// The cursor has come to rest.
+    Rested,
+    /// The lines around an occurrence.
+    Context(Ask, Result<Option<Occurrence>, String>),
+    /// The guidelines, to show or to edit.
+    Guidelines(Result<Option<String>, String>, bool),
+    /// The user wants to edit the guidelines.
+    EditGuidelines,
+    /// What the editor made of the guidelines.
+    GuidelinesEdited(String),
+    /// The words to look for are being typed.
     Filter(String),
-    /// The filter stands.
-    FilterDone(String),
-    /// Typing the filter was given up.
-    FilterCancelled,
+    /// The fuzzy words to look for are being typed.
+    Fuzzy(String),
     /// A comment for the selected template.
     Comment(String),
 }
 
-/// A vote that was taken back, and what counts instead.
+/// The templates, as one annotator may see them.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// In the order in which they came in.
+    pub items: Vec<Item>,
+    /// On which the annotator has given a label at some time, also one that was taken back.
+    pub seen: HashSet<TemplateKey>,
+    /// Why no votes are taken, where the blind round is closed.
+    pub closed: Option<String>,
+}
+
+/// A template whose newest vote is another now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undone {
-    /// On which template it was.
+pub struct Restored {
+    /// Which template.
     pub template: TemplateKey,
-    /// The annotator's earlier vote on it, which counts again.
-    pub before: Option<Vote>,
+    /// The annotator's vote on it that counts now.
+    pub own: Option<Vote>,
 }
 
 /// Carries out an effect of this pane.
 pub fn run(effect: Effect, edge: &mut Edge) {
-    edge.store(move |workspace| {
-        AppMessage::Label(match effect {
-            Effect::Load(annotator) => Message::Loaded(load(workspace, &annotator).map_err(|e| e.to_string())),
-            Effect::Cast(vote) => match workspace.cast_vote(&vote) {
-                Ok(vote) => Message::Saved(vote),
-                Err(error) => Message::Failed(error.to_string()),
-            },
-            Effect::Undo(annotator) => match undo(workspace, &annotator) {
-                Ok(undone) => Message::Undone(undone),
-                Err(error) => Message::Failed(error.to_string()),
-            },
-        })
-    });
-}
-
-fn undo(workspace: &Workspace, annotator: &str) -> Result<Option<Undone>, WorkspaceError> {
-    let Some(vote) = workspace.undo_vote(annotator)?.pop() else { return Ok(None) };
-    let template = vote.template;
-    let before = workspace.votes()?.into_iter().rfind(|v| v.annotator == annotator && v.template == template);
-    Ok(Some(Undone { template, before }))
-}
-
-fn load(workspace: &Workspace, annotator: &str) -> Result<Vec<Item>, WorkspaceError> {
-    let mut own: HashMap<TemplateKey, Vote> = HashMap::new();
-    let mut others: HashMap<TemplateKey, Vec<Vote>> = HashMap::new();
-    // In the order they were cast: a later round's vote replaces an earlier one.
-    for vote in workspace.votes()? {
-        if vote.annotator == annotator {
-            own.insert(vote.template.clone(), vote);
-        } else {
-            let votes = others.entry(vote.template.clone()).or_default();
-            votes.retain(|earlier| earlier.annotator != vote.annotator);
-            votes.push(vote);
-        }
+    match effect {
+        Effect::Relate(texts, list) => edge.think(move || {
+            let near = NearDuplicates::of(&texts);
+            AppMessage::Label(Message::Related(Arc::new(near), list))
+        }),
+        Effect::Context(ask) => edge.read(move |workspace| {
+            let found = context(workspace, &ask).map_err(|error| error.to_string());
+            AppMessage::Label(Message::Context(ask, found))
+        }),
+        effect => edge.store(move |workspace| match in_store(effect, workspace) {
+            Ok(message) => AppMessage::Label(message),
+            Err((Waits::Yes, error)) => AppMessage::Label(Message::Failed(error.to_string())),
+            Err((Waits::No, error)) => AppMessage::Toast(Toast::error(error.to_string())),
+        }),
     }
-    let items = workspace.templates()?.into_iter().map(|record| {
-        let key = record.key().clone();
-        let name = SafeText::one_line(&key.to_string());
-        let text = SafeText::one_line(record.text());
-        let samples = record.sample_lines().map(SafeText::one_line).collect();
-        let vote = own.remove(&key);
-        let mut others: Vec<OtherVote> =
-            others.remove(&key).unwrap_or_default().into_iter().map(OtherVote::from).collect();
-        others.sort_by(|a, b| a.annotator.as_str().cmp(b.annotator.as_str()));
-        let labelled = record.labelled;
-        Item {
-            haystack: format!("{name} {text}").to_lowercase(),
-            key,
-            name,
-            text,
-            count: labelled.count,
-            samples,
-            comment: vote.as_ref().and_then(|vote| vote.comment.as_deref()).map(SafeText::one_line),
-            own: vote.map(|vote| vote.judgement),
-            hidden: Reveal { original: labelled.original.map(|label| (label, labelled.category)), others },
-        }
-    });
-    Ok(items.collect())
 }
 
-impl From<Vote> for OtherVote {
-    fn from(vote: Vote) -> Self {
-        Self {
-            annotator: SafeText::one_line(&vote.annotator),
-            judgement: vote.judgement,
-            comment: vote.comment.as_deref().map(SafeText::one_line),
+/// Whether the pane waits for the outcome before it does anything else.
+enum Waits {
+    Yes,
+    No,
+}
+
+fn in_store(effect: Effect, workspace: &Workspace) -> Result<Message, (Waits, WorkspaceError)> {
+    let waits = |error| (Waits::Yes, error);
+    let aside = |error| (Waits::No, error);
+    Ok(match effect {
+        Effect::Load(annotator) => Message::Loaded(load(workspace, &annotator).map_err(|e| e.to_string())),
+        Effect::Cast(votes) => Message::Saved(workspace.cast_votes(&votes).map_err(waits)?),
+        Effect::Undo(annotator) => {
+            let undone = workspace.undo_vote(&annotator).map_err(waits)?;
+            Message::Undone(restored(workspace, &annotator, undone).map_err(waits)?)
         }
+        Effect::Redo(annotator) => {
+            let redone = workspace.redo_vote(&annotator).map_err(waits)?;
+            Message::Redone(restored(workspace, &annotator, redone).map_err(waits)?)
+        }
+        Effect::Flag(template, annotator, raised) => {
+            workspace.set_flag(&template, &annotator, raised).map_err(aside)?;
+            Message::Flagged(template, raised)
+        }
+        Effect::SaveGuidelines(text) => {
+            workspace.write_guidelines(&text).map_err(aside)?;
+            Message::Guidelines(Ok(Some(text)), false)
+        }
+        Effect::Guidelines { edit } => {
+            Message::Guidelines(workspace.guidelines().map_err(|error| error.to_string()), edit)
+        }
+        Effect::Relate(texts, list) => Message::Related(Arc::new(NearDuplicates::of(&texts)), list),
+        Effect::Context(ask) => {
+            let found = context(workspace, &ask).map_err(|error| error.to_string());
+            Message::Context(ask, found)
+        }
+    })
+}
+
+/// The votes that count now on the templates of a decision that was taken back or cast again.
+fn restored(workspace: &Workspace, annotator: &str, votes: Vec<Vote>) -> Result<Vec<Restored>, WorkspaceError> {
+    if votes.is_empty() {
+        return Ok(Vec::new());
     }
+    let mut own = own_votes(workspace, annotator)?;
+    let restore = |vote: Vote| Restored { own: own.remove(&vote.template), template: vote.template };
+    Ok(votes.into_iter().map(restore).collect())
+}
+
+fn context(_workspace: &Workspace, _ask: &Ask) -> Result<Option<Occurrence>, WorkspaceError> {
+    Ok(None)
+}
+
+fn load(workspace: &Workspace, annotator: &str) -> Result<Loaded, WorkspaceError> {
+    let items = desk(workspace, annotator)?.into_iter().map(|task| Item {
+        name: SafeText::one_line(&task.key.to_string()),
+        key: task.key,
+        text: SafeText::one_line(&task.text),
+        count: task.count,
+        samples: task.samples.iter().map(|sample| SafeText::one_line(sample)).collect(),
+        comment: task.own.as_ref().and_then(|vote| vote.comment.clone()),
+        own: task.own.map(|vote| vote.judgement),
+        flagged: task.flagged,
+        hidden: task.hidden,
+    });
+    let items = items.collect();
+    let rounds = workspace.rounds()?;
+    let closed = match (rounds.state(Round::Blind), rounds.state(Round::Panel)) {
+        (RoundState::Open, _) => None,
+        (_, RoundState::Open) => Some("the blind round is closed: vote in the Panel pane (2)".to_owned()),
+        _ => Some("both rounds are closed: what is open is ruled in the Panel pane (2)".to_owned()),
+    };
+    Ok(Loaded { items, seen: workspace.ever_labelled(annotator)?, closed })
 }
 
 /// `Round` of the votes that this pane casts.

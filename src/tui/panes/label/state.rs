@@ -1,11 +1,20 @@
 //! What the Label pane shows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Action;
-use crate::labels::{Category, Judgement, Label};
+use super::batch::Batch;
+use super::context::Contexts;
+use super::listing::Listing;
+use super::summary::Session;
+use super::watch::Stopwatch;
+use crate::evaluation::Reveal;
+use crate::labels::near_duplicates::NearDuplicates;
+use crate::labels::queue::Entry;
+use crate::labels::{Judgement, Vote};
 use crate::logs::{SafeText, TemplateKey};
-use crate::tui::widgets::ListView;
 
 /// A template in the list.
 #[derive(Clone, Debug)]
@@ -18,28 +27,19 @@ pub struct Item {
     pub text: SafeText,
     /// How often it occurred.
     pub count: u64,
-    /// Occurrence lines.
+    /// Occurrence lines that came with it.
     pub samples: Vec<SafeText>,
     /// The annotator's own judgement, if there is one.
     pub own: Option<Judgement>,
-    /// What the annotator added to it.
-    pub comment: Option<SafeText>,
+    /// What the annotator added to it, raw: it goes into the text area again.
+    pub comment: Option<String>,
+    /// Whether the annotator has flagged it.
+    pub flagged: bool,
     /// What is hidden until the annotator has given a label. Read it through [`Item::revealed`].
     pub hidden: Reveal,
-    /// Name and text in lower case, for the filter.
-    pub haystack: String,
 }
 
-/// What an annotator may know only after giving a label.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reveal {
-    /// The label that the template came with.
-    pub original: Option<(Label, Option<Category>)>,
-    /// What others said.
-    pub others: Vec<OtherVote>,
-}
-
-/// Somebody else's vote.
+/// Somebody else's vote, which this pane never shows: for the Panel pane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherVote {
     /// Whose.
@@ -50,12 +50,33 @@ pub struct OtherVote {
     pub comment: Option<SafeText>,
 }
 
+impl From<Vote> for OtherVote {
+    fn from(vote: Vote) -> Self {
+        Self {
+            annotator: SafeText::one_line(&vote.annotator),
+            judgement: vote.judgement,
+            comment: vote.comment.as_deref().map(SafeText::one_line),
+        }
+    }
+}
+
 impl Item {
-    /// The original label and the others' votes, once the annotator has said normal or abnormal. Unsure and skip commit
-    /// to nothing, so they reveal nothing: a later label is still a blind one.
+    /// The original label and the suggestion, once the annotator has said normal or abnormal. Unsure and skip commit to
+    /// nothing, so they reveal nothing: a later label is still a blind one.
     pub fn revealed(&self) -> Option<&Reveal> {
         let committed = self.own.as_ref().is_some_and(|own| own.label().is_some());
         committed.then_some(&self.hidden)
+    }
+
+    /// What the orders of the queue may know of it.
+    pub(super) fn entry(&self) -> Entry<'_> {
+        Entry {
+            text: self.text.as_str(),
+            count: self.count,
+            own: self.own.as_ref(),
+            flagged: self.flagged,
+            suggestion: self.hidden.suggestion.as_ref().map(|suggestion| suggestion.label),
+        }
     }
 }
 
@@ -71,44 +92,78 @@ pub(super) enum Loading {
     Done,
 }
 
+/// What the keys mean now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Going through the list, or through the rows of a batch.
+    #[default]
+    Browsing,
+    /// Choosing the category of something abnormal.
+    Category,
+    /// Choosing the order of the queue.
+    Order,
+}
+
 /// The Label pane.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub(super) loading: Loading,
     pub(super) items: Vec<Item>,
-    /// Which items the filter lets through, by index.
-    pub(super) visible: Vec<usize>,
-    /// The selected row, an index into `visible`.
-    pub(super) selected: usize,
-    pub(super) filter: String,
-    pub(super) rows: ListView,
-    /// Whether a category is being chosen.
-    pub(super) choosing: bool,
-    /// Whether a vote is on its way to the disk.
+    /// Which of them are in sight, in which order, and where the cursor is.
+    pub(super) list: Listing,
+    pub(super) doing: Doing,
+    /// Rows that are to be decided together, once they are shown.
+    pub(super) batch: Option<Batch>,
+    /// Rows marked to be decided together.
+    pub(super) marked: HashSet<usize>,
+    /// Which templates say almost the same, once that is found out; and of which texts that was.
+    pub(super) near: Option<Arc<NearDuplicates>>,
+    pub(super) near_of: u64,
+    /// Whether a decision is on its way to the disk.
     pub(super) saving: bool,
-    /// What was asked while a vote was on its way, in order.
+    /// What is on its way, and how long it took to decide; `None` where that is only a comment.
+    pub(super) casting: Option<(Judgement, u64)>,
+    /// What was asked while a decision was on its way, in order.
     pub(super) waiting: VecDeque<Action>,
     /// The item that the last vote of this session was on.
     pub(super) last: Option<usize>,
+    /// Why no votes are taken here, where the blind round is closed.
+    pub(super) closed: Option<String>,
     /// How many templates have a judgement of the annotator's own.
     pub(super) judged: usize,
-    /// How many votes were cast since the start.
-    pub(super) cast: usize,
-    /// Comments that wait for a vote.
+    /// What was done since the start.
+    pub(super) session: Session,
+    /// Comments that wait for a vote, raw.
     pub(super) drafts: HashMap<TemplateKey, String>,
+    /// What was revealed to the annotator: a later vote on it is no blind one, also if the vote before was taken back.
+    pub(super) seen: HashSet<TemplateKey>,
     /// The template to select once the list is here.
     pub(super) wanted: Option<String>,
+    /// The item whose details are drawn: the selected one, or, while the cursor is moving, the one that it left.
+    pub(super) shown: Option<usize>,
+    pub(super) contexts: Contexts,
+    pub(super) watch: Stopwatch,
+    /// The item that the stopwatch runs for.
+    pub(super) watched: Option<usize>,
 }
 
 impl State {
-    /// The index of the selected item.
+    /// The index of the item under the cursor: of the list, or of the batch that is shown.
     pub(super) fn selected_index(&self) -> Option<usize> {
-        self.visible.get(self.selected).copied()
+        match &self.batch {
+            Some(batch) => batch.selected(),
+            None => self.list.selected(),
+        }
     }
 
-    /// The selected item.
+    /// The item under the cursor.
     pub(super) fn selected_item(&self) -> Option<&Item> {
         self.items.get(self.selected_index()?)
+    }
+
+    /// The item whose details are drawn.
+    pub(super) fn shown_item(&self) -> Option<&Item> {
+        self.items.get(self.shown?)
     }
 
     /// Counts the templates that have a judgement of the annotator's own; once for each change, not for each frame.
@@ -116,47 +171,18 @@ impl State {
         self.judged = self.items.iter().filter(|item| item.own.is_some()).count();
     }
 
-    /// Moves the selection by rows, staying within the list.
-    pub(super) fn step(&mut self, rows: isize) {
-        self.selected = self.selected.saturating_add_signed(rows).min(self.visible.len().saturating_sub(1));
+    /// The place of a template in the list of items.
+    pub(super) fn index_of(&self, key: &TemplateKey) -> Option<usize> {
+        self.items.iter().position(|item| item.key == *key)
     }
 
-    /// Selects an item, dropping the filter if it hides it.
-    pub(super) fn select(&mut self, index: usize) {
-        if !self.visible.contains(&index) {
-            self.set_filter(String::new());
-        }
-        self.selected = self.visible.iter().position(|&i| i == index).unwrap_or(0);
+    /// Some time went by before a key; `attended` if this pane was in front, with nothing over it.
+    pub fn time_passed(&mut self, now: Duration, attended: bool) {
+        self.watch.pass(now, attended);
     }
 
-    /// Selects the next template without a judgement, from the selected one on and round to it again. Says whether there
-    /// is one.
-    pub(super) fn select_next_open(&mut self) -> bool {
-        let rows = self.visible.len();
-        let open = (1..=rows)
-            .map(|ahead| (self.selected + ahead) % rows)
-            .find(|&row| self.items[self.visible[row]].own.is_none());
-        if let Some(row) = open {
-            self.selected = row;
-        }
-        open.is_some()
-    }
-
-    /// Shows only items that hold every word of the filter, in name or text, whatever the case. The selected item stays
-    /// selected if it is still there.
-    pub(super) fn set_filter(&mut self, filter: String) {
-        let selected = self.selected_index();
-        let lower = filter.to_lowercase();
-        let words: Vec<&str> = lower.split_whitespace().collect();
-        let holds = |item: &Item| words.iter().all(|word| item.haystack.contains(word));
-        // Typing one more letter can only narrow what is there.
-        let narrows = !self.filter.is_empty() && filter.starts_with(&self.filter);
-        if narrows {
-            self.visible.retain(|&index| holds(&self.items[index]));
-        } else {
-            self.visible = (0..self.items.len()).filter(|&index| holds(&self.items[index])).collect();
-        }
-        self.filter = filter;
-        self.selected = selected.and_then(|index| self.visible.binary_search(&index).ok()).unwrap_or(0);
+    /// What was done since the start, in one line, if anything was.
+    pub fn farewell(&self) -> Option<String> {
+        self.session.line()
     }
 }

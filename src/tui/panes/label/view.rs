@@ -1,15 +1,20 @@
-//! How the Label pane looks: the template in full, and the list of all.
+//! How the Label pane looks: the list of all, beside or below the template in full.
+//!
+//! Moving the cursor changes two cells of the list: the mark before the row that is left and before the one that is
+//! reached. Everything else about a row stays, so that a move is a few bytes on a slow line.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::state::{Item, Loading, State};
+use super::batch::Batch;
+use super::state::{Doing, Item, Loading, State};
+use crate::labels::queue::Order;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{category_popup, count, fit, framed, judgement_span, label_span, notice, template_spans};
+use crate::tui::widgets::{category_popup, count, digit_popup, fit, framed, judgement_span, notice, template_spans};
 
 /// From this width on, list and template stand side by side.
 const SIDE_BY_SIDE: u16 = 120;
@@ -31,128 +36,97 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
         let [detail, list] = Layout::vertical([Constraint::Percentage(58), Constraint::Percentage(42)]).areas(area);
         [list, detail]
     };
-    view_list(state, theme, frame, list);
-    view_detail(state, shared, frame, detail);
+    match &state.batch {
+        Some(batch) => view_batch(state, batch, theme, frame, list),
+        None => view_list(state, theme, frame, list),
+    }
+    super::detail::view(state, shared, frame, detail);
+    match state.doing {
+        Doing::Category => category_popup(frame, detail, &shared.taxonomy, theme),
+        Doing::Order => {
+            let names = Order::ALL.iter().map(|order| order.title().to_owned()).collect();
+            digit_popup(frame, detail, " Order of the queue ", names, theme);
+        }
+        Doing::Browsing => {}
+    }
 }
 
 fn view_list(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let filter = if state.filter.is_empty() {
-        String::new()
-    } else {
-        format!(", {} match \"{}\"", count(state.visible.len() as u64), state.filter)
+    let marked = match state.marked.len() {
+        0 => String::new(),
+        n => format!(" | {} marked", count(n as u64)),
     };
-    let progress = format!(
-        " {} of {} voted, {} this session{filter} ",
+    let title = format!(
+        " {} of {} voted, {} this session{}{marked} ",
         count(state.judged as u64),
         count(state.items.len() as u64),
-        count(state.cast as u64)
+        count(state.session.cast() as u64),
+        state.list.query_title(),
     );
-    let block = framed(fit(&progress, usize::from(area.width.saturating_sub(2))), true, theme);
+    let room = usize::from(area.width.saturating_sub(2));
+    let mut block = framed(fit(&title, room), true, theme);
+    // At the foot the order; and quietly, why no vote is taken, or that they come very fast.
+    let order = state.list.order_title().map(|order| (format!(" {order} "), theme.title));
+    let closed = state.closed.as_deref().map(|why| (format!(" {why} "), theme.warning));
+    let told = closed.or_else(|| state.session.haste().map(|haste| (format!(" {haste} "), theme.muted)));
+    let mut left = room;
+    for (text, style) in order.into_iter().chain(told) {
+        let text = fit(&text, left);
+        left = left.saturating_sub(text.width() + 1);
+        block = block.title_bottom(Line::styled(text, style));
+    }
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    if state.visible.is_empty() {
-        return notice(frame, inner, theme, "No template holds these words; esc shows all again.");
+    if state.list.visible.is_empty() {
+        let text = match &state.list.why_not {
+            Some(why) => format!("{why}; o chooses another order."),
+            None if !state.list.query.is_empty() => "No template holds these words; esc shows all again.".to_owned(),
+            None => "Nothing is to be seen in this order; o chooses another.".to_owned(),
+        };
+        return notice(frame, inner, theme, &text);
     }
-    state.rows.render(frame, inner, state.visible.len(), state.selected, |row, width| {
-        let item = &state.items[state.visible[row]];
-        list_row(item, row == state.selected, usize::from(width), theme)
+    state.list.rows.render(frame, inner, state.list.visible.len(), state.list.row, |row, width| {
+        let item = state.list.visible[row];
+        let tick = if state.marked.contains(&item) { "x" } else { " " };
+        list_row(&state.items[item], row == state.list.row, tick, usize::from(width), theme)
     });
 }
 
-/// `> ! abnormal   1,234  machine check interrupt`: only the columns before the text show the selection, so that moving
-/// it rewrites few cells.
-fn list_row(item: &Item, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
-    let mark = if selected { "> " } else { "  " };
-    let mut own = match &item.own {
+fn view_batch(state: &State, batch: &Batch, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let title = format!(
+        " Decide together: {} of {} {} ticked ",
+        count(batch.ticked.len() as u64),
+        count(batch.rows.len() as u64),
+        batch.what,
+    );
+    let block = framed(fit(&title, usize::from(area.width.saturating_sub(2))), true, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    batch.view.render(frame, inner, batch.rows.len(), batch.row, |row, width| {
+        let item = batch.rows[row];
+        let tick = if batch.ticked.contains(&item) { "[x]" } else { "[ ]" };
+        list_row(&state.items[item], row == batch.row, tick, usize::from(width), theme)
+    });
+}
+
+/// `>xF ! abnormal   1,234  machine check interrupt`: the mark of the selection alone tells the selected row from others.
+fn list_row(item: &Item, selected: bool, tick: &str, width: usize, theme: &Theme) -> Line<'static> {
+    let mark = if selected { Span::styled(">", theme.selection) } else { Span::raw(" ") };
+    let own = match &item.own {
         Some(judgement) => judgement_span(judgement, theme),
         None => Span::styled(". open", theme.muted),
     };
-    let mut columns = theme.muted;
-    if selected {
-        own.style = own.style.patch(theme.selection);
-        columns = columns.patch(theme.selection);
-    }
+    let flag = if item.flagged { "F " } else { "  " };
     let left = format!("{}{:>8}", " ".repeat(11usize.saturating_sub(own.width())), count(item.count));
-    let room = width.saturating_sub(mark.len() + 11 + 8 + 2);
-    let mut spans = vec![Span::styled(mark, theme.accent), own, Span::styled(left, columns), Span::raw("  ")];
+    let room = width.saturating_sub(1 + tick.len() + 2 + 11 + 8 + 2);
+    let mut spans = vec![
+        mark,
+        Span::styled(tick.to_owned(), theme.accent),
+        Span::styled(flag, theme.warning),
+        own,
+        Span::styled(left, theme.muted),
+        Span::raw("  "),
+    ];
     spans.extend(template_spans(&fit(item.text.as_str(), room), Style::new(), theme));
     Line::from(spans)
-}
-
-fn view_detail(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
-    let theme = &shared.theme;
-    let Some(item) = state.selected_item() else {
-        return frame.render_widget(framed("", false, theme), area);
-    };
-    let title = format!(" {}  occurs {} times ", item.name, count(item.count));
-    let block = framed(fit(&title, usize::from(area.width.saturating_sub(2))), false, theme);
-    let inner = block.inner(area);
-    frame.render_widget(block, area);
-    // What was just voted on stays in sight for one step, since that is where the original label shows itself.
-    let last = state.last.filter(|index| Some(*index) != state.selected_index()).map(|index| &state.items[index]);
-    let foot = u16::from(last.is_some()) * 2;
-    let [body, foot] = Layout::vertical([Constraint::Min(0), Constraint::Length(foot)]).areas(inner);
-    let lines = detail_lines(item, state.drafts.get(&item.key), theme);
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), body);
-    if let Some(last) = last {
-        let width = usize::from(foot.width);
-        let mut second = vec![Span::raw("  ")];
-        second.extend(reveal_spans(last, theme));
-        let first = Line::from(vec![
-            Span::styled("Last vote: ", theme.muted),
-            last.own.as_ref().map_or_else(Span::default, |own| judgement_span(own, theme)),
-            Span::raw(" "),
-            Span::styled(fit(last.text.as_str(), width.saturating_sub(22)), theme.muted),
-        ]);
-        frame.render_widget(Paragraph::new(vec![first, Line::from(second)]), foot);
-    }
-    if state.choosing {
-        category_popup(frame, area, &shared.taxonomy, theme);
-    }
-}
-
-fn detail_lines<'a>(item: &Item, draft: Option<&String>, theme: &Theme) -> Vec<Line<'a>> {
-    let mut lines = vec![Line::from(template_spans(item.text.as_str(), Style::new(), theme)), Line::default()];
-    let mut yours = vec![Span::styled("Your vote  ", theme.title)];
-    match &item.own {
-        Some(own) => {
-            yours.push(judgement_span(own, theme));
-            yours.extend(own.category().map(|c| Span::raw(format!(" ({c})"))));
-        }
-        None => yours.push(Span::styled(". none yet", theme.muted)),
-    }
-    let comment = draft.map(String::as_str).or(item.comment.as_ref().map(|c| c.as_str()));
-    if let Some(comment) = comment.filter(|text| !text.is_empty()) {
-        yours.push(Span::raw(format!("  \"{comment}\"")));
-    }
-    lines.push(Line::from(yours));
-    let mut original = vec![Span::styled("Original   ", theme.title)];
-    original.extend(reveal_spans(item, theme));
-    lines.push(Line::from(original));
-    lines.push(Line::default());
-    lines.push(Line::styled(if item.samples.is_empty() { "No occurrence lines" } else { "Occurrences" }, theme.title));
-    lines.extend(item.samples.iter().map(|sample| Line::raw(sample.as_str().to_owned())));
-    lines
-}
-
-/// The original label and the others' votes, or that they are hidden.
-fn reveal_spans(item: &Item, theme: &Theme) -> Vec<Span<'static>> {
-    let Some(reveal) = item.revealed() else {
-        return vec![Span::styled("hidden, as are others' votes, until you say normal or abnormal", theme.muted)];
-    };
-    let mut spans = match &reveal.original {
-        Some((label, category)) => {
-            let category = category.as_ref().map(|c| Span::raw(format!(" ({c})")));
-            std::iter::once(label_span(*label, theme)).chain(category).collect()
-        }
-        None => vec![Span::styled("none", theme.muted)],
-    };
-    for vote in &reveal.others {
-        spans.push(Span::styled(format!("  {}: ", vote.annotator), theme.muted));
-        spans.push(judgement_span(&vote.judgement, theme));
-        if let Some(comment) = &vote.comment {
-            spans.push(Span::styled(format!(" \"{comment}\""), theme.muted));
-        }
-    }
-    spans
 }

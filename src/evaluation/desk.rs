@@ -1,0 +1,132 @@
+//! An annotator's desk: the templates with their own votes and flags, and what they may see beyond that.
+//!
+//! The Label pane and `logwright queue` read it. The label that a template came with, and what a machine suggests, are
+//! given only once the annotator has said normal or abnormal. Others' votes are not here at all.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Suggester, Suggestion};
+use crate::labels::queue::Entry;
+use crate::labels::{Category, Label, Vote};
+use crate::logs::TemplateKey;
+use crate::workspace::{TemplateRecord, Workspace, WorkspaceError};
+
+/// What an annotator may know of a template only after giving it a label.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reveal {
+    /// The label that the template came with.
+    pub original: Option<(Label, Option<Category>)>,
+    /// What a model or rule says of it.
+    pub suggestion: Option<Suggestion>,
+}
+
+/// A template on an annotator's desk. All its text is raw.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Which template.
+    pub key: TemplateKey,
+    /// Its text.
+    pub text: String,
+    /// How often it occurred.
+    pub count: u64,
+    /// Occurrence lines that came with it.
+    pub samples: Vec<String>,
+    /// The annotator's own newest vote.
+    pub own: Option<Vote>,
+    /// Whether the annotator has flagged it.
+    pub flagged: bool,
+    /// What is hidden until the annotator has given a label: read it through [`Task::revealed`].
+    pub hidden: Reveal,
+}
+
+impl Task {
+    /// The original label and the suggestion, once the annotator has said normal or abnormal. Unsure and skip commit to
+    /// nothing, so they reveal nothing.
+    pub fn revealed(&self) -> Option<&Reveal> {
+        self.own.as_ref()?.judgement.label().map(|_| &self.hidden)
+    }
+
+    /// What the orders of the queue may know of it.
+    pub fn entry(&self) -> Entry<'_> {
+        Entry {
+            text: &self.text,
+            count: self.count,
+            own: self.own.as_ref().map(|vote| &vote.judgement),
+            flagged: self.flagged,
+            suggestion: self.hidden.suggestion.as_ref().map(|suggestion| suggestion.label),
+        }
+    }
+}
+
+/// All templates in the order in which they came in, as `annotator` may see them.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn desk(workspace: &Workspace, annotator: &str) -> Result<Vec<Task>, WorkspaceError> {
+    let mut own = own_votes(workspace, annotator)?;
+    let flags = workspace.flags()?.into_iter().filter(|flag| flag.annotator == annotator);
+    let flagged: HashSet<TemplateKey> = flags.map(|flag| flag.template).collect();
+    let suggester = Suggester::default();
+    let task = |record: TemplateRecord| {
+        let suggestion = Some(suggester.suggest(&record));
+        let samples = record.sample_lines().map(str::to_owned).collect();
+        let labelled = record.labelled;
+        let key = labelled.template.key;
+        Task {
+            own: own.remove(&key),
+            flagged: flagged.contains(&key),
+            key,
+            text: labelled.template.text,
+            count: labelled.count,
+            samples,
+            hidden: Reveal { original: labelled.original.map(|label| (label, labelled.category)), suggestion },
+        }
+    };
+    Ok(workspace.templates()?.into_iter().map(task).collect())
+}
+
+/// An annotator's newest vote on each template, whatever the round.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn own_votes(workspace: &Workspace, annotator: &str) -> Result<HashMap<TemplateKey, Vote>, WorkspaceError> {
+    // In the order in which they were cast: the last one counts.
+    Ok(workspace.votes_by(annotator)?.into_iter().map(|vote| (vote.template.clone(), vote)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{Judgement, Round};
+    use crate::workspace::{NewVote, open_or_create_demo};
+
+    #[test]
+    fn only_a_label_of_ones_own_reveals_what_a_template_came_as() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = open_or_create_demo(dir.path()).unwrap();
+        let key = desk(&workspace, "anna").unwrap()[3].key.clone();
+        let cast = |judgement| {
+            let vote = NewVote {
+                template: key.clone(),
+                annotator: "anna".to_owned(),
+                judgement,
+                round: Round::Blind,
+                comment: None,
+                revealed: false,
+                elapsed_ms: Some(1200),
+                at: None,
+            };
+            workspace.cast_vote(&vote).unwrap();
+        };
+        let revealed = || desk(&workspace, "anna").unwrap().iter().filter(|task| task.revealed().is_some()).count();
+        cast(Judgement::Unsure);
+        assert_eq!(revealed(), 0);
+        cast(Judgement::Normal);
+        assert_eq!(revealed(), 1);
+        workspace.undo_vote("anna").unwrap();
+        assert_eq!(revealed(), 0);
+        assert!(workspace.ever_labelled("anna").unwrap().contains(&key), "it was seen all the same");
+        workspace.set_flag(&key, "anna", true).unwrap();
+        assert!(desk(&workspace, "anna").unwrap()[3].flagged && !desk(&workspace, "ana").unwrap()[3].flagged);
+    }
+}
