@@ -9,13 +9,13 @@ use support::Project;
 /// Six templates; every original label is wrong on purpose, so that one that shines through is seen.
 fn project() -> Project {
     let project = Project::empty();
-    let table = "dataset,id,template,label,count,suggestion\n\
-        bgl,1,torus receiver <*> retraining without lock,normal,4,\n\
-        bgl,2,kernel panic on node <*>,normal,1,\n\
-        bgl,3,torus receiver <*> retraining without any lock,normal,4,\n\
-        bgl,4,ciod started,abnormal,9,abnormal\n\
-        bgl,5,torus receiver 7 retraining without lock,normal,0,\n\
-        bgl,6,fan speed is <*> rpm,abnormal,2,\n";
+    let table = "dataset,id,template,label,count\n\
+        bgl,1,torus receiver <*> retraining without lock,normal,4\n\
+        bgl,2,kernel panic on node <*>,normal,1\n\
+        bgl,3,torus receiver <*> retraining without any lock,normal,4\n\
+        bgl,4,ciod started,abnormal,9\n\
+        bgl,5,torus receiver 7 retraining without lock,normal,0\n\
+        bgl,6,fan speed is <*> rpm,abnormal,2\n";
     project.write("t.csv", table.as_bytes());
     assert_eq!(project.run(&["import", "templates", "t.csv"]).code, 0);
     project
@@ -60,11 +60,12 @@ fn what_a_template_came_as_is_told_only_after_a_label_of_ones_own() {
     assert_eq!(ids(&project, &["--order", "against-suggestion"]), [""; 0]);
     vote(&project, "4", "unsure");
     assert!(!project.run(&["queue", "--as", "ana", "--json"]).stdout.contains("original"));
-    vote(&project, "4", "normal");
+    vote(&project, "4", "abnormal");
     let listed = project.run(&["queue", "--as", "ana", "--json", "--order", "against-suggestion"]).json();
     assert_eq!(listed["total"], 1);
     let first = &listed["templates"][0];
-    assert_eq!((&first["original"], &first["suggestion"]["label"]), (&"abnormal".into(), &"abnormal".into()));
+    assert_eq!((&first["original"], &first["suggestion"]["label"]), (&"abnormal".into(), &"normal".into()));
+    assert_eq!(first["suggestion"]["by"], "keyword rule");
     // What ana has seen bao has not.
     assert!(!project.run(&["queue", "--as", "bao", "--json"]).stdout.contains("original"));
     assert!(project.run(&["queue", "--as", "bao"]).stdout.contains("6 templates for bao, as imported"));

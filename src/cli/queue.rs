@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Context, Failure, output};
-use crate::evaluation::{Suggestion, Task, desk};
+use crate::evaluation::{Suggested, Task, desk};
 use crate::labels::Label;
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::queue::{Entry, Order, arrange};
@@ -49,7 +49,7 @@ struct Listed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     original: Option<Label>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    suggestion: Option<&'a Suggestion>,
+    suggestion: Option<&'a Suggested>,
 }
 
 #[derive(Debug, Serialize)]

@@ -5,11 +5,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Suggester, Suggestion};
+use serde::Serialize;
+
+use super::KeywordRule;
 use crate::labels::queue::Entry;
 use crate::labels::{Category, Label, Vote};
 use crate::logs::TemplateKey;
 use crate::workspace::{TemplateRecord, Workspace, WorkspaceError};
+
+/// What a machine would say of a template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suggested {
+    /// The label.
+    pub label: Label,
+    /// The model or rule that says so.
+    pub by: String,
+}
 
 /// What an annotator may know of a template only after giving it a label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,7 +28,7 @@ pub struct Reveal {
     /// The label that the template came with.
     pub original: Option<(Label, Option<Category>)>,
     /// What a model or rule says of it.
-    pub suggestion: Option<Suggestion>,
+    pub suggestion: Option<Suggested>,
 }
 
 /// A template on an annotator's desk. All its text is raw.
@@ -66,9 +77,14 @@ pub fn desk(workspace: &Workspace, annotator: &str) -> Result<Vec<Task>, Workspa
     let mut own = own_votes(workspace, annotator)?;
     let flags = workspace.flags()?.into_iter().filter(|flag| flag.annotator == annotator);
     let flagged: HashSet<TemplateKey> = flags.map(|flag| flag.template).collect();
-    let suggester = Suggester::default();
+    // A model's, where one was asked (`logwright suggest`); the rule costs nothing and always has something to say.
+    let mut suggestions = workspace.suggestions()?;
+    let rule = KeywordRule::default();
     let task = |record: TemplateRecord| {
-        let suggestion = Some(suggester.suggest(&record));
+        let suggestion = Some(match suggestions.remove(record.key()) {
+            Some(suggestion) => Suggested { label: suggestion.label, by: suggestion.source },
+            None => Suggested { label: rule.judge(record.text()), by: format!("{} rule", KeywordRule::NAME) },
+        });
         let samples = record.sample_lines().map(str::to_owned).collect();
         let labelled = record.labelled;
         let key = labelled.template.key;

@@ -15,11 +15,10 @@ mod model_predictor;
 mod report;
 mod stepping;
 mod verdict;
-mod suggestion;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::AskError;
-pub use desk::{Reveal, Task, desk, own_votes};
+pub use desk::{Reveal, Suggested, Task, desk, own_votes};
 pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
 pub use keyword::KeywordRule;
 pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
@@ -30,4 +29,3 @@ pub use stepping::{
     SteppedTrace, lay_out, step_through, weigh,
 };
 pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};
-pub use suggestion::{Suggester, Suggestion};

@@ -162,8 +162,17 @@ fn restored(workspace: &Workspace, annotator: &str, votes: Vec<Vote>) -> Result<
     Ok(votes.into_iter().map(restore).collect())
 }
 
-fn context(_workspace: &Workspace, _ask: &Ask) -> Result<Option<Occurrence>, WorkspaceError> {
-    Ok(None)
+fn context(workspace: &Workspace, ask: &Ask) -> Result<Option<Occurrence>, WorkspaceError> {
+    let found = workspace.occurrence_context(&ask.template, ask.occurrence, ask.around, ask.same_node)?;
+    Ok(found.map(|found| Occurrence {
+        source: SafeText::one_line(&found.source.to_string_lossy()),
+        occurrences: found.occurrences,
+        lines: found
+            .lines
+            .iter()
+            .map(|line| (line.number, SafeText::one_line(&line.text), line.is_occurrence))
+            .collect(),
+    }))
 }
 
 fn load(workspace: &Workspace, annotator: &str) -> Result<Loaded, WorkspaceError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ask, Effect, Item, Loaded, Message, Occurrence, Restored};
-use crate::evaluation::{Reveal, Suggestion};
+use crate::evaluation::{Reveal, Suggested};
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::{Category, Judgement, Label, Vote};
 use crate::logs::{SafeText, TemplateKey};
@@ -16,7 +16,7 @@ use crate::workspace::NewVote;
 fn item(id: &str, text: &str, original: Label) -> Item {
     let key = TemplateKey::new("bgl", id);
     let name = SafeText::one_line(&key.to_string());
-    let suggestion = Some(Suggestion { label: Label::Normal, by: "keyword rule".to_owned() });
+    let suggestion = Some(Suggested { label: Label::Normal, by: "keyword rule".to_owned() });
     Item {
         key,
         name,
