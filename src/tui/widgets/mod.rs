@@ -62,6 +62,24 @@ pub fn fit(text: &str, width: usize) -> String {
     cut + &mark
 }
 
+/// Cuts the start of a text, so that its end fits into `width` columns, with `..` where something was cut.
+pub fn fit_end(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mark = ".".repeat(width.min(2));
+    let mut left = width - mark.len();
+    let mut from = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        match left.checked_sub(grapheme.width()) {
+            Some(rest) => left = rest,
+            None => break,
+        }
+        from = at;
+    }
+    mark + &text[from..]
+}
+
 /// Cuts a text to `width` columns and fills it up with spaces.
 pub fn pad(text: &str, width: usize) -> String {
     let mut padded = fit(text, width);
@@ -166,6 +184,9 @@ mod tests {
         assert_eq!(fit("kernel panic", 20), "kernel panic");
         assert_eq!(fit("kernel panic", 8), "kernel..");
         assert_eq!(fit("日本語のログ", 7), "日本..");
+        assert_eq!(fit_end("kernel panic", 8), ".. panic");
+        assert_eq!(fit_end("日本語のログ", 7), "..ログ");
+        assert_eq!((fit_end("abc", 3), fit_end("abc", 1), fit_end("", 0)), ("abc".into(), ".".into(), String::new()));
         assert_eq!(fit("abc", 1), ".");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(pad("日本語のログ", 7), "日本.. ");
@@ -186,6 +207,7 @@ mod tests {
         #[test]
         fn a_cut_text_fits_and_a_padded_one_fills(text in "\\PC{0,40}", width in 0usize..30) {
             prop_assert!(fit(&text, width).width() <= width);
+            prop_assert!(fit_end(&text, width).width() <= width);
             prop_assert_eq!(pad(&text, width).width(), width);
         }
     }

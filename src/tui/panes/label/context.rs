@@ -120,12 +120,14 @@ impl Contexts {
         self.known.get(&self.ask(item))
     }
 
-    /// To another occurrence, staying among those there are. Says whether it moved.
-    pub fn step(&mut self, item: &Item, by: i64) -> bool {
-        let Some(Ok(Some(here))) = self.known(item) else { return false };
-        let last = here.occurrences.saturating_sub(1);
-        let to = self.occurrence.saturating_add_signed(by).min(last);
-        std::mem::replace(&mut self.occurrence, to) != to
+    /// To another occurrence, staying among those there are; without a move where nothing is known of any yet.
+    pub fn step(&mut self, item: &Item, by: i64) {
+        let of_item = self.known.iter().filter(|(ask, _)| ask.template == item.key);
+        let there_are =
+            of_item.filter_map(|(_, found)| found.as_ref().ok()?.as_ref().map(|here| here.occurrences)).max();
+        if let Some(there_are) = there_are {
+            self.occurrence = self.occurrence.saturating_add_signed(by).min(there_are.saturating_sub(1));
+        }
     }
 
     /// More lines, or fewer.

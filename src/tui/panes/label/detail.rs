@@ -11,7 +11,7 @@ use super::state::{Item, State};
 use crate::logs::SafeText;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{count, fit, framed, judgement_span, label_span, template_spans, wrap};
+use crate::tui::widgets::{count, fit, fit_end, framed, judgement_span, label_span, template_spans, wrap};
 
 pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let theme = &shared.theme;
@@ -73,7 +73,10 @@ fn last_vote<'a>(last: &Item, width: usize, theme: &Theme) -> Vec<Line<'a>> {
         Span::styled(fit(last.text.as_str(), width.saturating_sub(22)), theme.muted),
     ]);
     let mut second = vec![Span::raw("  came as ")];
-    second.extend(reveal_spans(last, theme));
+    match last.revealed() {
+        Some(_) => second.extend(reveal_spans(last, theme)),
+        None => second = vec![Span::styled("  what it came as shows after normal or abnormal", theme.muted)],
+    }
     vec![first, Line::from(second)]
 }
 
@@ -116,16 +119,31 @@ fn occurrence<'a>(state: &State, item: &Item, width: usize, room: usize, theme: 
     lines
 }
 
-/// `room` lines with the occurrence in their middle.
+/// As many lines as there is room for with the occurrence in their middle: that in full, of the others the end, where the
+/// message is.
 fn around<'a>(here: &Occurrence, width: usize, room: usize, theme: &Theme) -> Vec<Line<'a>> {
-    let middle = here.lines.iter().position(|(_, _, is_occurrence)| *is_occurrence).unwrap_or(0);
-    let top = middle.saturating_sub(room / 2).min(here.lines.len().saturating_sub(room));
     let digits = here.lines.last().map_or(1, |(number, ..)| number.to_string().len());
-    let line = |(number, text, is_occurrence): &(u64, SafeText, bool)| {
-        let (mark, style) = if *is_occurrence { ("> ", Style::new()) } else { ("  ", theme.muted) };
-        let number = format!("{number:>digits$}  ");
-        let text = fit(text.as_str(), width.saturating_sub(mark.len() + number.len()));
-        Line::from(vec![Span::styled(mark, theme.accent), Span::styled(number, theme.muted), Span::styled(text, style)])
+    let columns = width.saturating_sub(digits + 4);
+    let middle = here.lines.iter().position(|(_, _, is_occurrence)| *is_occurrence).unwrap_or(0);
+    let full = here.lines.get(middle).map_or_else(Vec::new, |(_, text, _)| wrap(text.as_str(), columns));
+    let others = room.saturating_sub(full.len());
+    let top = middle.saturating_sub(others / 2).min(here.lines.len().saturating_sub(others + 1));
+    let gutter = |mark: &'static str, number: String| {
+        [Span::styled(mark, theme.accent), Span::styled(format!("{number:>digits$}  "), theme.muted)]
     };
-    here.lines.iter().skip(top).take(room).map(line).collect()
+    let mut lines = Vec::new();
+    for (number, text, is_occurrence) in here.lines.iter().skip(top) {
+        if *is_occurrence {
+            for (row, text) in full.iter().enumerate() {
+                let [mark, number] =
+                    if row == 0 { gutter("> ", number.to_string()) } else { gutter("  ", String::new()) };
+                lines.push(Line::from(vec![mark, number, Span::raw(text.clone())]));
+            }
+        } else {
+            let [mark, number] = gutter("  ", number.to_string());
+            lines.push(Line::from(vec![mark, number, Span::styled(fit_end(text.as_str(), columns), theme.muted)]));
+        }
+    }
+    lines.truncate(room);
+    lines
 }

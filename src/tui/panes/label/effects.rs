@@ -165,7 +165,7 @@ fn restored(workspace: &Workspace, annotator: &str, votes: Vec<Vote>) -> Result<
 fn context(workspace: &Workspace, ask: &Ask) -> Result<Option<Occurrence>, WorkspaceError> {
     let found = workspace.occurrence_context(&ask.template, ask.occurrence, ask.around, ask.same_node)?;
     Ok(found.map(|found| Occurrence {
-        source: SafeText::one_line(&found.source.to_string_lossy()),
+        source: SafeText::one_line(&found.source.file_name().unwrap_or(found.source.as_os_str()).to_string_lossy()),
         occurrences: found.occurrences,
         lines: found
             .lines

@@ -320,6 +320,12 @@ fn what_disagrees_with_the_suggestion_is_listed_only_once_it_has_a_vote() {
     press(&mut state, "o 6");
     assert_eq!(selected(&state), "2");
     assert_eq!(state.label.list.visible.len(), 1);
+    vote(&mut state, "esc o 1 a 0 a 0 o 6");
+    let rows = state.label.list.visible.len();
+    assert!(rows > 1 && selected(&state) == "1");
+    vote(&mut state, "n");
+    assert_eq!(selected(&state), "2", "on to the next row, which has a vote as well");
+    assert_eq!(state.label.list.visible.len(), rows, "and nothing jumps away");
 }
 
 #[test]
@@ -473,7 +479,9 @@ fn guidelines_are_shown_and_where_there_are_none_it_says_how_to_write_them() {
 }
 
 fn occurrence(occurrences: u64) -> Occurrence {
-    let line = |n: u64| (n, SafeText::one_line(&format!("2005-06-03 R02-M1 line {n}")), n == 4711);
+    let long =
+        "1117838570 2005.06.03 R02-M1-N0-C:J12-U11 2005-06-03-15.42.50.675872 R02-M1-N0-C:J12-U11 RAS KERNEL INFO";
+    let line = |n: u64| (n, SafeText::one_line(&format!("{long} line {n}")), n == 4711);
     Occurrence { source: SafeText::new("logs/bgl.log.gz"), occurrences, lines: (4700..4722).map(line).collect() }
 }
 
@@ -498,7 +506,8 @@ fn the_lines_around_an_occurrence_are_read_ahead_and_can_be_stepped_through() {
     }
     let shown = screen(&state, 80, 24);
     assert!(shown.contains("Occurrence 1 of 2, +-10 lines  logs/bgl.log.gz"), "{shown}");
-    assert!(shown.contains("> 4711  2005-06-03 R02-M1 line 4711"), "{shown}");
+    assert!(shown.contains("> 4711  1117838570 2005.06.03") && shown.contains("KERNEL INFO line 4711"), "{shown}");
+    assert!(shown.contains("  4712  ..") && shown.contains("RAS KERNEL INFO line 4712"), "{shown}");
     insta::assert_snapshot!("label-200x60-occurrence", screen(&state, 200, 60));
     survives_any_size(&state);
 
@@ -507,7 +516,7 @@ fn the_lines_around_an_occurrence_are_read_ahead_and_can_be_stepped_through() {
     for ask in next {
         tell(&mut state, AppMessage::Label(Message::Context(ask, Ok(Some(occurrence(2))))));
     }
-    assert!(asks(&press(&mut state, "]")).is_empty(), "there is no third");
+    assert!(asks(&press(&mut state, "] ]")).is_empty(), "there is no third");
     assert!(screen(&state, 80, 24).contains("Occurrence 2 of 2"));
     let wider = asks(&press(&mut state, "+"));
     assert_eq!(wider.last().map(|ask| (ask.around, ask.occurrence)), Some((30, 1)));

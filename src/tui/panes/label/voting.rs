@@ -89,7 +89,10 @@ impl State {
             let text = format!("{} on {}; z takes all of it back", judgement.word(), counted(votes.len(), "template"));
             effects.push(Toast::info(text).into());
         }
-        if on_selected {
+        if on_selected && self.list.order.selects() {
+            // Everything here has a vote: it is gone through row by row.
+            self.list.step(1);
+        } else if on_selected {
             let next = self.go_to_next_open();
             if effects.is_empty() {
                 effects = next;
