@@ -158,11 +158,11 @@ fn a_second_import_adds_nothing_and_a_grown_file_goes_on_at_its_end() {
     assert_eq!(lines.lines().filter(|line| line.ends_with(",data TLB error interrupt")).count(), 429);
 
     // The same name, another log: a new source. Alike at first, then changed: refused.
-    let longer = bgl(140_000);
+    let longer = bgl(300_000);
     let edited = Project::empty();
     edited.write("b.log", longer.as_bytes());
     import(&edited, &["b.log", "--format", "bgl"]);
-    edited.write("b.log", longer.replace("1100139999", "9900139999").as_bytes());
+    edited.write("b.log", longer.replace("1100299999", "9900299999").as_bytes());
     refused(&edited.run(&["import", "logs", "b.log", "--format", "bgl"]), 1, &["b.log", "others now"]);
     edited.write("b.log", log.replace("R00", "R77").as_bytes());
     assert_eq!(import(&edited, &["b.log", "--format", "bgl"])["lines"], 3_000);
@@ -299,16 +299,16 @@ fn settings_change_masks_and_name_formats_of_ones_own() {
 #[test]
 fn any_occurrence_is_shown_with_the_lines_around_it() {
     let project = Project::empty();
-    let log = bgl(150_000);
+    let log = bgl(300_000);
     project.write("b.log", log.as_bytes());
     import(&project, &["b.log", "--format", "bgl"]);
     let workspace = logwright::workspace::Workspace::open(&project.path("")).unwrap();
     let template = workspace.templates().unwrap().remove(0);
     let lines: Vec<&str> = log.lines().collect();
     let count = workspace.occurrences(template.key()).unwrap();
-    assert_eq!(count, 150_000u64.div_ceil(7));
+    assert_eq!(count, 300_000u64.div_ceil(7));
     // The first, one on either side of a border between chunks, and the last.
-    for occurrence in [0, 65_536 / 7, 65_536 / 7 + 1, count - 1] {
+    for occurrence in [0, 262_144 / 7, 262_144 / 7 + 1, count - 1] {
         let context = workspace.occurrence_context(template.key(), occurrence, 3, false).unwrap().unwrap();
         assert_eq!((context.occurrence, context.occurrences), (occurrence, count));
         let at = occurrence as usize * 7;

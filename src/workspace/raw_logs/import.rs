@@ -17,8 +17,8 @@ use crate::logs::{DrainLimits, MaskBuffers};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// What is committed together: so many lines, or bytes of log, whichever comes first.
-const CHUNK_LINES: u64 = 1 << 16;
-const CHUNK_BYTES: u64 = 64 << 20;
+const CHUNK_LINES: u64 = 1 << 18;
+const CHUNK_BYTES: u64 = 32 << 20;
 
 /// After so many lines it is told how far the import is, and asked whether it shall stop.
 const LINES_BETWEEN_LOOKS: u64 = 1 << 12;
@@ -195,9 +195,9 @@ impl Workspace {
         })
     }
 
-    /// Notes that a file was read to its end, as it was at `stamp`.
-    fn finish_log_source(&self, source: &Source, stamp: Stamp) -> Result<(), WorkspaceError> {
-        let (id, bytes, line_ended) = (source.id, stored(source.bytes), source.line_ended);
+    /// Notes that a file has nothing new, as it is at its stamp.
+    fn finish_log_source(&self, source: &Source) -> Result<(), WorkspaceError> {
+        let (id, bytes, line_ended, stamp) = (source.id, stored(source.bytes), source.line_ended, source.stamp);
         self.store.write(move |write, _| {
             Box::pin(async move {
                 sqlx::query(
@@ -245,6 +245,7 @@ impl Importing<'_> {
             self.report.unchanged += 1;
             return Ok(());
         };
+        source.complete = false;
         let mut lines = LineReader::new(LogFile::open(path, source.bytes)?);
         if !source.line_ended {
             // What follows a line that had no end yet belongs to it; it was read as it was.
@@ -265,10 +266,15 @@ impl Importing<'_> {
             ))),
             Ok(()) => Ok(()),
         };
-        self.commit(&mut source, &mut lines)?;
+        if read.is_ok() && !self.report.stopped {
+            (source.stamp, source.complete) = (stamp, true);
+        }
+        let committed = self.commit(&mut source, &mut lines)?;
         read?;
-        if !self.report.stopped {
-            self.workspace.finish_log_source(&source, stamp)?;
+        if source.complete {
+            if !committed {
+                self.workspace.finish_log_source(&source)?;
+            }
             self.report.unchanged += u64::from(self.report.lines == before);
         }
         Ok(())
@@ -362,12 +368,12 @@ impl Importing<'_> {
         self.chunk.push(record);
     }
 
-    /// Puts the lines since the last commit in the store.
-    fn commit(&mut self, source: &mut Source, lines: &mut LineReader<LogFile>) -> Result<(), WorkspaceError> {
+    /// Puts the lines since the last commit in the store; says whether there were any.
+    fn commit(&mut self, source: &mut Source, lines: &mut LineReader<LogFile>) -> Result<bool, WorkspaceError> {
         let count = self.chunk.lines();
         let crc = lines.take_crc();
         if count == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let taken = self.chunk.take().map_err(|error| WorkspaceError::io(&source.path, error))?;
         let chunk = NewChunk {
@@ -382,7 +388,7 @@ impl Importing<'_> {
         };
         self.state.commit(self.workspace, chunk)?;
         self.state.count(taken.counts);
-        Ok(())
+        Ok(true)
     }
 }
 

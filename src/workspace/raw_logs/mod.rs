@@ -1,7 +1,7 @@
 //! Raw logs: read once, grouped into templates, and never copied.
 //!
 //! The store keeps, for every line, which template it belongs to and how long it is; the lines themselves stay in their
-//! files. An import commits some ten thousand lines at a time, together with Drain's state behind them, so that one that
+//! files. An import commits some hundred thousand lines at a time, together with Drain's state behind them, so that one that
 //! is killed goes on where it was and comes to the same result.
 
 mod chunk;

@@ -215,14 +215,17 @@ impl DatasetState {
 async fn put_chunk(write: &mut Write<'_>, chunk: &NewChunk) -> Result<(), sqlx::Error> {
     let source = &chunk.source;
     sqlx::query(
-        "UPDATE log_sources SET lines = ?, bytes = ?, skipped = ?, first_skipped = ?, line_ended = ?, complete = 0
-         WHERE id = ?",
+        "UPDATE log_sources SET lines = ?, bytes = ?, skipped = ?, first_skipped = ?, line_ended = ?, complete = ?,
+         size = ?, modified = ? WHERE id = ?",
     )
     .bind(stored(source.lines))
     .bind(stored(source.bytes))
     .bind(stored(source.skipped))
     .bind(source.first_skipped.map(stored))
     .bind(source.line_ended)
+    .bind(source.complete)
+    .bind(stored(source.stamp.size))
+    .bind(source.stamp.modified)
     .bind(source.id)
     .execute(&mut **write)
     .await?;
