@@ -275,6 +275,7 @@ fn wrong_usage_is_told_apart_from_files_that_cannot_be_read() {
     refused(&project.run(&["import", "logs", "a.log", "--format", "<Date> <Text>"]), 2, &["has no <Content>"]);
     refused(&project.run(&["import", "logs", "absent.log", "--format", "bgl"]), 1, &["absent.log: No such file"]);
     refused(&project.run(&["import", "logs", ".", "--format", "bgl"]), 1, &["is a folder"]);
+    refused(&project.run(&["import", "logs", "/dev/null", "--format", "bgl"]), 1, &["write it to one first"]);
     refused(&project.run(&["export", "structured", "o.csv"]), 1, &["no raw logs here", "import logs"]);
     assert_eq!(project.run(&["import", "logs", "a.log"]).code, 2);
 }
@@ -320,6 +321,13 @@ fn any_occurrence_is_shown_with_the_lines_around_it() {
             assert_eq!(line.is_occurrence, index == at);
         }
     }
+    let shown = project.run(&["occurrences", &template.key().to_string(), "--occurrence", "2", "--around", "1"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let shown: Vec<&str> = shown.stdout.lines().collect();
+    assert!(shown[0].ends_with("b.log: occurrence 2 of 42858"), "{}", shown[0]);
+    assert!(shown[1].starts_with("  7  11") && shown[2].starts_with("> 8  11") && shown.len() == 4, "{shown:?}");
+    let none = project.run(&["occurrences", &template.key().id, "--occurrence", "99999", "--json"]);
+    refused(&none, 1, &["occurs 42858 times only"]);
     let node = workspace.occurrence_context(template.key(), 1_000, 2, true).unwrap().unwrap();
     let numbers: Vec<u64> = node.lines.iter().map(|line| line.number).collect();
     assert_eq!(numbers, [6_991, 6_996, 7_001, 7_006, 7_011]);

@@ -16,6 +16,7 @@ mod interrupt;
 mod manual;
 mod merge;
 mod model;
+mod occurrences;
 mod output;
 mod patch;
 mod queue;
@@ -65,6 +66,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Write what the project holds to files
     Export(export::ExportArgs),
+    /// Show where a template occurs in raw logs, with the lines around it
+    Occurrences(occurrences::OccurrencesArgs),
     /// Vote on a template
     Vote(vote::VoteArgs),
     /// Take back somebody's last vote, comment or ruling
@@ -216,6 +219,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Init(args)) => init::run(&args),
         Some(Command::Import(args)) => import::run(&args, &context),
         Some(Command::Export(args)) => export::run(&args, &context),
+        Some(Command::Occurrences(args)) => occurrences::run(&args, &context),
         Some(Command::Vote(args)) => vote::run(&args, &context),
         Some(Command::Undo(args)) => undo::undo(&args, &context),
         Some(Command::Redo(args)) => undo::redo(&args, &context),

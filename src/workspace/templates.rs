@@ -131,3 +131,28 @@ pub(super) async fn append(write: &mut Write<'_>, at: At, record: &TemplateRecor
     .await
     .map(drop)
 }
+
+/// Appends templates, many rows in one statement: each statement is a round trip to the thread that holds the database.
+pub(super) async fn append_all(write: &mut Write<'_>, at: At, records: &[TemplateRecord]) -> Result<(), sqlx::Error> {
+    let rows: Vec<(At, &TemplateRecord)> = (0..).map(|index| at.after(index)).zip(records).collect();
+    for rows in rows.chunks(1_000) {
+        let mut insert = sqlx::QueryBuilder::new(
+            "INSERT OR IGNORE INTO templates (uid, at, dataset, id, text, label, category, gold, count, attributes) ",
+        );
+        insert.push_values(rows, |mut row, (at, record)| {
+            let labelled = &record.labelled;
+            row.push_bind(uid("templates", &(at.0, record)))
+                .push_bind(at.0)
+                .push_bind(&labelled.template.key.dataset)
+                .push_bind(&labelled.template.key.id)
+                .push_bind(&labelled.template.text)
+                .push_bind(labelled.original.map(Label::as_str))
+                .push_bind(labelled.category.as_ref().map(Category::as_str))
+                .push_bind(record.imported_gold.map(Label::as_str))
+                .push_bind(i64::try_from(labelled.count).unwrap_or(i64::MAX))
+                .push_bind(Value::Object(record.attributes.clone()).to_string());
+        });
+        insert.build().persistent(false).execute(&mut **write).await?;
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ mod format;
 mod import;
 mod publish;
 mod reader;
+mod rows;
 mod sources;
 mod state;
 

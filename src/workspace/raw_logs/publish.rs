@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::chunk::Count;
-use super::state::{DatasetState, samples};
+use super::state::DatasetState;
 use crate::labels::{Label, LabelledTemplate};
 use crate::logs::{Template, TemplateKey};
 use crate::workspace::{TemplateRecord, Workspace, WorkspaceError, templates};
@@ -33,7 +33,7 @@ pub(super) fn publish(workspace: &Workspace, state: &DatasetState, tagged: bool)
         .filter(|record| record.key().dataset == state.dataset)
         .map(|record| (record.key().id.as_str(), record))
         .collect();
-    let samples = samples(workspace, &state.dataset)?;
+    let samples = workspace.log_samples(&state.dataset)?;
     let tagged = tagged || !state.tags.is_empty();
     let mut rows = Vec::new();
     for (&cluster, count) in &state.totals {
@@ -44,14 +44,9 @@ pub(super) fn publish(workspace: &Workspace, state: &DatasetState, tagged: bool)
         }
     }
     if !rows.is_empty() {
-        workspace.store.write(move |write, at| {
-            Box::pin(async move {
-                for (index, row) in rows.iter().enumerate() {
-                    templates::append(write, at.after(index), row).await?;
-                }
-                Ok(())
-            })
-        })?;
+        workspace
+            .store
+            .write(move |write, at| Box::pin(async move { templates::append_all(write, at, &rows).await }))?;
     }
     Ok(published)
 }

@@ -72,8 +72,11 @@ impl LogFile {
 
     fn open_at(path: &Path, from: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::Error::other("is a folder: name the log files in it"));
+        } else if !metadata.is_file() {
+            return Err(io::Error::other("is no file that can be read again: write it to one first"));
         }
         let mut start = Vec::with_capacity(4);
         (&mut file).take(4).read_to_end(&mut start)?;
