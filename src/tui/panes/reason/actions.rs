@@ -17,6 +17,8 @@ pub enum Action {
     Edit,
     /// Wear the next adapter, after the last none.
     NextAdapter,
+    /// Have the verdict first and the reasons after, or the other way round.
+    Fast,
     /// Stop writing.
     Stop,
     /// To the step before.
@@ -104,6 +106,13 @@ pub const ACTIONS: &[Spec] = &[
         &[Key::char('a')],
         "adapter",
         "let the model wear the next run's adapter, after the last none",
+    ),
+    row(
+        Action::Fast,
+        "reason-fast",
+        &[Key::char('f')],
+        "",
+        "have the verdict first and the reasons after, or the other way round",
     ),
     row(Action::Stop, "reason-stop", &[Key::char('x')], "stop", "stop writing and keep what is there"),
     row(

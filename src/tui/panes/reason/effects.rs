@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::state::{Item, Wearing};
-use crate::evaluation::{Asked, Asking, SteppedTrace, step_through};
+use crate::evaluation::{Asked, Asking, SteppedTrace, step_through, weigh};
 use crate::logs::{SafeText, TemplateKey};
 use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
@@ -39,6 +39,8 @@ pub struct Ask {
     pub loaded: Option<(PathBuf, Arc<LanguageModel>)>,
     /// The adapter to wear.
     pub adapter: Option<Wearing>,
+    /// Whether the verdict comes first.
+    pub fast: bool,
 }
 
 /// What there is to choose from.
@@ -82,6 +84,8 @@ pub enum Message {
         /// Whether the user stopped it before its end.
         stopped: bool,
     },
+    /// The trace of this question, with its margins and evidence; `None` if there are none to be had.
+    Weighed(u64, Option<Box<SteppedTrace>>),
     /// There is no answer to this question, and why.
     Failed(u64, String),
 }
@@ -94,11 +98,9 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         }
         Effect::Ask(ask) => edge.spawn(PaneId::Reason, "reason", move |job| {
             let ticket = ask.ticket;
-            let message = match reason(*ask, job) {
-                Ok((trace, stopped)) => Message::Done { ticket, trace: Box::new(trace), stopped },
-                Err(why) => Message::Failed(ticket, why),
-            };
-            job.tell(AppMessage::Reason(message));
+            if let Err(why) = reason(*ask, job) {
+                job.tell(AppMessage::Reason(Message::Failed(ticket, why)));
+            }
             // The pane says itself what went wrong, beside the log that it was about.
             Ok(())
         }),
@@ -120,8 +122,8 @@ fn offer(workspace: &Workspace) -> Result<Offer, WorkspaceError> {
     Ok(Offer { items: items.collect(), adapters: adapters.collect() })
 }
 
-/// The answer, and whether the user stopped it.
-fn reason(ask: Ask, job: &Job) -> Result<(SteppedTrace, bool), String> {
+/// Has the model answer, and tells the trace; then has it weigh what the verdict rests on, and tells that.
+fn reason(ask: Ask, job: &Job) -> Result<(), String> {
     let (mut name, mut path) = ask.model;
     if let Some(of_run) = ask.adapter.as_ref().and_then(|adapter| adapter.model.clone()).filter(|m| *m != name) {
         path = installed(&of_run).ok_or_else(|| {
@@ -146,14 +148,16 @@ fn reason(ask: Ask, job: &Job) -> Result<(SteppedTrace, bool), String> {
     }
     let adapter = ask.adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose();
     let adapter = adapter.map_err(|error| error.to_string())?;
+    let prompt = AnomalyPrompt::default();
     let asked = Asked {
         model: &model,
         model_name: &name,
         adapter: adapter.as_ref().zip(ask.adapter.as_ref().map(|adapter| adapter.name.as_str())),
-        prompt: &AnomalyPrompt::default(),
+        prompt: &prompt,
     };
+    let asking = Asking { fast: ask.fast, ..Asking::default() };
     let (mut tokens, mut stopped, mut first) = (0_u32, false, None);
-    let trace = step_through(asked, &ask.log, &Asking::default(), &mut |text| {
+    let trace = step_through(asked, &ask.log, &asking, &mut |text| {
         let since_first = first.get_or_insert_with(Instant::now).elapsed();
         let tokens_per_second = (tokens > 0).then(|| f64::from(tokens) / since_first.as_secs_f64());
         tokens += 1;
@@ -163,5 +167,12 @@ fn reason(ask: Ask, job: &Job) -> Result<(SteppedTrace, bool), String> {
         stopped = job.is_cancelled();
         if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    Ok((trace.map_err(|error| error.to_string())?, stopped))
+    let mut trace = trace.map_err(|error| error.to_string())?;
+    let ticket = ask.ticket;
+    job.tell(AppMessage::Reason(Message::Done { ticket, trace: Box::new(trace.clone()), stopped }));
+    job.progress("weighing");
+    // A trace that cannot be weighed, because it fills the context, still stands.
+    let weighed = !stopped && weigh(asked, &mut trace, true, &mut || !job.is_cancelled()).is_ok();
+    job.tell(AppMessage::Reason(Message::Weighed(ticket, weighed.then(|| Box::new(trace)))));
+    Ok(())
 }

@@ -68,7 +68,11 @@ pub(super) struct Writing {
 /// A reasoning of this session.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
+    /// The number of the question.
+    pub ticket: u64,
     pub trace: SteppedTrace,
+    /// Whether the margins and the evidence are still being computed.
+    pub weighing: bool,
     /// Whether the user stopped it before its end.
     pub stopped: bool,
 }
@@ -111,6 +115,8 @@ pub struct State {
     pub(super) adapter: Option<usize>,
     /// Whether the user has chosen what is worn; until then it is the newest adapter.
     pub(super) chosen: bool,
+    /// Whether the next question is answered with the verdict first.
+    pub(super) fast: bool,
     pub(super) front: Front,
     pub(super) board: Board,
     /// The traces of this session, the newest last.
@@ -176,6 +182,11 @@ impl State {
     fn show_past(&mut self, at: usize) {
         (self.board, self.shown) = (Board::Trace, at);
         (self.step, self.token, self.front) = (0, 0, Front::Trace);
+    }
+
+    /// Whether a trace of this session is still being weighed.
+    pub(super) fn is_weighing(&self) -> bool {
+        self.past.iter().any(|told| told.weighing)
     }
 
     pub(super) fn current_step(&self) -> Option<&SteppedStep> {
@@ -273,6 +284,13 @@ pub(super) fn step_name(index: usize, step: &SteppedStep) -> String {
         SteppedKind::Step => (index + 1).to_string(),
         SteppedKind::Answer => "answer".to_owned(),
     }
+}
+
+/// Whether all that a step quotes, counts and names stands in the log; `None` where it does none of that.
+pub(super) fn is_grounded(trace: &SteppedTrace, step: usize) -> Option<bool> {
+    let mut hard = trace.grounding.iter().filter(|claim| claim.step == step && claim.kind.is_hard()).peekable();
+    hard.peek()?;
+    Some(hard.all(|claim| claim.in_log))
 }
 
 /// The least probable token of a step.

@@ -1,8 +1,11 @@
 //! Keys in, questions out; and how the pane looks.
 
 use super::{Effect, Item, Message, Offer, Wearing};
-use crate::evaluation::{SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace};
+use crate::evaluation::{
+    EvidenceToken, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace,
+};
 use crate::logs::SafeText;
+use crate::reasoning::ClaimKind;
 use crate::tui::app::{AppState, Effect as AppEffect, Message as AppMessage};
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::PaneId;
@@ -291,6 +294,64 @@ fn another_pane_can_hand_over_a_log() {
     assert!(screen(&state, 80, 24).contains(&LOG[..40]));
     let effects = tell(&mut state, AppMessage::Reason(offer()));
     assert_eq!(question(&effects), Some((1, LOG.to_owned(), Some("20260102-sft".to_owned()))));
+}
+
+fn weighed() -> SteppedTrace {
+    let word = |token: &str, start: usize, delta| EvidenceToken {
+        token: token.to_owned(),
+        range: start..start + token.len(),
+        delta,
+    };
+    let claim = |step, claim: &str, in_log| GroundedClaim {
+        step,
+        claim: claim.to_owned(),
+        kind: ClaimKind::Identifier,
+        range: 0..claim.len(),
+        in_log,
+    };
+    SteppedTrace {
+        margin: Some(2.31),
+        margin_at_once: Some(1.2),
+        evidence: vec![word("ciod:", 0, -0.4), word("Error", 6, 1.25), word("to", 61, 0.1)],
+        grounding: vec![claim(0, "ciod", true), claim(1, "\u{1b}fabric0", false)],
+        ..trace()
+    }
+}
+
+#[test]
+fn what_the_verdict_rests_on_comes_when_it_is_weighed_and_gives_way_to_the_next_question() {
+    let mut state = answered();
+    assert!(screen(&state, 200, 60).contains("weighing ..."));
+    let cancels = |effects: &[AppEffect]| effects.iter().any(|e| matches!(e, AppEffect::CancelJobs(PaneId::Reason)));
+    assert!(cancels(&press(&mut state, "enter")), "weighing stops for the next question");
+    let mut state = answered();
+    tell(&mut state, AppMessage::Reason(Message::Weighed(7, None)));
+    tell(&mut state, AppMessage::Reason(Message::Weighed(1, Some(Box::new(weighed())))));
+    let shown = screen(&state, 200, 60);
+    assert!(shown.contains("margin +2.3") && !shown.contains("weighing"), "{shown}");
+    assert!(shown.contains("rests on Error +1.2, ciod: -0.4") && !shown.contains("to +0.1"), "{shown}");
+    press(&mut state, "right");
+    let shown = screen(&state, 200, 60);
+    assert!(shown.contains("Its text; not in the log: \\x1bfabric0"), "{shown}");
+    assert!(!cancels(&press(&mut state, "enter")));
+    insta::assert_snapshot!("weighed-80x24", {
+        let mut state = answered();
+        tell(&mut state, AppMessage::Reason(Message::Weighed(1, Some(Box::new(weighed())))));
+        press(&mut state, "right");
+        screen(&state, 80, 24)
+    });
+}
+
+#[test]
+fn the_verdict_can_be_had_first() {
+    let mut state = reason();
+    let fast = |effects: &[AppEffect]| {
+        effects.iter().any(|effect| matches!(effect, AppEffect::Reason(Effect::Ask(ask)) if ask.fast))
+    };
+    assert!(!fast(&press(&mut state, "enter")));
+    press(&mut state, "f");
+    assert!(screen(&state, 80, 24).contains("the verdict comes first"));
+    assert!(fast(&press(&mut state, "enter")));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use ratatui::widgets::Paragraph;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::state::{Front, State, Told, lowest, step_name};
+use super::state::{Front, State, Told, is_grounded, lowest, step_name};
 use super::view::inside;
-use crate::evaluation::{SteppedStep, SteppedToken, SteppedTrace};
+use crate::evaluation::{EvidenceToken, SteppedStep, SteppedToken, SteppedTrace};
 use crate::logs::SafeText;
 use crate::reasoning::answer_label;
 use crate::tui::theme::Theme;
@@ -35,7 +35,8 @@ const TOKEN_ROWS: u16 = 8;
 
 pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut Frame, area: Rect) {
     let trace = &told.trace;
-    let verdict_rows = if area.height > 8 { 1 } else { 0 };
+    let evidence = evidence_line(trace, theme);
+    let verdict_rows = if area.height > 8 { 1 + u16::from(evidence.is_some()) } else { 0 };
     let (marked, at) = state.current_step().map_or_else(Default::default, |step| marked_rows(state, step, area, theme));
     let rows = |content: usize| u16::try_from(content + 2).unwrap_or(u16::MAX);
     let steps = rows(trace.steps.len()).min((area.height / 3).max(4));
@@ -48,15 +49,50 @@ pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut 
         Constraint::Min(0),
     ])
     .areas(area);
-    frame.render_widget(verdict_line(told, usize::from(verdict.width), theme), verdict);
+    let lines: Vec<Line> =
+        std::iter::once(verdict_line(told, usize::from(verdict.width), theme)).chain(evidence).collect();
+    frame.render_widget(Paragraph::new(lines), verdict);
     view_steps(state, trace, theme, frame, steps);
-    view_text(marked, at, theme, frame, text);
+    view_text(marked, at, &missing(trace, state.step), theme, frame, text);
     let [tokens, others] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(tokens);
     view_tokens(state, theme, frame, tokens);
     view_alternatives(state.current_token(), theme, frame, others);
 }
 
-/// ` ! abnormal  + format kept  78 tokens/s, first after 120 ms`
+/// The words of a log that count most for the verdict: those with at least a quarter of the strongest one's part.
+pub(super) fn strongest(evidence: &[EvidenceToken]) -> Vec<&EvidenceToken> {
+    let most = evidence.iter().map(|word| word.delta.abs()).fold(0.0, f64::max);
+    let mut strong: Vec<&EvidenceToken> =
+        evidence.iter().filter(|word| word.delta != 0.0 && word.delta.abs() >= most / 4.0).collect();
+    strong.sort_by(|a, b| b.delta.abs().total_cmp(&a.delta.abs()));
+    strong
+}
+
+/// ` rests on Error +0.6, image -0.3`, where that is known. Above 0 a word speaks for abnormal.
+fn evidence_line(trace: &SteppedTrace, theme: &Theme) -> Option<Line<'static>> {
+    let strong = strongest(&trace.evidence);
+    let mut spans = vec![Span::styled(" rests on", theme.muted)];
+    for (index, word) in strong.iter().enumerate() {
+        let comma = if index == 0 { " " } else { ", " };
+        spans.push(Span::styled(comma, theme.muted));
+        let style = if word.delta > 0.0 { theme.abnormal } else { theme.normal };
+        spans.push(Span::styled(format!("{} {:+.1}", SafeText::one_line(&word.token), word.delta), style));
+    }
+    (!strong.is_empty()).then(|| Line::from(spans))
+}
+
+/// What a step quotes, counts or names that does not stand in the log.
+fn missing(trace: &SteppedTrace, step: usize) -> Vec<String> {
+    let claims = trace.grounding.iter().filter(|claim| claim.step == step && claim.kind.is_hard() && !claim.in_log);
+    claims.map(|claim| SafeText::one_line(&claim.claim).into_string()).collect()
+}
+
+/// `120 ms` or `1.9 s`.
+fn seconds(milliseconds: f64) -> String {
+    if milliseconds < 1e3 { format!("{milliseconds:.0} ms") } else { format!("{:.1} s", milliseconds / 1e3) }
+}
+
+/// ` ! abnormal  + format kept  margin +1.9  78 tokens/s, first after 120 ms, verdict after 1.2 s`
 fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
     let trace = &told.trace;
     let mut spans = vec![Span::raw(" ")];
@@ -74,7 +110,17 @@ fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
     if told.stopped {
         spans.push(Span::styled("  - stopped", theme.warning));
     }
-    let figures = format!("  {:.0} tokens/s, first after {:.0} ms", trace.tokens_per_second, trace.first_token_ms);
+    if trace.fast {
+        spans.push(Span::styled("  verdict first", theme.muted));
+    }
+    match trace.margin {
+        Some(margin) => spans.push(Span::styled(format!("  margin {margin:+.1}"), theme.title)),
+        None if told.weighing => spans.push(Span::styled("  weighing ...", theme.muted)),
+        None => {}
+    }
+    let answered = trace.answer_ms.map(|ms| format!(", verdict after {}", seconds(ms))).unwrap_or_default();
+    let (pace, first) = (trace.tokens_per_second, seconds(trace.first_token_ms));
+    let figures = format!("  {pace:.0} tokens/s, first after {first}{answered}");
     let used: usize = spans.iter().map(Span::width).sum();
     spans.push(Span::styled(fit(&figures, width.saturating_sub(used)), theme.muted));
     Line::from(spans)
@@ -87,7 +133,8 @@ fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Fr
         all => format!(", trace {} of {all}", state.shown + 1),
     };
     let adapter = trace.adapter.as_deref().unwrap_or("no adapter");
-    let title = format!(" Step {at} of {}: mean, lowest{past}; {} + {adapter} ", trace.steps.len(), trace.model);
+    let title =
+        format!(" Step {at} of {}: mean, lowest, in log{past}; {} + {adapter} ", trace.steps.len(), trace.model);
     let title = fit(SafeText::one_line(&title).as_str(), inside(area));
     let block = framed(title, state.front == Front::Trace, theme);
     let inner = block.inner(area);
@@ -107,6 +154,11 @@ fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Fr
             Span::styled(format!("{:>6} ", step_name(index, step)), theme.title),
             Span::styled(format!("{} ", percent(mean)), sureness(mean, theme)),
             Span::styled(format!("{} ", percent(low_probability)), sureness(low_probability, theme)),
+            match is_grounded(trace, index) {
+                Some(true) => Span::styled("+ ", theme.normal),
+                Some(false) => Span::styled("x ", theme.warning),
+                None => Span::raw("  "),
+            },
         ];
         if width >= NAMES_LOWEST {
             let token = low.map_or_else(String::new, |token| quoted(&token.text));
@@ -120,11 +172,15 @@ fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Fr
 }
 
 /// The text of the step, scrolled so that the current token's row is in sight.
-fn view_text(rows: Vec<Line<'static>>, at: usize, theme: &Theme, frame: &mut Frame, area: Rect) {
+fn view_text(rows: Vec<Line<'static>>, at: usize, missing: &[String], theme: &Theme, frame: &mut Frame, area: Rect) {
     let height = usize::from(area.height.saturating_sub(2));
     let top = at.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
     let lines: Vec<Line> = rows.into_iter().skip(top).take(height).collect();
-    frame.render_widget(Paragraph::new(lines).block(framed(" Its text ", false, theme)), area);
+    let title = match missing {
+        [] => " Its text ".to_owned(),
+        missing => format!(" Its text; not in the log: {} ", missing.join(", ")),
+    };
+    frame.render_widget(Paragraph::new(lines).block(framed(fit(&title, inside(area)), false, theme)), area);
 }
 
 /// The text of a step as its tokens make it, the current one set off, in rows; and the row where that one begins.

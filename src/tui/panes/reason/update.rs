@@ -31,6 +31,17 @@ impl Pane for State {
             Action::Type => return vec![ask_for_log("")],
             Action::Edit => return vec![ask_for_log(self.log_in_front().unwrap_or_default())],
             Action::NextAdapter => return self.wear_next(),
+            Action::Fast => {
+                self.fast = !self.fast;
+                let first = if self.fast { "verdict" } else { "reasons" };
+                return vec![
+                    Toast::info(format!(
+                        "from the next reasoning on, the {first} come{} first",
+                        if self.fast { "s" } else { "" }
+                    ))
+                    .into(),
+                ];
+            }
             Action::Stop => return self.stop(),
             Action::PreviousStep => self.travel_steps(-1),
             Action::NextStep => self.travel_steps(1),
@@ -117,13 +128,21 @@ impl Pane for State {
             }
             Message::Done { ticket, trace, stopped } if self.awaits(ticket) => {
                 let front = self.front;
-                self.keep(Told { trace: *trace, stopped });
+                self.keep(Told { ticket, trace: *trace, weighing: !stopped, stopped });
                 // Whoever has gone on to other logs meanwhile stays there.
                 self.front = front;
             }
             Message::Failed(ticket, why) if self.awaits(ticket) => {
                 let log = self.log().unwrap_or_default().to_owned();
                 self.board = Board::Failed { log, why: SafeText::one_line(&why) };
+            }
+            Message::Weighed(ticket, trace) => {
+                if let Some(told) = self.past.iter_mut().find(|told| told.ticket == ticket) {
+                    told.weighing = false;
+                    if let Some(trace) = trace {
+                        told.trace = *trace;
+                    }
+                }
             }
             Message::Done { .. } | Message::Failed(..) => {}
         }
@@ -180,11 +199,14 @@ impl State {
     }
 
     fn stop(&mut self) -> Vec<app::Effect> {
+        let weighing = self.is_weighing();
         match &mut self.board {
             Board::Writing(writing) => {
                 writing.stopping = true;
                 vec![app::Effect::CancelJobs(PaneId::Reason)]
             }
+            // Weighing gives way to the next question.
+            _ if weighing => vec![app::Effect::CancelJobs(PaneId::Reason)],
             _ => Vec::new(),
         }
     }
@@ -231,6 +253,7 @@ impl State {
             model: (name.clone(), path),
             loaded: self.loaded.clone(),
             adapter: self.worn().cloned(),
+            fast: self.fast,
         }))));
         effects
     }

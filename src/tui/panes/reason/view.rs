@@ -7,7 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::state::{Board, Front, State, Writing};
-use super::trace_view::view_trace;
+use super::trace_view::{strongest, view_trace};
+use crate::evaluation::EvidenceToken;
 use crate::logs::SafeText;
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::Shared;
@@ -127,7 +128,7 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             notice(frame, inner, theme, &advice(shared, then));
         }
         Board::Waiting { log } => {
-            let rest = view_log(log, 0, theme, frame, area);
+            let rest = view_log(log, 0, &[], theme, frame, area);
             let block = framed(" Reasoning ", state.front == Front::Trace, theme);
             let inner = block.inner(rest);
             frame.render_widget(block, rest);
@@ -139,11 +140,11 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             );
         }
         Board::Writing(writing) => {
-            let rest = view_log(&writing.log, 0, theme, frame, area);
+            let rest = view_log(&writing.log, 0, &[], theme, frame, area);
             view_writing(writing, theme, frame, rest);
         }
         Board::Failed { log, why } => {
-            let rest = view_log(log, 0, theme, frame, area);
+            let rest = view_log(log, 0, &[], theme, frame, area);
             let block = framed(" Reasoning ", true, theme);
             let inner = block.inner(rest);
             frame.render_widget(block, rest);
@@ -151,14 +152,22 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
         }
         Board::Trace => {
             let Some(told) = state.told() else { return };
-            let rest = view_log(&told.trace.input, told.trace.input_bytes_cut, theme, frame, area);
+            let trace = &told.trace;
+            let rest = view_log(&trace.input, trace.input_bytes_cut, &trace.evidence, theme, frame, area);
             view_trace(state, told, theme, frame, rest);
         }
     }
 }
 
-/// The log, in at most a quarter of the area; returns what is left.
-fn view_log(log: &str, bytes_cut: usize, theme: &Theme, frame: &mut Frame, area: Rect) -> Rect {
+/// The log, in at most a quarter of the area, with the words set off that the verdict rests on; returns what is left.
+fn view_log(
+    log: &str,
+    bytes_cut: usize,
+    evidence: &[EvidenceToken],
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) -> Rect {
     let rows = wrap(SafeText::one_line(log).as_str(), inside(area));
     let most = (area.height / 4).max(3);
     let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(most);
@@ -167,9 +176,27 @@ fn view_log(log: &str, bytes_cut: usize, theme: &Theme, frame: &mut Frame, area:
         0 => " Log ".to_owned(),
         cut => format!(" Log, without its last {cut} bytes: too long for the model "),
     };
-    let lines: Vec<Line> = rows.iter().map(|row| Line::from(template_spans(row, Style::new(), theme))).collect();
+    let shaded = strongest(evidence);
+    let lines: Vec<Line> = rows.iter().map(|row| shaded_line(row, &shaded, theme)).collect();
     frame.render_widget(Paragraph::new(lines).block(framed(fit(&title, inside(top)), false, theme)), top);
     rest
+}
+
+/// A row of the log with the words of the evidence in the colour of the label that they speak for. Which words those are,
+/// and how much each counts, also stands below the verdict.
+fn shaded_line(row: &str, shaded: &[&EvidenceToken], theme: &Theme) -> Line<'static> {
+    let mut spans = Vec::new();
+    for piece in row.split_inclusive(' ') {
+        let word = piece.trim_end();
+        let style = match shaded.iter().find(|evidence| SafeText::one_line(&evidence.token).as_str() == word) {
+            Some(evidence) if evidence.delta > 0.0 => theme.abnormal,
+            Some(_) => theme.normal,
+            None => Style::new(),
+        };
+        spans.extend(template_spans(word, style, theme));
+        spans.push(Span::raw(piece[word.len()..].to_owned()));
+    }
+    Line::from(spans)
 }
 
 /// The text as it comes; its end is always in sight.
