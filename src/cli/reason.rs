@@ -39,6 +39,9 @@ pub(super) struct ReasonArgs {
     /// The verdict first, the reasons after
     #[arg(long)]
     fast: bool,
+    /// What the answer begins with: the model writes on from there
+    #[arg(long, value_name = "TEXT", conflicts_with = "fast")]
+    begin: Option<String>,
     /// Let nothing but normal or abnormal stand between the answer's tags
     #[arg(long)]
     constrained: bool,
@@ -80,6 +83,7 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
         temperature: args.temperature,
         seed: args.seed,
         fast: args.fast,
+        begun: args.begin.clone().unwrap_or_default(),
         constrained: args.constrained,
     };
     let stop = interrupt::flag()?;

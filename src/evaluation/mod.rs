@@ -7,6 +7,7 @@
 
 mod anomaly;
 mod asking;
+mod branching;
 mod desk;
 mod items;
 mod keyword;
@@ -18,6 +19,7 @@ mod verdict;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::AskError;
+pub use branching::{BranchError, preference_pair};
 pub use desk::{Reveal, Suggested, Task, desk, own_votes};
 pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
 pub use keyword::KeywordRule;

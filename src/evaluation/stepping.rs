@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::asking::{AskError, END_OF_ANSWER, encode_to_fit};
 use super::verdict::{EvidenceToken, Margins};
 use crate::labels::Label;
-use crate::model::{Adapter, Alternative, Finish, GenerateSettings, LanguageModel, Sampling, Trace, TraceToken};
+use crate::model::tokenizer::Utf8Stream;
+use crate::model::{
+    Adapter, Alternative, Finish, GenerateSettings, LanguageModel, Sampling, Sequence, Trace, TraceToken,
+};
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::reasoning::{ClaimKind, Evidence, Order, claims, parse};
 
@@ -130,13 +133,15 @@ pub struct Asking {
     /// The verdict first, the reasons after (R-Log's fast mode): the verdict is the answer with the better odds right
     /// behind the question.
     pub fast: bool,
+    /// What the answer begins with; the model writes on from there. Instead of [`Asking::fast`] where it is not empty.
+    pub begun: String,
     /// Between the answer's tags only `normal` and `abnormal` may be written.
     pub constrained: bool,
 }
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { max_tokens: 320, temperature: 0.0, seed: 0, fast: false, constrained: false }
+        Self { max_tokens: 320, temperature: 0.0, seed: 0, fast: false, begun: String::new(), constrained: false }
     }
 }
 
@@ -165,10 +170,17 @@ pub fn step_through(
     on_text: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<SteppedTrace, AskError> {
     let begun = Instant::now();
-    let (mut tokens, read) = encode_to_fit(asked.model, asked.prompt, log, asking.max_tokens + LEAD_TOKENS)?;
+    let written = asked.model.tokenizer().encode(&asking.begun)?;
+    let room = asking.max_tokens + written.len().max(VERDICT_TOKENS);
+    let (mut tokens, read) = encode_to_fit(asked.model, asked.prompt, log, room)?;
     let log_read = &log[..read];
-    let lead = if asking.fast { Some(Lead::of(asked, log_read)?) } else { None };
-    let lead_ms = milliseconds(begun);
+    let opening = match (asking.begun.is_empty(), asking.fast) {
+        (false, _) => Some(Opening::given(asked, &tokens, &written)?),
+        (true, true) => Some(Opening::verdict(asked, log_read)?),
+        (true, false) => None,
+    };
+    let fast = opening.as_ref().is_some_and(|opening| opening.text.contains(END_OF_ANSWER));
+    let opening_ms = milliseconds(begun);
     let mut settings = GenerateSettings {
         max_tokens: asking.max_tokens,
         sampling: Sampling { temperature: asking.temperature, seed: asking.seed, ..Sampling::default() },
@@ -180,10 +192,12 @@ pub fn step_through(
     if asking.constrained {
         settings.answers = [Label::Normal, Label::Abnormal].map(|label| label.to_string()).into();
     }
-    if let Some(lead) = &lead {
-        tokens.extend(asked.model.tokenizer().encode(&lead.text)?);
+    if fast {
         settings.stop = vec![END_OF_REASONING.to_owned()];
-        if on_text(&lead.text).is_break() {
+    }
+    if let Some(opening) = &opening {
+        tokens.extend(asked.model.tokenizer().encode(&opening.text)?);
+        if on_text(&opening.text).is_break() {
             settings.max_tokens = 0;
         }
     }
@@ -192,10 +206,12 @@ pub fn step_through(
     let mut trace = traces.into_iter().next().expect("one prompt gives one trace");
     let mut answer_ms = (trace.finish == Finish::Stop).then_some(trace.elapsed_ms);
     let mut first_token_ms = trace.first_token_ms;
-    let margin_at_once = lead.as_ref().map(|lead| lead.margin);
-    if let Some(lead) = lead {
-        (answer_ms, first_token_ms) = (Some(lead_ms), lead_ms);
-        lead.put_before(&mut trace);
+    let margin_at_once = opening.as_ref().and_then(|opening| opening.margin);
+    if let Some(opening) = opening {
+        if fast {
+            (answer_ms, first_token_ms) = (Some(opening_ms), opening_ms);
+        }
+        opening.put_before(&mut trace);
     }
     let parsed = parse(&trace.text);
     let steps = lay_out(&trace);
@@ -207,9 +223,9 @@ pub fn step_through(
         steps,
         answer_ms: parsed.answer.as_ref().and(answer_ms),
         answer: parsed.answer,
-        format_ok: if asking.fast { fast_format } else { parsed.format_ok },
-        fast: asking.fast,
-        margin: if asking.fast { margin_at_once } else { None },
+        format_ok: if fast { fast_format } else { parsed.format_ok },
+        fast,
+        margin: margin_at_once,
         margin_at_once,
         evidence: Vec::new(),
         model: asked.model_name.to_owned(),
@@ -272,43 +288,56 @@ fn milliseconds(since: Instant) -> f64 {
 const END_OF_REASONING: &str = "</think>";
 
 /// More tokens than a verdict with its tags takes.
-const LEAD_TOKENS: usize = 24;
+const VERDICT_TOKENS: usize = 24;
 
-/// A verdict that was given before any reason, and the tag that asks for the reasons.
-struct Lead {
+/// What an answer begins with before the model writes on.
+struct Opening {
     text: String,
-    label: Label,
-    margin: f64,
+    tokens: Vec<TraceToken>,
+    /// The margin that the verdict was given by, where it opens the answer.
+    margin: Option<f64>,
 }
 
-impl Lead {
-    fn of(asked: Asked<'_>, log: &str) -> Result<Self, AskError> {
+impl Opening {
+    /// The verdict with the better odds, as one token with its probability among the two, and the tag that asks for reasons.
+    fn verdict(asked: Asked<'_>, log: &str) -> Result<Self, AskError> {
         let margins = Margins::new(asked).at_once(&[log], &mut || true)?.expect("nobody says no");
         let margin = margins[0];
-        let label = if margin > 0.0 { Label::Abnormal } else { Label::Normal };
-        Ok(Self { text: format!("<answer>{label}{END_OF_ANSWER}\n<think>"), label, margin })
+        let (label, other) =
+            if margin > 0.0 { (Label::Abnormal, Label::Normal) } else { (Label::Normal, Label::Abnormal) };
+        let text = format!("<answer>{label}{END_OF_ANSWER}\n<think>");
+        let probability = (1.0 / (1.0 + (-margin.abs()).exp())) as f32;
+        let alternatives = vec![Alternative { id: 0, text: other.to_string(), probability: 1.0 - probability }];
+        let token = TraceToken { id: 0, text: text.clone(), range: 0..text.len(), probability, alternatives };
+        Ok(Self { text, tokens: vec![token], margin: Some(margin) })
     }
 
-    /// Puts the verdict before what was written, as one token with its probability among the two answers.
+    /// A text that somebody gave, with the probability that the model has for each of its tokens.
+    fn given(asked: Asked<'_>, question: &[u32], written: &[u32]) -> Result<Self, AskError> {
+        let tokens = [question, written].concat();
+        let weights = (0..tokens.len()).map(|at| if at < question.len() { 0.0 } else { 1.0 }).collect();
+        let adapter = asked.adapter.map(|(adapter, _)| adapter);
+        let scored = asked.model.log_probabilities(&[Sequence { tokens, weights }], adapter)?;
+        let mut text = String::new();
+        let mut stream = Utf8Stream::default();
+        let scored = scored[0][question.len()..].iter();
+        let tokens = written.iter().zip(scored).map(|(&id, log_probability)| {
+            let piece = stream.push(asked.model.tokenizer().bytes(id));
+            let range = text.len()..text.len() + piece.len();
+            text.push_str(&piece);
+            TraceToken { id, text: piece, range, probability: log_probability.exp(), alternatives: Vec::new() }
+        });
+        let tokens = tokens.collect();
+        Ok(Self { text, tokens, margin: None })
+    }
+
+    /// Puts it before what was written.
     fn put_before(self, trace: &mut Trace) {
-        let shift = self.text.len();
         for token in &mut trace.tokens {
-            token.range = token.range.start + shift..token.range.end + shift;
+            token.range = token.range.start + self.text.len()..token.range.end + self.text.len();
         }
-        let probability = |label: Label| {
-            let odds = if label == Label::Abnormal { self.margin } else { -self.margin };
-            (1.0 / (1.0 + (-odds).exp())) as f32
-        };
-        let other = if self.label == Label::Normal { Label::Abnormal } else { Label::Normal };
-        let verdict = TraceToken {
-            id: 0,
-            text: self.text.clone(),
-            range: 0..shift,
-            probability: probability(self.label),
-            alternatives: vec![Alternative { id: 0, text: other.to_string(), probability: probability(other) }],
-        };
-        trace.tokens.insert(0, verdict);
         trace.text.insert_str(0, &self.text);
+        trace.tokens.splice(0..0, self.tokens);
     }
 }
 

@@ -48,6 +48,22 @@ impl Workspace {
         Ok(accepted.collect())
     }
 
+    /// Adds a preference pair, to be reviewed like an imported one; one that is there already stays as it is. It is on disk
+    /// when this returns.
+    ///
+    /// # Errors
+    /// When its first wrong step is none of the rejected side's, or the store cannot be written.
+    pub fn add_pair(&self, pair: &Pair) -> Result<(), WorkspaceError> {
+        pair.validate().map_err(|error| WorkspaceError::Invalid(error.to_string()))?;
+        if self.item_ids(ItemKind::Pair)?.contains(&pair.id) {
+            return Ok(());
+        }
+        self.store.write(|write, at| {
+            let pair = pair.clone();
+            Box::pin(async move { append(write, at, ItemKind::Pair, &pair.id, &pair).await })
+        })
+    }
+
     /// The ids of all items of a kind, in the order in which they came in.
     pub(super) fn item_ids(&self, kind: ItemKind) -> Result<Vec<String>, WorkspaceError> {
         self.store.read(|connection| {

@@ -2,9 +2,12 @@
 
 use crossterm::event::KeyCode;
 
-use crate::tui::action::{Action as Any, Spec, spec};
+use crate::tui::action::{Action as Any, Mode, Spec, spec};
 use crate::tui::keys::Key;
 use crate::tui::panes::PaneId;
+
+/// Another token, or an edit of the step, is being chosen to branch from.
+pub const BRANCH: Mode = Mode("branch");
 
 /// What one can ask of the pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,18 @@ pub enum Action {
     NextAdapter,
     /// Have the verdict first and the reasons after, or the other way round.
     Fast,
+    /// Answer on from another token or an edited step.
+    Branch,
+    /// Answer on from this alternative of the current token.
+    Take(u8),
+    /// Answer on from the step as edited.
+    EditStep,
+    /// Branch from nothing.
+    CancelBranch,
+    /// Show a branch beside what it came from, or the trace again.
+    Compare,
+    /// Make a preference pair of a branch and what it came from.
+    Keep,
     /// Stop writing.
     Stop,
     /// To the step before.
@@ -59,6 +74,10 @@ pub enum Action {
 
 const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'static str, help: &'static str) -> Spec {
     spec(Any::Reason(action), id, PaneId::Reason, keys, short, help)
+}
+
+const fn take(number: u8, id: &'static str, keys: &'static [Key]) -> Spec {
+    row(Action::Take(number), id, keys, "", "answer on from the alternative of this number").during(BRANCH)
 }
 
 /// The pane's rows.
@@ -122,6 +141,42 @@ pub const ACTIONS: &[Spec] = &[
         "logs/trace",
         "change between the list of logs and the reasoning",
     ),
+    row(
+        Action::Branch,
+        "reason-branch",
+        &[Key::char('b')],
+        "branch",
+        "let the model answer on from another token, or from an edited step",
+    ),
+    row(
+        Action::Compare,
+        "reason-compare",
+        &[Key::char('=')],
+        "",
+        "show a branch beside the trace that it came from, or the trace again",
+    ),
+    row(
+        Action::Keep,
+        "reason-keep",
+        &[Key::char('P')],
+        "",
+        "keep a branch as a preference pair: chosen, and what it came from rejected",
+    ),
+    take(1, "reason-take-1", &[Key::char('1')]),
+    take(2, "reason-take-2", &[Key::char('2')]),
+    take(3, "reason-take-3", &[Key::char('3')]),
+    take(4, "reason-take-4", &[Key::char('4')]),
+    take(5, "reason-take-5", &[Key::char('5')]),
+    row(
+        Action::EditStep,
+        "reason-edit-step",
+        &[Key::char('e')],
+        "edit the step",
+        "edit the step, and answer on from it",
+    )
+    .during(BRANCH),
+    row(Action::CancelBranch, "reason-branch-cancel", &[Key::code(KeyCode::Esc)], "give up", "branch from nothing")
+        .during(BRANCH),
     row(Action::LeastSure, "reason-least-sure", &[Key::char('w')], "weakest", "go to the least probable token"),
     row(Action::OlderTrace, "reason-older", &[Key::char('[')], "", "go back to the trace before, of this session"),
     row(Action::NewerTrace, "reason-newer", &[Key::char(']')], "", "go on to the trace after"),

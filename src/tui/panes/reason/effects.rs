@@ -10,6 +10,7 @@ use super::state::{Item, Wearing};
 use crate::evaluation::{Asked, Asking, SteppedTrace, step_through, weigh};
 use crate::logs::{SafeText, TemplateKey};
 use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
+use crate::reasoning::Pair;
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::training::{RunFolder, adapter_of_run, list_runs};
 use crate::tui::app::Message as AppMessage;
@@ -24,6 +25,8 @@ pub enum Effect {
     Load,
     /// Let the model reason.
     Ask(Box<Ask>),
+    /// Put a preference pair on disk.
+    Keep(Box<Pair>),
 }
 
 /// A question to the model.
@@ -41,6 +44,8 @@ pub struct Ask {
     pub adapter: Option<Wearing>,
     /// Whether the verdict comes first.
     pub fast: bool,
+    /// What the answer begins with.
+    pub begun: String,
 }
 
 /// What there is to choose from.
@@ -86,6 +91,10 @@ pub enum Message {
     },
     /// The trace of this question, with its margins and evidence; `None` if there are none to be had.
     Weighed(u64, Option<Box<SteppedTrace>>),
+    /// The step to branch from, as edited.
+    BranchFrom(String),
+    /// A preference pair of this id is on disk, or why not.
+    Kept(Result<String, String>),
     /// There is no answer to this question, and why.
     Failed(u64, String),
 }
@@ -96,6 +105,10 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         Effect::Load => {
             edge.store(|workspace| AppMessage::Reason(Message::Loaded(offer(workspace).map_err(|e| e.to_string()))));
         }
+        Effect::Keep(pair) => edge.store(move |workspace| {
+            let kept = workspace.add_pair(&pair).map(|()| pair.id).map_err(|error| error.to_string());
+            AppMessage::Reason(Message::Kept(kept))
+        }),
         Effect::Ask(ask) => edge.spawn(PaneId::Reason, "reason", move |job| {
             let ticket = ask.ticket;
             if let Err(why) = reason(*ask, job) {
@@ -155,7 +168,7 @@ fn reason(ask: Ask, job: &Job) -> Result<(), String> {
         adapter: adapter.as_ref().zip(ask.adapter.as_ref().map(|adapter| adapter.name.as_str())),
         prompt: &prompt,
     };
-    let asking = Asking { fast: ask.fast, ..Asking::default() };
+    let asking = Asking { fast: ask.fast, begun: ask.begun, ..Asking::default() };
     let (mut tokens, mut stopped, mut first) = (0_u32, false, None);
     let trace = step_through(asked, &ask.log, &asking, &mut |text| {
         let since_first = first.get_or_insert_with(Instant::now).elapsed();

@@ -5,6 +5,8 @@
 //! might have written instead. `[` and `]` go through the traces of the session.
 
 mod actions;
+mod branch;
+mod compare;
 mod effects;
 mod state;
 mod trace_view;

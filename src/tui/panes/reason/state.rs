@@ -54,6 +54,8 @@ const LONGEST_BOOKMARK: usize = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Writing {
     pub ticket: u64,
+    /// The question of the trace that it branches off, if it is a branch.
+    pub parent: Option<u64>,
     pub log: String,
     pub text: String,
     pub tokens: usize,
@@ -75,6 +77,8 @@ pub(super) struct Told {
     pub weighing: bool,
     /// Whether the user stopped it before its end.
     pub stopped: bool,
+    /// The question of the trace that it branches off, if it is a branch.
+    pub parent: Option<u64>,
 }
 
 /// What stands on the reasoning's side.
@@ -127,6 +131,10 @@ pub struct State {
     pub(super) token: usize,
     pub(super) step_rows: ListView,
     pub(super) token_rows: ListView,
+    /// Whether another token, or an edit of the step, is being chosen to branch from.
+    pub(super) branching: bool,
+    /// The row at the top of the comparison with the trace that the shown one branches off, while that is shown.
+    pub(super) comparing: Option<usize>,
     /// The number of the newest question; answers to older ones are dropped.
     pub(super) ticket: u64,
     /// The model that was loaded last, with the path that it was loaded from.
@@ -182,6 +190,13 @@ impl State {
     fn show_past(&mut self, at: usize) {
         (self.board, self.shown) = (Board::Trace, at);
         (self.step, self.token, self.front) = (0, 0, Front::Trace);
+        (self.branching, self.comparing) = (false, None);
+    }
+
+    /// The trace that the shown one branches off, if it is a branch and that is still there.
+    pub(super) fn parent(&self) -> Option<&Told> {
+        let parent = self.told()?.parent?;
+        self.past.iter().find(|told| told.ticket == parent)
     }
 
     /// Whether a trace of this session is still being weighed.
@@ -235,6 +250,10 @@ impl State {
 
     /// Moves the selection of the side in front: logs, or tokens of the step.
     pub(super) fn travel(&mut self, rows: isize) {
+        if let Some(top) = &mut self.comparing {
+            *top = top.saturating_add_signed(rows);
+            return;
+        }
         let (at, len) = match self.front {
             Front::Logs => (self.selected, self.visible.len()),
             Front::Trace => (self.token, self.current_step().map_or(0, |step| step.tokens.len())),

@@ -342,6 +342,71 @@ fn what_the_verdict_rests_on_comes_when_it_is_weighed_and_gives_way_to_the_next_
     });
 }
 
+/// What the answer shall begin with, and the question's number.
+fn begun(effects: &[AppEffect]) -> Option<(u64, String)> {
+    effects.iter().find_map(|effect| match effect {
+        AppEffect::Reason(Effect::Ask(ask)) => Some((ask.ticket, ask.begun.clone())),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_branch_goes_on_from_another_token_and_is_kept_as_a_pair() {
+    let mut state = answered();
+    press(&mut state, "right down down");
+    let before = "1. The control daemon ciod fails to read the prefix of a message.2. The ";
+    press(&mut state, "b");
+    assert!(screen(&state, 80, 24).contains("Branch from 1 to 5, or e"));
+    press(&mut state, "9 q");
+    let (ticket, text) = begun(&press(&mut state, "2")).unwrap();
+    assert_eq!((ticket, text), (2, format!("{before}\n")));
+
+    let mut branch = trace();
+    branch.text = branch.text.replace("belongs to a CioStream", "is gone");
+    branch.steps[1] = step(SteppedKind::Step, "2. The socket is gone, so a job's input and output are cut off.");
+    let message = Message::Done { ticket, trace: Box::new(branch), stopped: false };
+    tell(&mut state, AppMessage::Reason(message));
+    press(&mut state, "=");
+    let shown = screen(&state, 200, 60);
+    assert!(shown.contains("[-belongs to a CioStream,-]") && shown.contains("{+is gone,+}"), "{shown}");
+    insta::assert_snapshot!("compared-80x24", screen(&state, 80, 24));
+    press(&mut state, "down esc");
+    assert!(screen(&state, 80, 24).contains("Token 1 of"));
+
+    let kept = press(&mut state, "P");
+    let pair = kept.iter().find_map(|effect| match effect {
+        AppEffect::Reason(Effect::Keep(pair)) => Some(pair),
+        _ => None,
+    });
+    let pair = pair.expect("a branch is kept");
+    assert_eq!((pair.first_wrong_step, pair.label.as_str(), pair.input.as_str()), (2, "abnormal", LOG));
+    tell(&mut state, AppMessage::Reason(Message::Kept(Ok("branch-1".to_owned()))));
+    assert!(screen(&state, 80, 24).contains("kept as preference pair branch-1"));
+}
+
+#[test]
+fn a_branch_goes_on_from_an_edited_step() {
+    let mut state = answered();
+    press(&mut state, "right b e");
+    assert!(screen(&state, 80, 24).contains("The step, corrected"));
+    let effects = tell(&mut state, AppMessage::Reason(Message::BranchFrom("2. It is fine.".to_owned())));
+    let (_, text) = begun(&effects).unwrap();
+    assert_eq!(text, "1. The control daemon ciod fails to read the prefix of a message.2. It is fine.");
+    assert!(begun(&tell(&mut state, AppMessage::Reason(Message::BranchFrom(" ".to_owned())))).is_none());
+}
+
+#[test]
+fn what_is_no_branch_is_neither_compared_nor_kept() {
+    let mut state = reason();
+    press(&mut state, "b");
+    assert!(screen(&state, 80, 24).contains("no reasoning to branch from yet"));
+    let mut state = answered();
+    for keys in ["=", "P"] {
+        assert!(!press(&mut state, keys).iter().any(|effect| matches!(effect, AppEffect::Reason(Effect::Keep(_)))));
+        assert!(screen(&state, 80, 24).contains("only a branch can be"), "{keys}");
+    }
+}
+
 #[test]
 fn the_verdict_can_be_had_first() {
     let mut state = reason();

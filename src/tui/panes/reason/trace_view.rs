@@ -56,7 +56,7 @@ pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut 
     view_text(marked, at, &missing(trace, state.step), theme, frame, text);
     let [tokens, others] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(tokens);
     view_tokens(state, theme, frame, tokens);
-    view_alternatives(state.current_token(), theme, frame, others);
+    view_alternatives(state.current_token(), state.branching, theme, frame, others);
 }
 
 /// The words of a log that count most for the verdict: those with at least a quarter of the strongest one's part.
@@ -93,7 +93,7 @@ fn seconds(milliseconds: f64) -> String {
 }
 
 /// ` ! abnormal  + format kept  margin +1.9  78 tokens/s, first after 120 ms, verdict after 1.2 s`
-fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
+pub(super) fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
     let trace = &told.trace;
     let mut spans = vec![Span::raw(" ")];
     spans.push(match trace.answer.as_deref().map(|answer| (answer, answer_label(answer))) {
@@ -249,8 +249,9 @@ fn view_tokens(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
 }
 
 /// The chosen token, then what the model might have written in its place.
-fn view_alternatives(token: Option<&SteppedToken>, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let block = framed(fit(" Chosen, and in its place ", inside(area)), false, theme);
+fn view_alternatives(token: Option<&SteppedToken>, branching: bool, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let title = if branching { " Branch from 1 to 5, or e " } else { " Chosen, and in its place " };
+    let block = framed(fit(title, inside(area)), branching, theme);
     let inner = block.inner(area);
     frame.render_widget(block, area);
     let Some(token) = token else { return };

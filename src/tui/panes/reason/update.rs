@@ -4,9 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Action;
+use super::actions::BRANCH;
 use super::effects::{Ask, Effect, Message, Offer};
 use super::state::{Board, Front, State, Told, Writing};
 use crate::logs::SafeText;
+use crate::tui::action::Mode;
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
 use crate::tui::overlays::Prompt;
@@ -15,6 +17,10 @@ use crate::tui::panes::{Pane, PaneId, Shared};
 impl Pane for State {
     type Action = Action;
     type Message = Message;
+
+    fn mode(&self) -> Mode {
+        if self.branching { BRANCH } else { Mode::BROWSE }
+    }
 
     /// Reads again each time: there may be new templates, and new runs.
     fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
@@ -30,6 +36,12 @@ impl Pane for State {
             }
             Action::Type => return vec![ask_for_log("")],
             Action::Edit => return vec![ask_for_log(self.log_in_front().unwrap_or_default())],
+            Action::Branch => return self.begin_branch(),
+            Action::Take(number) => return self.take_alternative(number, shared),
+            Action::EditStep => return self.edit_step(),
+            Action::CancelBranch => self.branching = false,
+            Action::Compare => return self.compare(),
+            Action::Keep => return self.keep_pair(),
             Action::NextAdapter => return self.wear_next(),
             Action::Fast => {
                 self.fast = !self.fast;
@@ -73,6 +85,7 @@ impl Pane for State {
                 self.set_filter(filter);
             }
             Action::FetchModel => return fetch_again(shared),
+            Action::Back if self.comparing.is_some() => self.comparing = None,
             Action::Back if matches!(&self.board, Board::Writing(writing) if !writing.stopping) => return self.stop(),
             Action::Back if self.front == Front::Trace => self.front = Front::Logs,
             Action::Back => self.list_all(),
@@ -128,7 +141,11 @@ impl Pane for State {
             }
             Message::Done { ticket, trace, stopped } if self.awaits(ticket) => {
                 let front = self.front;
-                self.keep(Told { ticket, trace: *trace, weighing: !stopped, stopped });
+                let parent = match &self.board {
+                    Board::Writing(writing) => writing.parent,
+                    _ => None,
+                };
+                self.keep(Told { ticket, trace: *trace, weighing: !stopped, stopped, parent });
                 // Whoever has gone on to other logs meanwhile stays there.
                 self.front = front;
             }
@@ -144,6 +161,11 @@ impl Pane for State {
                     }
                 }
             }
+            Message::BranchFrom(edited) => return self.branch_from_step(&edited, shared),
+            Message::Kept(Ok(id)) => {
+                return vec![Toast::info(format!("kept as preference pair {id}; review it in pane 3")).into()];
+            }
+            Message::Kept(Err(why)) => return vec![Toast::error(why).into()],
             Message::Done { .. } | Message::Failed(..) => {}
         }
         Vec::new()
@@ -226,6 +248,17 @@ impl State {
     /// Asks the model, if it is there; a question that is still being answered is given up. Without the model the log
     /// waits.
     fn ask(&mut self, log: String, shared: &Shared) -> Vec<app::Effect> {
+        self.ask_from(log, String::new(), None, shared)
+    }
+
+    /// [`State::ask`] with what the answer begins with, and the question that it branches off.
+    pub(super) fn ask_from(
+        &mut self,
+        log: String,
+        begun: String,
+        parent: Option<u64>,
+        shared: &Shared,
+    ) -> Vec<app::Effect> {
         let mut effects = self.stop();
         self.ticket += 1;
         self.front = Front::Trace;
@@ -240,6 +273,7 @@ impl State {
         };
         self.board = Board::Writing(Writing {
             ticket: self.ticket,
+            parent,
             log: log.clone(),
             text: String::new(),
             tokens: 0,
@@ -254,6 +288,7 @@ impl State {
             loaded: self.loaded.clone(),
             adapter: self.worn().cloned(),
             fast: self.fast,
+            begun,
         }))));
         effects
     }

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::compare::view_comparison;
 use super::state::{Board, Front, State, Writing};
 use super::trace_view::{strongest, view_trace};
 use crate::evaluation::EvidenceToken;
@@ -154,7 +155,10 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             let Some(told) = state.told() else { return };
             let trace = &told.trace;
             let rest = view_log(&trace.input, trace.input_bytes_cut, &trace.evidence, theme, frame, area);
-            view_trace(state, told, theme, frame, rest);
+            match state.comparing.zip(state.parent()) {
+                Some((top, parent)) => view_comparison(parent, told, top, theme, frame, rest),
+                None => view_trace(state, told, theme, frame, rest),
+            }
         }
     }
 }
