@@ -176,3 +176,14 @@ fn the_keyword_rule_suggests_once_for_each_template() {
     assert_eq!(project.run(&["suggest", "--rule", "--json"]).json()["suggested"], 0);
     assert_eq!(project.run(&["suggest", "--rule", "--adapter", "x"]).code, 2);
 }
+
+#[test]
+fn what_people_and_logs_say_may_begin_with_a_hyphen() {
+    let project = Project::with_templates();
+    assert_eq!(project.run(&["comment", "1", "- why?", "--as", "ana"]).code, 0);
+    assert_eq!(project.run(&["rule", "1", "normal", "--reason", "-", "--as", "mei"]).code, 0);
+    // The options after a log that begins like one of BGL's are still options.
+    let output = project.run(&["reason", "- 1117838570 2005.06.03 R02", "--json", "--model", "no-such-model"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert!(output.stderr.contains("no-such-model"), "{}", output.stderr);
+}

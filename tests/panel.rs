@@ -144,6 +144,29 @@ fn importing_votes_is_idempotent_in_any_order_and_respects_a_closed_round() {
 }
 
 #[test]
+fn exported_labels_and_votes_are_read_back_as_they_were() {
+    let project = Project::with_templates();
+    ok(vote(&project, "1", "abnormal", "ana", &["--category", "network issue", "--comment", "-=so, \"really\""]));
+    ok(vote(&project, "1", "abnormal", "bao", &["--elapsed-ms", "1900"]));
+    ok(vote(&project, "2", "unsure", "bao", &["--revealed"]));
+    for (votes, labels) in [("votes.csv", "labels.csv"), ("votes.jsonl", "labels.json")] {
+        assert_eq!(ok(project.run(&["export", "votes", votes, "--json"])).json()["rows"], 3);
+        assert_eq!(ok(project.run(&["export", "labels", labels, "--json"])).json()["rows"], 2);
+        let back = ok(project.run(&["import", "votes", votes, "--json"])).json();
+        assert_eq!((&back["imported"], &back["unchanged"]), (&Value::from(3), &Value::from(3)));
+        let other = Project::empty();
+        for (kind, file) in [("templates", labels), ("votes", votes)] {
+            other.write(file, &fs::read(project.path(file)).unwrap());
+            ok(other.run(&["import", kind, file]));
+        }
+        let open = |project: &Project| logwright::workspace::Workspace::open(&project.path("")).unwrap();
+        assert_eq!(open(&other).votes().unwrap(), open(&project).votes().unwrap());
+        let gold = |project: &Project| open(project).gold().unwrap().into_iter().map(|(key, gold)| (key, gold.label));
+        assert!(gold(&other).eq(gold(&project)));
+    }
+}
+
+#[test]
 fn copies_merge_to_the_same_whatever_the_order() {
     let origin = Project::with_templates();
     let copies: Vec<Project> = ["ana", "bao", "chi"]

@@ -9,6 +9,7 @@ pub(super) struct CommentArgs {
     /// The template: its id, or DATASET/ID
     template: String,
     /// What to say
+    #[arg(allow_hyphen_values = true)]
     text: String,
     /// Who says it
     #[arg(long = "as", value_name = "NAME")]

@@ -1,10 +1,14 @@
-//! `logwright export structured FILE`
+//! `logwright export structured|labels|votes FILE`
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::import::FormatArg;
 use super::{Context, Failure, output};
+use crate::logs::table::Format;
+use crate::workspace::export_table;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -16,6 +20,34 @@ pub(super) struct ExportArgs {
 enum What {
     /// Which line of a raw log is of which template: LineId,EventId,EventTemplate
     Structured(StructuredArgs),
+    /// Templates with original and gold labels: dataset,id,template,label,category,gold,gold_source,reason,count
+    Labels(TableArgs),
+    /// The votes that count: dataset,id,annotator,label,category,round,at,comment,revealed,elapsed_ms,majority
+    Votes(TableArgs),
+}
+
+#[derive(Debug, Args)]
+struct TableArgs {
+    /// The file to write
+    file: PathBuf,
+    /// Its format; told from its name otherwise, and CSV where that says nothing
+    #[arg(long)]
+    format: Option<FormatArg>,
+    /// Print the result as JSON: {rows, file}
+    #[arg(long)]
+    json: bool,
+}
+
+impl TableArgs {
+    fn write<T: Serialize>(&self, rows: &[T]) -> Result<(), Failure> {
+        let name = self.file.display().to_string();
+        let format = self.format.map_or_else(|| Format::guess(&name, b""), Format::from);
+        export_table(rows, format, &self.file)?;
+        if self.json {
+            return output::json(&serde_json::json!({ "rows": rows.len(), "file": name }));
+        }
+        output::line(&format!("{} rows written to {name}", rows.len()))
+    }
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +68,8 @@ struct StructuredArgs {
 pub(super) fn run(args: &ExportArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
         What::Structured(args) => structured(args, context),
+        What::Labels(args) => args.write(&context.workspace()?.label_rows()?),
+        What::Votes(args) => args.write(&context.workspace()?.vote_rows()?),
     }
 }
 

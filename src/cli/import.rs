@@ -48,8 +48,9 @@ struct Files {
     json: bool,
 }
 
+/// How a table is written.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FormatArg {
+pub(super) enum FormatArg {
     Csv,
     Json,
     Jsonl,

@@ -21,6 +21,7 @@ const EVIDENCE_SHOWN: usize = 5;
 #[derive(Debug, Args)]
 pub(super) struct ReasonArgs {
     /// The log to judge; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
     log: String,
     /// The adapter that the model wears: a run (id, the start of it, `latest`) or a folder in PEFT's layout
     #[arg(long, value_name = "RUN|DIR")]

@@ -13,7 +13,7 @@ pub(super) struct RuleArgs {
     /// normal or abnormal
     label: Label,
     /// Why
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     reason: String,
     /// The error category of what is abnormal
     #[arg(long)]

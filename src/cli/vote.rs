@@ -17,7 +17,7 @@ pub(super) struct VoteArgs {
     #[arg(long)]
     category: Option<String>,
     /// What to add in words
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     comment: Option<String>,
     /// Who votes
     #[arg(long = "as", value_name = "NAME")]
