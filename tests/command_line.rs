@@ -114,6 +114,13 @@ fn votes_make_agreement_and_a_ruling_a_patch() {
     assert_eq!(agreement["cohen"].as_array().unwrap().len(), 3);
     assert_eq!(agreement["cohen"][0]["n"], 2);
 
+    let stranger = project.run(&["panel", "--json", "--as", "dora"]).json();
+    assert_eq!((&stranger["hidden"], stranger["cases"].as_array().unwrap().len()), (&1.into(), 0));
+    let ana = project.run(&["panel", "--json", "--as", "ana"]).json();
+    assert_eq!((&ana["cases"][0]["why"], &ana["cases"][0]["id"]), (&"disagreement".into(), &"1".into()));
+    let shown = project.run(&["panel", "--as", "ana"]).stdout;
+    assert!(shown.contains("(you)") && !shown.contains("bao"), "{shown}");
+
     assert_eq!(project.run(&["rule", "bgl/1", "abnormal", "--reason", " ", "--as", "mei"]).code, 1);
     assert_eq!(project.run(&["rule", "bgl/1", "abnormal", "--reason", "it halts", "--as", "mei"]).code, 0);
     let made = project.run(&["patch", "make", "p.json", "--json"]).json();

@@ -190,7 +190,7 @@ fn the_six_panes_of_the_demo_open_one_by_one_and_quitting_restores_the_terminal(
     let mut bench = Workbench::open(home.path(), &[]);
     bench.wait_for_text("0 of 332 voted");
     for (key, tab, shows) in [
-        ("2", "[2 Panel]", "Fleiss' kappa"),
+        ("2", "[2 Panel]", "alpha 0.787"),
         ("3", "[3 Review]", "accept"),
         ("4", "[4 Train]", "No run yet"),
         ("5", "[5 Reason]", "332 logs"),

@@ -18,6 +18,7 @@ mod merge;
 mod model;
 mod occurrences;
 mod output;
+mod panel;
 mod patch;
 mod queue;
 mod reason;
@@ -88,6 +89,8 @@ enum Command {
     Review(review::ReviewArgs),
     /// Let the model, or the keyword rule, say what it would: shown to annotators after their vote
     Suggest(suggest::SuggestArgs),
+    /// What is before the panel, and what its members say under letters
+    Panel(panel::PanelArgs),
     /// How far the annotators agree
     Agreement(agreement::AgreementArgs),
     /// Make, apply or revert a correction patch
@@ -232,6 +235,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Queue(args)) => queue::run(&args, &context),
         Some(Command::Rule(args)) => rule::run(&args, &context),
         Some(Command::Review(args)) => review::run(&args, &context),
+        Some(Command::Panel(args)) => panel::run(&args, &context),
         Some(Command::Agreement(args)) => agreement::run(&args, &context),
         Some(Command::Patch(args)) => patch::run(&args, &context),
         Some(Command::Completions(args)) => manual::completions(&args),

@@ -10,6 +10,7 @@ pub mod confident;
 mod judgement;
 mod label;
 pub mod near_duplicates;
+mod panel;
 mod patch;
 pub mod queue;
 mod rounds;
@@ -24,6 +25,7 @@ pub use adjudication::{
 };
 pub use judgement::Judgement;
 pub use label::{Category, Label, LabelError, Taxonomy};
+pub use panel::{PanelCase, PanelReason, PanelRule, Voice, is_sampled, panel_cases};
 pub use patch::{Patch, PatchError, template_set_sha256};
 pub use rounds::{ClosedPeriod, Phase, RoundEvent, RoundState, Rounds};
 pub use table1::{DatasetRow, Directions, Example, Table1, Table1Row};

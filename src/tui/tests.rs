@@ -115,8 +115,11 @@ fn votes_on_the_screen_are_votes_in_the_store() {
 fn a_ruling_and_its_undo_reach_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::open(dir.path(), PaneId::Panel);
+    // Nobody sees a case before their own vote, or before the blind round is closed.
+    bench.press(Key::char('C'));
+    bench.press(Key::char('y'));
     let rule = |bench: &mut Bench| {
-        bench.press(Key::char('n'));
+        bench.press(Key::char('N'));
         for letter in "routine".chars() {
             bench.press(Key::char(letter));
         }
@@ -129,7 +132,7 @@ fn a_ruling_and_its_undo_reach_the_store() {
     rule(&mut bench);
     rule(&mut bench);
     assert_eq!(rulings(), 2);
-    bench.press(Key::char('z'));
+    bench.press(Key::char('U'));
     assert_eq!(rulings(), 1);
 }
 

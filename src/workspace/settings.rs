@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::WorkspaceError;
-use crate::labels::{ConsensusRule, Taxonomy};
+use crate::labels::{ConsensusRule, PanelRule, Taxonomy};
 use crate::logs::format::LineFormat;
 use crate::logs::{DrainLimits, Masks};
 
@@ -32,6 +32,8 @@ pub struct Settings {
     pub taxonomy: Taxonomy,
     /// When votes alone settle a template.
     pub consensus: ConsensusRule,
+    /// What comes before the panel beside disagreements.
+    pub panel: PanelRule,
     /// How raw logs become templates.
     pub logs: LogSettings,
 }
@@ -111,6 +113,7 @@ impl Default for Settings {
             model: "smollm2-135m".into(),
             taxonomy: Taxonomy::default(),
             consensus: ConsensusRule::default(),
+            panel: PanelRule::default(),
             logs: LogSettings::default(),
         }
     }
@@ -129,6 +132,12 @@ impl Settings {
         if !(share > 0.5 && share <= 1.0) {
             let line = text.lines().position(|line| line.trim_start().starts_with("share")).map_or(1, |line| line + 1);
             return Err(complaint(line, format!("consensus share {share} is not above 0.5 and at most 1")));
+        }
+        let share = settings.panel.unanimous_share;
+        if !(0.0..=1.0).contains(&share) {
+            let named = text.lines().position(|line| line.trim_start().starts_with("unanimous_share"));
+            let why = format!("panel unanimous_share {share} is not between 0 and 1");
+            return Err(complaint(named.map_or(1, |line| line + 1), why));
         }
         for (name, format) in &settings.logs.formats {
             if let Some((what, why)) = format.complaint() {
@@ -193,6 +202,9 @@ mod tests {
         fs::write(&path, "[consensus]\nminimum_votes = 2\nshare = 0.4\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:3: consensus share 0.4"), "{error}");
+        fs::write(&path, "[panel]\nunanimous_share = 5\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:2: panel unanimous_share 5 is not between"), "{error}");
         let formats = "[logs.formats.app]\nheader = '<Time> <Content>'\nmasks = [\n  '\\d+',\n  \"id=(\\\\w\",\n]\n";
         fs::write(&path, formats).unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();

@@ -15,7 +15,7 @@ pub struct Heatmap<'a> {
 pub const SHADES: [(char, f64); 5] = [('.', 0.0), (':', 0.2), ('+', 0.4), ('*', 0.6), ('#', 0.8)];
 
 /// The legend of [`SHADES`].
-pub const SHADE_LEGEND: &str = "- below 0   . to 0.2   : to 0.4   + to 0.6   * to 0.8   # to 1   ? undefined";
+pub const SHADE_LEGEND: &str = "- below 0  . to .2  : to .4  + to .6  * to .8  # to 1  ? undefined";
 
 impl<'a> Heatmap<'a> {
     /// The pairs of `agreement`.

@@ -1,26 +1,48 @@
 //! What the Panel pane asks of the store.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use super::state::{Board, Case, CorrectionRow, Settled};
+use super::state::{Board, Case, CorrectionRow, Opinion, Remark, Settled, VoiceRow};
 use crate::labels::agreement::Bootstrap;
-use crate::labels::{Category, Correction, Gold, GoldSource, Judgement, Label, Round};
+use crate::labels::{Correction, Gold, Judgement, Phase, Round, Vote};
 use crate::logs::{SafeText, TemplateKey};
 use crate::tui::app::Message as AppMessage;
 use crate::tui::effects::Edge;
-use crate::tui::panes::label::OtherVote;
-use crate::workspace::{NewRuling, TemplateRecord, Workspace, WorkspaceError};
+use crate::tui::widgets::{count, counted};
+use crate::workspace::{NewRuling, NewVote, PanelBoard, PanelItem, Said, Workspace, WorkspaceError};
+
+/// How many resamples the intervals on the screen have, and their seed: as on the command line.
+const BOOTSTRAP: (u32, u64) = (1000, 1);
+
+/// How many examples a row of Table 1 has.
+const EXAMPLES: usize = 3;
 
 /// What the pane wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Read the board as this annotator may see it.
+    /// Read the board as this member may see it.
     Load(String),
-    /// Put a ruling on disk, and read the board again.
+    /// Put a vote of the panel round on disk.
+    Vote(NewVote),
+    /// Put a ruling on disk.
     Rule(NewRuling),
-    /// Take back this senior's last ruling, and read the board again.
-    Undo(String),
+    /// Put a comment on disk.
+    Comment {
+        /// On which template.
+        template: TemplateKey,
+        /// By whom.
+        author: String,
+        /// What it says.
+        text: String,
+    },
+    /// Take back this member's last vote.
+    UndoVote(String),
+    /// Take back this senior's last ruling.
+    UndoRuling(String),
+    /// Close the open round, in this senior's name.
+    CloseRound(String),
+    /// Open a closed round again, in this senior's name.
+    OpenRound(Round, String),
     /// Write the correction patch; a relative path is meant from the project's folder.
     WritePatch(String),
 }
@@ -29,11 +51,19 @@ pub enum Effect {
 #[derive(Debug)]
 pub enum Message {
     /// The board, or why it cannot be read.
-    Loaded(Result<Board, String>),
-    /// A ruling is on disk; the board as it is now.
-    Ruled(TemplateKey, Box<Board>),
-    /// The last ruling is taken back, if there was one; the board as it is now.
-    Undone(Option<TemplateKey>, Box<Board>),
+    Loaded(Result<Box<Board>, String>),
+    /// A vote is on disk.
+    Voted(Vote),
+    /// A ruling is on disk.
+    Ruled(TemplateKey),
+    /// A comment is on disk.
+    Commented(TemplateKey),
+    /// The last vote is taken back, if there was one.
+    VoteUndone(Option<TemplateKey>),
+    /// The last ruling is taken back, if there was one.
+    RulingUndone(Option<TemplateKey>),
+    /// A round was closed (false) or opened (true).
+    RoundChanged(Round, bool),
     /// The patch is written.
     PatchWritten {
         /// Where.
@@ -47,31 +77,43 @@ pub enum Message {
     Reason(String),
     /// No reason was given, so there is no ruling.
     ReasonCancelled,
+    /// The comment that was being written.
+    CommentText(String),
+    /// The senior means to close the round.
+    CloseConfirmed,
+    /// The senior means to open the round again.
+    OpenConfirmed,
     /// Where the patch shall go.
     PatchPath(String),
 }
 
-/// Carries out an effect of this pane.
+/// Carries out an effect of this pane, on the thread that owns the store: the figures take milliseconds there, and the
+/// screen goes on meanwhile.
 pub fn run(effect: Effect, edge: &mut Edge) {
     edge.store(move |workspace| {
         let done = match effect {
-            Effect::Load(annotator) => Ok(Message::Loaded(board(workspace, &annotator).map_err(|e| e.to_string()))),
-            Effect::Rule(ruling) => rule(workspace, &ruling),
-            Effect::Undo(senior) => undo(workspace, &senior),
+            Effect::Load(member) => {
+                Ok(Message::Loaded(board(workspace, &member).map(Box::new).map_err(|error| error.to_string())))
+            }
+            Effect::Vote(vote) => workspace.cast_vote(&vote).map(Message::Voted),
+            Effect::Rule(ruling) => workspace.rule(&ruling).map(|()| Message::Ruled(ruling.template)),
+            Effect::Comment { template, author, text } => {
+                workspace.comment(&template, &author, &text).map(|comment| Message::Commented(comment.template))
+            }
+            Effect::UndoVote(member) => workspace
+                .undo_vote(&member)
+                .map(|votes| Message::VoteUndone(votes.into_iter().next().map(|vote| vote.template))),
+            Effect::UndoRuling(senior) => workspace.undo_ruling(&senior).map(Message::RulingUndone),
+            Effect::CloseRound(senior) => {
+                workspace.close_round(&senior, None).map(|round| Message::RoundChanged(round, false))
+            }
+            Effect::OpenRound(round, senior) => {
+                workspace.open_round(round, &senior, None).map(|()| Message::RoundChanged(round, true))
+            }
             Effect::WritePatch(path) => write_patch(workspace, &path),
         };
         AppMessage::Panel(done.unwrap_or_else(|error| Message::Failed(error.to_string())))
     });
-}
-
-fn rule(workspace: &Workspace, ruling: &NewRuling) -> Result<Message, WorkspaceError> {
-    workspace.rule(ruling)?;
-    Ok(Message::Ruled(ruling.template.clone(), Box::new(board(workspace, &ruling.by)?)))
-}
-
-fn undo(workspace: &Workspace, senior: &str) -> Result<Message, WorkspaceError> {
-    let template = workspace.undo_ruling(senior)?;
-    Ok(Message::Undone(template, Box::new(board(workspace, senior)?)))
 }
 
 fn write_patch(workspace: &Workspace, path: &str) -> Result<Message, WorkspaceError> {
@@ -81,54 +123,119 @@ fn write_patch(workspace: &Workspace, path: &str) -> Result<Message, WorkspaceEr
     Ok(Message::PatchWritten { path, corrections: patch.corrections.len() })
 }
 
-fn board(workspace: &Workspace, annotator: &str) -> Result<Board, WorkspaceError> {
-    let templates: HashMap<TemplateKey, TemplateRecord> =
-        workspace.templates()?.into_iter().map(|record| (record.key().clone(), record)).collect();
-    let gold = workspace.gold()?;
-    let senior = workspace.settings().is_senior(annotator);
-    let cases = workspace.disagreements()?.into_iter().filter_map(|disagreement| {
-        let record = templates.get(&disagreement.template)?;
-        let own = disagreement.votes.iter().find(|vote| vote.annotator == annotator);
-        let open_to_see = senior || own.is_some_and(|vote| vote.judgement.label().is_some());
-        Some(Case {
-            name: SafeText::one_line(&disagreement.template.to_string()),
-            text: SafeText::one_line(record.text()),
-            count: record.labelled.count,
-            original: record.labelled.original.map(|label| (label, record.labelled.category.clone())),
-            votes: disagreement.votes.into_iter().map(OtherVote::from).collect(),
-            settled: settled(&gold, &disagreement.template),
-            key: disagreement.template,
-            open_to_see,
-        })
-    });
+fn board(workspace: &Workspace, member: &str) -> Result<Board, WorkspaceError> {
+    let board = workspace.panel_board(member)?;
+    let (samples, seed) = BOOTSTRAP;
+    let phase = board.phase;
+    // What others' votes have made of a template is hidden as their votes are; the counts tell of no template.
+    let corrections = workspace.corrections()?.into_iter().filter(|row| board.may_see(&row.template));
+    let corrections = corrections.map(correction).collect();
+    let examples = if phase == Phase::Blind { 0 } else { EXAMPLES };
     Ok(Board {
-        agreement: Box::new(workspace.agreement(Round::Blind, Bootstrap::new(1000, 1))?),
-        cases: cases.collect(),
-        corrections: workspace.corrections()?.into_iter().map(|row| correction(row, &gold)).collect(),
+        standing: SafeText::one_line(&standing(&board)),
+        rule: rule(&board),
+        phase,
+        senior: board.senior,
+        hidden: board.hidden,
+        agreements: workspace.agreements(Bootstrap::new(samples, seed))?,
+        cases: board.cases.into_iter().map(|item| case(item, phase)).collect(),
+        corrections,
+        table: workspace.table1(examples)?,
     })
 }
 
-fn settled(gold: &BTreeMap<TemplateKey, Gold>, key: &TemplateKey) -> Option<Settled> {
-    gold.get(key).map(|gold| Settled {
-        judgement: Judgement::of(gold.label, gold.category.clone()),
+/// `592 judgements of 3 annotators on 240 templates`, of the round that is open or was last.
+fn standing(board: &PanelBoard) -> String {
+    let [blind, panel] = &board.rounds;
+    let round = if board.phase == Phase::Blind { blind } else { panel };
+    let mut text = format!(
+        "{} of {} on {} in the {} round",
+        counted(round.votes as usize, "judgement"),
+        counted(round.annotators as usize, "annotator"),
+        counted(round.templates as usize, "template"),
+        round.round
+    );
+    let late = blind.late + panel.late;
+    if late > 0 {
+        text += &format!("; {} too late to count", count(late));
+    }
+    if let Some(event) = &round.last {
+        text += &format!("; {} by {}", if event.open { "opened" } else { "closed" }, event.by);
+    }
+    text
+}
+
+fn rule(board: &PanelBoard) -> String {
+    let rule = board.consensus;
+    let share = if rule.share >= 1.0 { "all".to_owned() } else { format!("{:.0} %", rule.share * 100.0) };
+    format!(
+        "Consensus: {} or more, {share} agreeing. Sampled: {:.0} % of the unanimous.",
+        counted(rule.minimum_votes, "label"),
+        board.unanimous_share * 100.0
+    )
+}
+
+fn case(item: PanelItem, phase: Phase) -> Case {
+    let tally = item.tally();
+    let acted = phase == Phase::Panel && item.own().is_some_and(|own| own.panel.is_some());
+    let who = |letter: &str, you: bool| if you { format!("{letter} (you)") } else { letter.to_owned() };
+    let name = |name: Option<String>| name.as_deref().map(SafeText::one_line);
+    Case {
+        name: SafeText::one_line(&item.key.to_string()),
+        text: SafeText::one_line(&item.text),
+        count: item.count,
+        why: item.why,
+        original: item.original.map(|label| (label, item.original_category)),
+        voices: item
+            .voices
+            .into_iter()
+            .map(|voice| VoiceRow {
+                who: who(&voice.letter, voice.you),
+                name: name(voice.name),
+                blind: voice.blind.map(opinion),
+                panel: voice.panel.map(opinion),
+            })
+            .collect(),
+        remarks: item
+            .comments
+            .into_iter()
+            .map(|comment| Remark {
+                who: who(&comment.by, comment.you),
+                name: name(comment.name),
+                text: SafeText::new(&comment.text),
+            })
+            .collect(),
+        settled: item.gold.map(settled),
+        key: item.key,
+        tally,
+        acted,
+    }
+}
+
+fn opinion(said: Said) -> Opinion {
+    Opinion { judgement: said.judgement, comment: said.comment.as_deref().map(SafeText::one_line), others: said.others }
+}
+
+fn settled(gold: Gold) -> Settled {
+    Settled {
+        judgement: Judgement::of(gold.label, gold.category),
         source: gold.source,
         by: gold.by.as_deref().map(SafeText::one_line),
         reason: gold.reason.as_deref().map(SafeText::one_line),
-    })
+    }
 }
 
-fn correction(row: Correction, gold: &BTreeMap<TemplateKey, Gold>) -> CorrectionRow {
-    let came = |label: Label, category: Option<Category>, source: GoldSource| Settled {
-        judgement: Judgement::of(label, category),
-        source,
-        by: None,
-        reason: row.reason.as_deref().map(SafeText::one_line),
-    };
+fn correction(row: Correction) -> CorrectionRow {
     CorrectionRow {
         name: SafeText::one_line(&row.template.to_string()),
         text: SafeText::one_line(&row.text),
         original: row.original,
-        gold: settled(gold, &row.template).unwrap_or_else(|| came(row.gold, row.category.clone(), row.source)),
+        gold: Settled {
+            judgement: Judgement::of(row.gold, row.category),
+            source: row.source,
+            by: row.by.as_deref().map(SafeText::one_line),
+            reason: row.reason.as_deref().map(SafeText::one_line),
+        },
         key: row.template,
     }
 }

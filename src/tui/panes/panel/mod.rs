@@ -1,7 +1,10 @@
-//! The Panel pane: how far the annotators agree, what they disagree on, a senior's rulings, and the patch that follows.
+//! The Panel pane: the cases before the panel, how far its members agree, a senior's rulings, and the corrections that
+//! follow.
 //!
-//! Agreement is over the blind votes. Who may rule sees every vote; anybody else sees the votes on a template only after
-//! giving it a label of their own, as in the Label pane.
+//! The process is blind votes, then the panel's votes in sight of them, then rulings; a senior closes each round. While
+//! the blind round is open nobody sees a case on which they have given no label; from then on votes and comments stand
+//! under letters, shuffled for each template, and only a senior learns the names, when both rounds are closed. What may be
+//! seen is decided in [`crate::workspace::PanelBoard`], not here.
 
 mod actions;
 mod effects;
@@ -14,4 +17,4 @@ mod tests;
 
 pub use actions::{ACTIONS, Action};
 pub use effects::{Effect, Message, run};
-pub use state::{Board, Case, CorrectionRow, Settled, State};
+pub use state::{Board, Case, CorrectionRow, Opinion, Remark, Settled, State, VoiceRow};
