@@ -7,8 +7,12 @@ use memchr::memmem::Finder;
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use rayon::prelude::*;
 
-/// So many texts are matched in a row by one thread.
+/// So many texts are looked at in a row by one thread.
 const CHUNK: usize = 4096;
+
+/// Where more match than this, they stay in the order of the queue: letters that so many have say nothing about which is
+/// meant, and to rank them all would take longer than the time between two keys.
+pub const MOST_RANKED: usize = 10_000;
 
 /// The texts of all templates, made ready to be searched.
 #[derive(Debug, Clone, Default)]
@@ -70,14 +74,30 @@ pub struct Match {
     pub score: u32,
 }
 
-/// The items of `among` that match, in their order. A query that narrows an earlier one may look only at what that found.
+/// The items of `among` that match, in their order.
 pub fn search(haystack: &Haystack, query: &Query, among: &[usize]) -> Vec<Match> {
+    search_on(haystack, query, &Query::default(), among)
+}
+
+/// [`search`], where `among` is what `before` found and the query narrows that: only what was typed since is looked for.
+pub fn search_on(haystack: &Haystack, query: &Query, before: &Query, among: &[usize]) -> Vec<Match> {
     let mut found = among.to_vec();
     let words = query.words.to_lowercase();
-    for word in words.split_whitespace() {
+    for word in words.split_whitespace().skip(whole_words(&before.words)) {
         hold_word(haystack, word, &mut found);
     }
-    match_fuzzy(haystack, &query.fuzzy, found)
+    let fuzzy = query.fuzzy.to_lowercase();
+    let needles: Vec<Needle> = fuzzy.split_whitespace().map(Needle::new).collect();
+    for needle in needles.iter().skip(whole_words(&before.fuzzy)) {
+        hold_letters(haystack, needle, &mut found);
+    }
+    rank(haystack, &needles, found)
+}
+
+/// How many words of a text that is being typed cannot change any more by typing on.
+fn whole_words(typed: &str) -> usize {
+    let words = typed.split_whitespace().count();
+    if typed.ends_with(char::is_whitespace) { words } else { words.saturating_sub(1) }
 }
 
 /// The best matches first; equals stay in their order.
@@ -125,10 +145,18 @@ impl PartitionPointNear for [usize] {
     }
 }
 
-/// Keeps the items that have the letters of every fuzzy word in order, with how well.
-fn match_fuzzy(haystack: &Haystack, fuzzy: &str, items: Vec<usize>) -> Vec<Match> {
-    let needles: Vec<Needle> = fuzzy.to_lowercase().split_whitespace().map(Needle::new).collect();
-    if needles.is_empty() {
+/// Keeps the items that have the letters of a fuzzy word in order.
+fn hold_letters(haystack: &Haystack, needle: &Needle, items: &mut Vec<usize>) {
+    let kept = items.par_chunks(CHUNK).map(|items| {
+        let items = items.iter().copied().filter(|item| needle.is_in(haystack.entry(*item).as_bytes()));
+        items.collect::<Vec<usize>>()
+    });
+    *items = kept.collect::<Vec<_>>().concat();
+}
+
+/// How well each item matches the fuzzy words, where there are not too many for that.
+fn rank(haystack: &Haystack, needles: &[Needle], items: Vec<usize>) -> Vec<Match> {
+    if needles.is_empty() || items.len() > MOST_RANKED {
         return items.into_iter().map(|item| Match { item, score: 0 }).collect();
     }
     // Everything is in lower case already.
@@ -138,10 +166,10 @@ fn match_fuzzy(haystack: &Haystack, fuzzy: &str, items: Vec<usize>) -> Vec<Match
     let matches = items.par_chunks(CHUNK).map_init(
         || (Matcher::new(config.clone()), Vec::new()),
         |(matcher, buffer), items| {
-            let matches = items.iter().filter_map(|item| {
+            let matches = items.iter().map(|item| {
                 let entry = Utf32Str::new(haystack.entry(*item), buffer);
-                let score = |needle: &Needle| matcher.fuzzy_match_greedy(entry, needle.as_utf32()).map(u32::from);
-                Some(Match { item: *item, score: needles.iter().map(score).sum::<Option<u32>>()? })
+                let mut score = |needle: &Needle| matcher.fuzzy_match_greedy(entry, needle.as_utf32()).unwrap_or(0);
+                Match { item: *item, score: needles.iter().map(|needle| u32::from(score(needle))).sum() }
             });
             matches.collect::<Vec<Match>>()
         },
@@ -149,21 +177,34 @@ fn match_fuzzy(haystack: &Haystack, fuzzy: &str, items: Vec<usize>) -> Vec<Match
     matches.collect::<Vec<_>>().concat()
 }
 
-/// A fuzzy word, in the form that the matcher is fastest with.
-enum Needle {
-    Ascii(String),
-    Unicode(Vec<char>),
+/// A fuzzy word: its letters as they are looked for, and in the form that the matcher is fastest with.
+struct Needle {
+    letters: Vec<Vec<u8>>,
+    characters: Result<String, Vec<char>>,
 }
 
 impl Needle {
     fn new(word: &str) -> Self {
-        if word.is_ascii() { Self::Ascii(word.to_owned()) } else { Self::Unicode(word.chars().collect()) }
+        let characters = if word.is_ascii() { Ok(word.to_owned()) } else { Err(word.chars().collect()) };
+        Self { letters: word.chars().map(|letter| letter.to_string().into_bytes()).collect(), characters }
+    }
+
+    /// Whether a text has all its letters, in their order.
+    fn is_in(&self, text: &[u8]) -> bool {
+        let mut rest = text;
+        self.letters.iter().all(|letter| {
+            let at = match letter[..] {
+                [byte] => memchr::memchr(byte, rest),
+                _ => memchr::memmem::find(rest, letter),
+            };
+            at.inspect(|at| rest = &rest[at + letter.len()..]).is_some()
+        })
     }
 
     fn as_utf32(&self) -> Utf32Str<'_> {
-        match self {
-            Self::Ascii(word) => Utf32Str::Ascii(word.as_bytes()),
-            Self::Unicode(characters) => Utf32Str::Unicode(characters),
+        match &self.characters {
+            Ok(word) => Utf32Str::Ascii(word.as_bytes()),
+            Err(characters) => Utf32Str::Unicode(characters),
         }
     }
 }
@@ -213,20 +254,23 @@ mod tests {
         #[test]
         fn a_search_finds_what_looking_at_each_text_finds_in_the_order_given(
             texts in proptest::collection::vec("[ab c]{0,8}", 0..40),
-            words in "[ab ]{0,4}", fuzzy in "[abc]{0,3}",
+            words in "[ab ]{0,4}", fuzzy in "[abc ]{0,4}",
         ) {
             let haystack = Haystack::new(&texts);
             let among: Vec<usize> = (0..texts.len()).rev().collect();
             let query = Query { words, fuzzy };
             let holds = |item: &usize| {
-                let mut rest = texts[*item].as_str();
-                let mut letters = query.fuzzy.chars();
-                query.words.split_whitespace().all(|word| texts[*item].contains(word))
-                    && letters.all(|letter| {
+                let text = texts[*item].as_str();
+                let in_order = |letters: &str| {
+                    let mut rest = text;
+                    letters.chars().all(|letter| {
                         let at = rest.find(letter);
                         rest = at.map_or("", |at| &rest[at + 1..]);
                         at.is_some()
                     })
+                };
+                query.words.split_whitespace().all(|word| text.contains(word))
+                    && query.fuzzy.split_whitespace().all(in_order)
             };
             let expected: Vec<usize> = among.iter().copied().filter(holds).collect();
             let items = |matches: Vec<Match>| matches.into_iter().map(|found| found.item).collect::<Vec<_>>();
@@ -238,9 +282,10 @@ mod tests {
             // Typing on from a shorter query finds the same.
             let mut shorter = query.clone();
             shorter.words.pop();
+            shorter.fuzzy.pop();
             prop_assert!(query.narrows(&shorter));
             let before = items(search(&haystack, &shorter, &among));
-            prop_assert_eq!(items(search(&haystack, &query, &before)), expected);
+            prop_assert_eq!(search_on(&haystack, &query, &shorter, &before), search(&haystack, &query, &among));
         }
     }
 }

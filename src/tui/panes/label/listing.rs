@@ -2,7 +2,7 @@
 
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::queue::{Entry, Order, arrange};
-use crate::labels::search::{Haystack, Match, Query, best_first, search};
+use crate::labels::search::{Haystack, Match, Query, best_first, search, search_on};
 use crate::logs::SafeText;
 use crate::tui::widgets::{ListView, count};
 
@@ -61,7 +61,7 @@ impl Listing {
         let ranked = !query.fuzzy.trim().is_empty();
         self.matches = if narrows {
             let among: Vec<usize> = self.matches.iter().map(|found| found.item).collect();
-            search(&self.haystack, &query, &among)
+            search_on(&self.haystack, &query, &self.query, &among)
         } else {
             search(&self.haystack, &query, &self.queue)
         };
