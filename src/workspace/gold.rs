@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use super::files::write_whole;
 use super::ledger::RULINGS;
 use super::store::{At, Write, uid};
-use super::{Workspace, WorkspaceError};
+use super::{TemplateRecord, Workspace, WorkspaceError};
 use crate::labels::{
     Category, Correction, Disagreement, Gold, GoldSource, Label, LabelledTemplate, Patch, Table1, Vote, consensus,
     corrections, disagreements,
@@ -43,8 +43,17 @@ impl Workspace {
 
     /// [`Workspace::gold`] for who has read the votes already.
     pub(super) fn gold_given(&self, votes: &[Vote]) -> Result<BTreeMap<TemplateKey, Gold>, WorkspaceError> {
+        self.gold_of(votes, &self.templates()?)
+    }
+
+    /// [`Workspace::gold`] for who has read votes and templates already.
+    pub(super) fn gold_of(
+        &self,
+        votes: &[Vote],
+        templates: &[TemplateRecord],
+    ) -> Result<BTreeMap<TemplateKey, Gold>, WorkspaceError> {
         let mut gold = consensus(votes, self.settings().consensus);
-        for record in self.templates()? {
+        for record in templates {
             if let Some(label) = record.imported_gold {
                 let category = (label == Label::Abnormal).then(|| record.labelled.category.clone()).flatten();
                 let source = GoldSource::Import;
@@ -162,8 +171,18 @@ impl Workspace {
     pub fn table1(&self, examples: usize) -> Result<Table1, WorkspaceError> {
         let (templates, gold) = (self.labelled_templates()?, self.gold()?);
         let corrections = corrections(&templates, &gold);
+        Ok(self.table1_of(&templates, &gold, &corrections, examples))
+    }
+
+    pub(super) fn table1_of(
+        &self,
+        templates: &[LabelledTemplate],
+        gold: &BTreeMap<TemplateKey, Gold>,
+        corrections: &[Correction],
+        examples: usize,
+    ) -> Table1 {
         let compared = templates.iter().filter(|t| t.original.is_some() && gold.contains_key(&t.template.key)).count();
-        Ok(Table1::of(&templates, compared, &corrections, &self.settings().taxonomy, examples))
+        Table1::of(templates, compared, corrections, &self.settings().taxonomy, examples)
     }
 
     /// Writes a patch to a file, whole or not at all: as CSV where its name ends so, else as JSON.

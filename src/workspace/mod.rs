@@ -43,7 +43,7 @@ pub use gold::NewRuling;
 pub use guidelines::GUIDELINES_FILE;
 pub use import::{ImportKind, ImportReport, ImportSource};
 pub use merge::Merged;
-pub use panel::{BothAgreements, PanelBoard, PanelComment, PanelItem, PanelVoice, Said};
+pub use panel::{BothAgreements, PanelBoard, PanelComment, PanelItem, PanelViews, PanelVoice, Said};
 pub use queue::Queued;
 pub use raw_logs::{ContextLine, LogImport, LogImportReport, LogProgress, OccurrenceContext, StructuredExport};
 pub use reviews::NewReview;

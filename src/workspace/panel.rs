@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{RoundStatus, TemplateRecord, Workspace, WorkspaceError};
 use crate::labels::agreement::{Agreement, Bootstrap};
 use crate::labels::{
-    Category, ConsensusRule, Gold, Judgement, Label, PanelCase, PanelReason, Phase, Round, Tally, Vote, VoteTable,
-    panel_cases,
+    Category, ConsensusRule, Correction, Gold, Judgement, Label, LabelledTemplate, PanelCase, PanelReason, Phase,
+    Round, Table1, Tally, Vote, VoteTable, corrections, panel_cases,
 };
 use crate::logs::TemplateKey;
 
@@ -147,6 +147,26 @@ pub struct BothAgreements {
     pub panel: Agreement,
 }
 
+/// All that the panel's screen shows, of one reading of the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PanelViews {
+    /// The cases.
+    pub board: PanelBoard,
+    /// The agreement of both rounds.
+    pub agreements: BothAgreements,
+    /// What is corrected, as far as the member may see it.
+    pub corrections: Vec<Correction>,
+    /// What is corrected, counted; without examples while the blind round is open, since they would tell of votes.
+    pub table: Table1,
+}
+
+/// What the views rest on.
+struct Reading {
+    votes: Vec<Vote>,
+    templates: Vec<TemplateRecord>,
+    gold: BTreeMap<TemplateKey, Gold>,
+}
+
 impl Workspace {
     /// The panel's work as `member` may see it.
     ///
@@ -156,10 +176,44 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn panel_board(&self, member: &str) -> Result<PanelBoard, WorkspaceError> {
-        let (votes, phase) = (self.votes()?, self.phase()?);
-        let gold = self.gold_given(&votes)?;
-        let templates: HashMap<TemplateKey, TemplateRecord> =
-            self.templates()?.into_iter().map(|record| (record.key().clone(), record)).collect();
+        self.board_of(&self.read_for_panel()?, member)
+    }
+
+    /// [`Workspace::panel_board`] with the figures and corrections beside it: intervals by `bootstrap`, at most `examples`
+    /// templates of each row of the table.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn panel_views(
+        &self,
+        member: &str,
+        bootstrap: Bootstrap,
+        examples: usize,
+    ) -> Result<PanelViews, WorkspaceError> {
+        let reading = self.read_for_panel()?;
+        let board = self.board_of(&reading, member)?;
+        let Reading { votes, templates, gold } = reading;
+        let agreement = |round| Agreement::of(&VoteTable::of_round(&votes, round, &gold), round, bootstrap);
+        let agreements = BothAgreements { blind: agreement(Round::Blind), panel: agreement(Round::Panel) };
+        let templates: Vec<LabelledTemplate> = templates.into_iter().map(|record| record.labelled).collect();
+        let examples = if board.phase == Phase::Blind { 0 } else { examples };
+        let mut corrections = corrections(&templates, &gold);
+        let table = self.table1_of(&templates, &gold, &corrections, examples);
+        corrections.retain(|correction| board.may_see(&correction.template));
+        Ok(PanelViews { board, agreements, corrections, table })
+    }
+
+    fn read_for_panel(&self) -> Result<Reading, WorkspaceError> {
+        let (votes, templates) = (self.votes()?, self.templates()?);
+        let gold = self.gold_of(&votes, &templates)?;
+        Ok(Reading { votes, templates, gold })
+    }
+
+    fn board_of(&self, reading: &Reading, member: &str) -> Result<PanelBoard, WorkspaceError> {
+        let Reading { votes, templates, gold } = reading;
+        let phase = self.phase()?;
+        let templates: HashMap<&TemplateKey, &TemplateRecord> =
+            templates.iter().map(|record| (record.key(), record)).collect();
         let senior = self.settings().is_senior(member);
         let names = senior && phase == Phase::Ruling;
         let mut remarks: BTreeMap<TemplateKey, Vec<super::Comment>> = BTreeMap::new();
@@ -179,29 +233,18 @@ impl Workspace {
             cases: Vec::new(),
             judged,
         };
-        for case in panel_cases(&votes, rule) {
+        for case in panel_cases(votes, rule) {
             if !board.may_see(&case.template) {
                 board.hidden += 1;
                 continue;
             }
-            let Some(record) = templates.get(&case.template) else { continue };
+            let Some(&record) = templates.get(&case.template) else { continue };
             let (remarks, gold) =
                 (remarks.remove(&case.template).unwrap_or_default(), gold.get(&case.template).cloned());
             board.cases.push(item(case, record, remarks, gold, member, names));
         }
         board.cases.sort_by_key(|case| case.why);
         Ok(board)
-    }
-
-    /// The agreement in both rounds.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn agreements(&self, bootstrap: Bootstrap) -> Result<BothAgreements, WorkspaceError> {
-        let votes = self.votes()?;
-        let gold = self.gold_given(&votes)?;
-        let of = |round| Agreement::of(&VoteTable::of_round(&votes, round, &gold), round, bootstrap);
-        Ok(BothAgreements { blind: of(Round::Blind), panel: of(Round::Panel) })
     }
 }
 

@@ -124,23 +124,20 @@ fn write_patch(workspace: &Workspace, path: &str) -> Result<Message, WorkspaceEr
 }
 
 fn board(workspace: &Workspace, member: &str) -> Result<Board, WorkspaceError> {
-    let board = workspace.panel_board(member)?;
     let (samples, seed) = BOOTSTRAP;
+    let views = workspace.panel_views(member, Bootstrap::new(samples, seed), EXAMPLES)?;
+    let board = views.board;
     let phase = board.phase;
-    // What others' votes have made of a template is hidden as their votes are; the counts tell of no template.
-    let corrections = workspace.corrections()?.into_iter().filter(|row| board.may_see(&row.template));
-    let corrections = corrections.map(correction).collect();
-    let examples = if phase == Phase::Blind { 0 } else { EXAMPLES };
     Ok(Board {
         standing: SafeText::one_line(&standing(&board)),
         rule: rule(&board),
         phase,
         senior: board.senior,
         hidden: board.hidden,
-        agreements: workspace.agreements(Bootstrap::new(samples, seed))?,
+        agreements: views.agreements,
         cases: board.cases.into_iter().map(|item| case(item, phase)).collect(),
-        corrections,
-        table: workspace.table1(examples)?,
+        corrections: views.corrections.into_iter().map(correction).collect(),
+        table: views.table,
     })
 }
 
