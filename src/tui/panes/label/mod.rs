@@ -27,4 +27,4 @@ mod tests;
 pub use actions::{ACTIONS, Action};
 pub use context::{Ask, Occurrence};
 pub use effects::{Effect, Loaded, Message, Restored, run};
-pub use state::{Item, OtherVote, State};
+pub use state::{Item, State};

@@ -11,9 +11,9 @@ use super::listing::Listing;
 use super::summary::Session;
 use super::watch::Stopwatch;
 use crate::evaluation::Reveal;
+use crate::labels::Judgement;
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::queue::Entry;
-use crate::labels::{Judgement, Vote};
 use crate::logs::{SafeText, TemplateKey};
 
 /// A template in the list.
@@ -37,27 +37,6 @@ pub struct Item {
     pub flagged: bool,
     /// What is hidden until the annotator has given a label. Read it through [`Item::revealed`].
     pub hidden: Reveal,
-}
-
-/// Somebody else's vote, which this pane never shows: for the Panel pane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OtherVote {
-    /// Whose.
-    pub annotator: SafeText,
-    /// What was said.
-    pub judgement: Judgement,
-    /// What was added.
-    pub comment: Option<SafeText>,
-}
-
-impl From<Vote> for OtherVote {
-    fn from(vote: Vote) -> Self {
-        Self {
-            annotator: SafeText::one_line(&vote.annotator),
-            judgement: vote.judgement,
-            comment: vote.comment.as_deref().map(SafeText::one_line),
-        }
-    }
 }
 
 impl Item {
