@@ -35,9 +35,13 @@ impl SteppedTrace {
         earlier.chain(here).map(|token| token.text.as_str()).collect()
     }
 
-    /// What an answer begins with that takes another token in a token's place; `None` where there is none of that number.
+    /// What an answer begins with that takes another token in a token's place; `None` where there is none of that
+    /// number, or it is a control token, which is no text.
     pub fn begun_with_alternative(&self, step: usize, token: usize, alternative: usize) -> Option<String> {
         let other = self.steps.get(step)?.tokens.get(token)?.alternatives.get(alternative)?;
+        if other.control {
+            return None;
+        }
         Some(self.text_before(step, token) + &other.text)
     }
 
@@ -138,7 +142,7 @@ mod tests {
         trace.steps[1].tokens[1] = SteppedToken {
             text: " b.".into(),
             probability: 0.4,
-            alternatives: vec![SteppedAlternative { text: " c".into(), probability: 0.3 }],
+            alternatives: vec![SteppedAlternative { text: " c".into(), control: false, probability: 0.3 }],
         };
         assert_eq!(trace.begun_with_alternative(1, 1, 0).unwrap(), "<think>1. a.\n2. c");
         assert_eq!(trace.begun_with_alternative(1, 1, 1), None);

@@ -22,8 +22,10 @@ pub const ALTERNATIVES: usize = 5;
 /// A token that the model might have written instead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SteppedAlternative {
-    /// Its text.
+    /// Its text; for a control token, its name.
     pub text: String,
+    /// Whether it is a control token, such as the end of the answer.
+    pub control: bool,
     /// The model's probability for it, 0–1, at temperature 1.
     pub probability: f32,
 }
@@ -307,7 +309,8 @@ impl Opening {
             if margin > 0.0 { (Label::Abnormal, Label::Normal) } else { (Label::Normal, Label::Abnormal) };
         let text = format!("<answer>{label}{END_OF_ANSWER}\n<think>");
         let probability = (1.0 / (1.0 + (-margin.abs()).exp())) as f32;
-        let alternatives = vec![Alternative { id: 0, text: other.to_string(), probability: 1.0 - probability }];
+        let alternatives =
+            vec![Alternative { id: 0, text: other.to_string(), control: false, probability: 1.0 - probability }];
         let token = TraceToken { id: 0, text: text.clone(), range: 0..text.len(), probability, alternatives };
         Ok(Self { text, tokens: vec![token], margin: Some(margin) })
     }
@@ -372,10 +375,11 @@ pub fn lay_out(trace: &Trace) -> Vec<SteppedStep> {
 }
 
 fn stepped(token: &TraceToken) -> SteppedToken {
-    let alternatives = token
-        .alternatives
-        .iter()
-        .map(|other| SteppedAlternative { text: other.text.clone(), probability: other.probability });
+    let alternatives = token.alternatives.iter().map(|other| SteppedAlternative {
+        text: other.text.clone(),
+        control: other.control,
+        probability: other.probability,
+    });
     SteppedToken { text: token.text.clone(), probability: token.probability, alternatives: alternatives.collect() }
 }
 

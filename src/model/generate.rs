@@ -280,7 +280,12 @@ impl<'a> Writer<'a> {
             alternatives: choice
                 .alternatives
                 .into_iter()
-                .map(|(id, probability)| Alternative { id, text: tokenizer.describe(id), probability })
+                .map(|(id, probability)| Alternative {
+                    id,
+                    text: tokenizer.describe(id),
+                    control: tokenizer.is_control(id),
+                    probability,
+                })
                 .collect(),
         };
         writing.tokens.push(token.clone());

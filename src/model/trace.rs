@@ -11,6 +11,8 @@ pub struct Alternative {
     pub id: u32,
     /// Its text (for a control token, its name).
     pub text: String,
+    /// Whether it is a control token, such as the end of the answer: its name is no text to go on from.
+    pub control: bool,
     /// The model's probability for it, at temperature 1.
     pub probability: f32,
 }

@@ -46,7 +46,8 @@ fn reason() -> AppState {
 }
 
 fn tokens(text: &str) -> Vec<SteppedToken> {
-    let alternative = |text: &str, probability| SteppedAlternative { text: text.to_owned(), probability };
+    let alternative =
+        |text: &str, probability| SteppedAlternative { text: text.to_owned(), control: false, probability };
     text.split_inclusive(' ')
         .enumerate()
         .map(|(i, word)| SteppedToken {
