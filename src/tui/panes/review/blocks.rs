@@ -28,19 +28,27 @@ pub(super) fn wrap(text: &SafeText, width: usize) -> Vec<String> {
                 rows.push(std::mem::take(&mut row));
                 used = 0;
             }
-            for grapheme in word.graphemes(true) {
-                let columns = grapheme.width();
+            for piece in word.graphemes(true).flat_map(|grapheme| pieces(grapheme, width)) {
+                let columns = piece.width();
                 if used + columns > width && used > 0 {
                     rows.push(std::mem::take(&mut row));
                     used = 0;
                 }
-                row.push_str(grapheme);
+                row.push_str(piece);
                 used += columns;
             }
         }
         rows.push(row);
     }
     rows
+}
+
+/// A grapheme, or its characters where marks make it wider than a whole row.
+fn pieces(grapheme: &str, width: usize) -> Vec<&str> {
+    if grapheme.width() <= width {
+        return vec![grapheme];
+    }
+    grapheme.char_indices().map(|(at, character)| &grapheme[at..at + character.len_utf8()]).collect()
 }
 
 /// A text behind a gutter: `gutter` on the first row, blanks of its width on the others.
@@ -116,6 +124,11 @@ mod tests {
     fn columns_keep_their_distance() {
         let rows = beside(vec![Line::from("ab")], 4, vec![Line::from("x"), Line::from("y")], Style::new());
         assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ab   │ x", "     │ y"]);
+    }
+
+    #[test]
+    fn a_grapheme_wider_than_a_row_is_broken_into_its_characters() {
+        assert_eq!(wrap(&SafeText::new("゛ઃ"), 2), ["゛", "ઃ"]);
     }
 
     proptest! {
