@@ -1,6 +1,6 @@
 //! How a model is asked about a log: the same turns for evaluation and stepping as for training.
 
-use crate::model::{LanguageModel, Message, ModelError, Role};
+use crate::model::{Adapter, LanguageModel, Message, ModelError, Role};
 use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn};
 
 /// What ends an answer: nothing after it is read.
@@ -8,6 +8,19 @@ pub(super) const END_OF_ANSWER: &str = "</answer>";
 
 /// No token of any vocabulary in use is longer on average, so more bytes than this for each token never fit.
 const BYTES_A_TOKEN: usize = 16;
+
+/// A model that is asked, and what it is called.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The model.
+    pub model: &'a LanguageModel,
+    /// Its name.
+    pub model_name: &'a str,
+    /// The adapter that it wears, with its name.
+    pub adapter: Option<(&'a Adapter, &'a str)>,
+    /// The prompt.
+    pub prompt: &'a AnomalyPrompt,
+}
 
 /// Why a log cannot be asked about.
 #[derive(Debug, thiserror::Error)]

@@ -13,12 +13,13 @@ mod items;
 mod keyword;
 mod metrics;
 mod model_predictor;
+mod opening;
 mod report;
 mod stepping;
 mod verdict;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
-pub use asking::AskError;
+pub use asking::{AskError, Asked};
 pub use branching::{BranchError, preference_pair};
 pub use desk::{Reveal, Suggested, Task, desk, own_votes};
 pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
@@ -27,7 +28,7 @@ pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
 pub use model_predictor::ModelPredictor;
 pub use report::{Baseline, Mistake, Report, Section};
 pub use stepping::{
-    ALTERNATIVES, Asked, Asking, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken,
-    SteppedTrace, lay_out, step_through, weigh,
+    ALTERNATIVES, Asking, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace,
+    lay_out, step_through, weigh,
 };
 pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};

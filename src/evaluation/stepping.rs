@@ -6,14 +6,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::{AskError, END_OF_ANSWER, encode_to_fit};
+use super::asking::{AskError, Asked, END_OF_ANSWER, encode_to_fit};
+use super::opening::{END_OF_REASONING, Opening, VERDICT_TOKENS};
 use super::verdict::{EvidenceToken, Margins};
 use crate::labels::Label;
-use crate::model::tokenizer::Utf8Stream;
-use crate::model::{
-    Adapter, Alternative, Finish, GenerateSettings, LanguageModel, Sampling, Sequence, Trace, TraceToken,
-};
-use crate::reasoning::prompt::AnomalyPrompt;
+use crate::model::{Finish, GenerateSettings, Sampling, Trace, TraceToken};
 use crate::reasoning::{ClaimKind, Evidence, Order, claims, parse};
 
 /// Other tokens that are recorded beside each token.
@@ -147,19 +144,6 @@ impl Default for Asking {
     }
 }
 
-/// A model that is asked, and what it is called.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    /// The model.
-    pub model: &'a LanguageModel,
-    /// Its name.
-    pub model_name: &'a str,
-    /// The adapter that it wears, with its name.
-    pub adapter: Option<(&'a Adapter, &'a str)>,
-    /// The prompt.
-    pub prompt: &'a AnomalyPrompt,
-}
-
 /// Asks about one log. `on_text` sees the text as it is written and may stop; what was written by then is laid out all
 /// the same.
 ///
@@ -284,64 +268,6 @@ fn grounding(steps: &[SteppedStep], log: &str) -> Vec<GroundedClaim> {
 
 fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
-}
-
-/// What ends the reasons after a verdict.
-const END_OF_REASONING: &str = "</think>";
-
-/// More tokens than a verdict with its tags takes.
-const VERDICT_TOKENS: usize = 24;
-
-/// What an answer begins with before the model writes on.
-struct Opening {
-    text: String,
-    tokens: Vec<TraceToken>,
-    /// The margin that the verdict was given by, where it opens the answer.
-    margin: Option<f64>,
-}
-
-impl Opening {
-    /// The verdict with the better odds, as one token with its probability among the two, and the tag that asks for reasons.
-    fn verdict(asked: Asked<'_>, log: &str) -> Result<Self, AskError> {
-        let margins = Margins::new(asked).at_once(&[log], &mut || true)?.expect("nobody says no");
-        let margin = margins[0];
-        let (label, other) =
-            if margin > 0.0 { (Label::Abnormal, Label::Normal) } else { (Label::Normal, Label::Abnormal) };
-        let text = format!("<answer>{label}{END_OF_ANSWER}\n<think>");
-        let probability = (1.0 / (1.0 + (-margin.abs()).exp())) as f32;
-        let alternatives =
-            vec![Alternative { id: 0, text: other.to_string(), control: false, probability: 1.0 - probability }];
-        let token = TraceToken { id: 0, text: text.clone(), range: 0..text.len(), probability, alternatives };
-        Ok(Self { text, tokens: vec![token], margin: Some(margin) })
-    }
-
-    /// A text that somebody gave, with the probability that the model has for each of its tokens.
-    fn given(asked: Asked<'_>, question: &[u32], written: &[u32]) -> Result<Self, AskError> {
-        let tokens = [question, written].concat();
-        let weights = (0..tokens.len()).map(|at| if at < question.len() { 0.0 } else { 1.0 }).collect();
-        let adapter = asked.adapter.map(|(adapter, _)| adapter);
-        let scored = asked.model.log_probabilities(&[Sequence { tokens, weights }], adapter)?;
-        let mut text = String::new();
-        let mut stream = Utf8Stream::default();
-        let scored = scored[0][question.len()..].iter();
-        let tokens = written.iter().zip(scored).map(|(&id, log_probability)| {
-            let piece = stream.push(asked.model.tokenizer().bytes(id));
-            let range = text.len()..text.len() + piece.len();
-            text.push_str(&piece);
-            TraceToken { id, text: piece, range, probability: log_probability.exp(), alternatives: Vec::new() }
-        });
-        let tokens = tokens.collect();
-        Ok(Self { text, tokens, margin: None })
-    }
-
-    /// Puts it before what was written.
-    fn put_before(self, trace: &mut Trace) {
-        for token in &mut trace.tokens {
-            token.range = token.range.start + self.text.len()..token.range.end + self.text.len();
-        }
-        trace.text.insert_str(0, &self.text);
-        trace.tokens.splice(0..0, self.tokens);
-    }
 }
 
 /// Deals the tokens of a trace out to its steps. A token that begins in one step and ends in the next stays with the

@@ -9,8 +9,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::{AskError, encode_to_fit};
-use super::stepping::Asked;
+use super::asking::{AskError, Asked, encode_to_fit};
 use crate::labels::Label;
 use crate::model::Endings;
 

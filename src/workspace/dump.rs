@@ -11,8 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
-use super::merge::TABLES;
-use super::store::Write;
+use super::store::{TABLES, Write};
 use super::{Workspace, WorkspaceError};
 
 /// What was saved of a store.

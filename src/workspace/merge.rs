@@ -11,11 +11,8 @@ use std::path::Path;
 use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 
+use super::store::TABLES;
 use super::{STORE_FILE, Workspace, WorkspaceError, dump};
-
-/// The tables of what people said and brought in, in the order in which they are told.
-pub(super) const TABLES: [&str; 9] =
-    ["templates", "votes", "rulings", "comments", "flags", "rounds", "items", "reviews", "suggestions"];
 
 /// What a merge added.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -17,6 +17,10 @@ use tokio::runtime::Runtime;
 
 use super::WorkspaceError;
 
+/// The tables of what people said and brought in, in the order in which they are told.
+pub(super) const TABLES: [&str; 9] =
+    ["templates", "votes", "rulings", "comments", "flags", "rounds", "items", "reviews", "suggestions"];
+
 /// A transaction that writes.
 pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
 

@@ -11,7 +11,6 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::state::{Front, State, Told, is_grounded, lowest, step_name};
-use super::view::inside;
 use crate::evaluation::{EvidenceToken, SteppedStep, SteppedToken, SteppedTrace};
 use crate::logs::SafeText;
 use crate::reasoning::answer_label;
@@ -32,6 +31,11 @@ const LOWEST: usize = 14;
 
 /// Rows of a token and its five alternatives, framed.
 const TOKEN_ROWS: u16 = 8;
+
+/// Columns inside a frame.
+pub(super) fn inside(area: Rect) -> usize {
+    usize::from(area.width.saturating_sub(2))
+}
 
 pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut Frame, area: Rect) {
     let trace = &told.trace;

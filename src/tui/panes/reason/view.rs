@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::compare::view_comparison;
 use super::state::{Board, Front, State, Writing};
-use super::trace_view::{strongest, view_trace};
+use super::trace_view::{inside, strongest, view_trace};
 use crate::evaluation::EvidenceToken;
 use crate::logs::SafeText;
 use crate::tui::model::ModelStanding;
@@ -32,11 +32,6 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     } else {
         view_reasoning(state, shared, frame, area);
     }
-}
-
-/// Columns inside a frame.
-pub(super) fn inside(area: Rect) -> usize {
-    usize::from(area.width.saturating_sub(2))
 }
 
 fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
