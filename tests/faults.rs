@@ -38,9 +38,8 @@ fn voters(workspace: &Workspace) -> BTreeSet<String> {
     workspace.votes().unwrap().into_iter().map(|vote| vote.annotator).collect()
 }
 
-/// Not a test of its own: another process of this program, which votes as it is told and says so after each vote.
+/// Nothing by itself: the other tests start this program again with a script, and it votes and says so after each vote.
 #[test]
-#[ignore = "started by the other tests"]
 fn scripted_voter() {
     let Ok(script) = std::env::var("LOGWRIGHT_TEST_VOTER") else { return };
     let (dir, name) = script.split_once('|').unwrap();
@@ -56,7 +55,7 @@ fn scripted_voter() {
 
 fn start_voter(dir: &Path, name: &str, votes: usize) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["scripted_voter", "--exact", "--ignored", "--nocapture"])
+        .args(["scripted_voter", "--exact", "--nocapture"])
         .env("LOGWRIGHT_TEST_VOTER", format!("{}|{name}", dir.display()))
         .env("LOGWRIGHT_TEST_VOTES", votes.to_string())
         .stdout(Stdio::piped())

@@ -1,18 +1,13 @@
 //! `logwright suggest`: what the model, or the keyword rule, would say of the templates.
 
 use clap::Args;
-use serde_json::json;
 
 use super::base::{BaseArgs, named_adapter};
 use super::{Context, Failure, interrupt, output};
-use crate::evaluation::{Asked, KeywordRule, Margins};
-use crate::labels::Label;
+use crate::evaluation::{Asked, Margins, Suggestions, Wanted, suggest_by_model, suggest_by_rule};
 use crate::model::{Adapter, LanguageModel};
 use crate::reasoning::prompt::AnomalyPrompt;
-use crate::workspace::{Suggestion, TemplateRecord, Workspace};
-
-/// Templates between two writes: what a stop or a kill costs at most.
-const BATCH: usize = 64;
+use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
 pub(super) struct SuggestArgs {
@@ -37,66 +32,22 @@ pub(super) struct SuggestArgs {
 
 pub(super) fn run(args: &SuggestArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
-    let done = if args.rule { by_rule(args, &workspace)? } else { by_model(args, &workspace)? };
+    let wanted = Wanted { dataset: args.dataset.as_deref(), limit: args.limit };
+    let done = if args.rule { suggest_by_rule(&workspace, wanted)? } else { by_model(args, &workspace, wanted)? };
     if args.json {
-        output::json(&json!({
-            "source": done.source, "suggested": done.suggested, "abnormal": done.abnormal, "left": done.left,
-        }))?;
+        output::json(&done)?;
     } else {
-        let Done { source, suggested, abnormal, left, .. } = &done;
+        let Suggestions { source, suggested, abnormal, left, .. } = &done;
         output::line(&format!("{source}: {suggested} templates, {abnormal} of them abnormal; {left} left"))?;
     }
     if done.stopped { Err(Failure::failed("stopped; the same command goes on from here")) } else { Ok(()) }
 }
 
-#[derive(Default)]
-struct Done {
-    source: String,
-    suggested: usize,
-    abnormal: usize,
-    left: usize,
-    stopped: bool,
-}
-
-/// The templates that have no suggestion of `source` yet, and how many more there are than asked for.
-fn waiting(args: &SuggestArgs, workspace: &Workspace, source: &str) -> Result<(Vec<TemplateRecord>, usize), Failure> {
-    let known = workspace.suggestions()?;
-    let mut waiting = workspace.templates()?;
-    waiting.retain(|record| {
-        args.dataset.as_ref().is_none_or(|dataset| *dataset == record.key().dataset)
-            && known.get(record.key()).is_none_or(|suggestion| suggestion.source != source)
-    });
-    let taken = args.limit.unwrap_or(usize::MAX).min(waiting.len());
-    let left = waiting.len() - taken;
-    waiting.truncate(taken);
-    Ok((waiting, left))
-}
-
-fn by_rule(args: &SuggestArgs, workspace: &Workspace) -> Result<Done, Failure> {
-    let source = "keyword rule".to_owned();
-    let (records, left) = waiting(args, workspace, &source)?;
-    let rule = KeywordRule::default();
-    let suggestions: Vec<Suggestion> = records
-        .iter()
-        .map(|record| Suggestion {
-            template: record.key().clone(),
-            source: source.clone(),
-            label: rule.judge(record.text()),
-            margin: None,
-        })
-        .collect();
-    workspace.suggest(&suggestions)?;
-    let abnormal = suggestions.iter().filter(|suggestion| suggestion.label == Label::Abnormal).count();
-    Ok(Done { source, suggested: suggestions.len(), abnormal, left, stopped: false })
-}
-
-fn by_model(args: &SuggestArgs, workspace: &Workspace) -> Result<Done, Failure> {
+fn by_model(args: &SuggestArgs, workspace: &Workspace, wanted: Wanted<'_>) -> Result<Suggestions, Failure> {
     let adapter = args.adapter.as_deref().map(|name| named_adapter(name, Some(workspace))).transpose()?;
     let of_run = adapter.as_ref().and_then(|adapter| adapter.model.as_deref());
     let base = args.base.resolve(of_run, Some(workspace))?;
     let worn = adapter.as_ref().map(|adapter| format!(" + {}", adapter.name)).unwrap_or_default();
-    let source = format!("{}{worn}", base.name);
-    let (records, left) = waiting(args, workspace, &source)?;
     let model = LanguageModel::load(&base.path, &args.base.device)?;
     if let Some(note) = model.note() {
         output::note(note);
@@ -111,28 +62,9 @@ fn by_model(args: &SuggestArgs, workspace: &Workspace) -> Result<Done, Failure> 
     });
     let stop = interrupt::flag()?;
     let mut progress = output::Progress::new();
-    let mut done = Done { source, left: left + records.len(), ..Done::default() };
-    for batch in records.chunks(BATCH) {
-        let logs: Vec<&str> = batch.iter().map(TemplateRecord::text).collect();
-        let Some(margins) = margins.at_once(&logs, &mut || !stop.is_set())? else {
-            done.stopped = true;
-            break;
-        };
-        let suggestions: Vec<Suggestion> = batch
-            .iter()
-            .zip(margins)
-            .map(|(record, margin)| Suggestion {
-                template: record.key().clone(),
-                source: done.source.clone(),
-                label: if margin > 0.0 { Label::Abnormal } else { Label::Normal },
-                margin: Some(margin),
-            })
-            .collect();
-        workspace.suggest(&suggestions)?;
-        done.suggested += suggestions.len();
-        done.left -= suggestions.len();
-        done.abnormal += suggestions.iter().filter(|suggestion| suggestion.label == Label::Abnormal).count();
-        progress.show(&format!("{} of {} templates", done.suggested, records.len()));
-    }
-    Ok(done)
+    let mut go_on = |done, of| {
+        progress.show(&format!("{done} of {of} templates"));
+        !stop.is_set()
+    };
+    Ok(suggest_by_model(workspace, &format!("{}{worn}", base.name), &margins, wanted, &mut go_on)?)
 }

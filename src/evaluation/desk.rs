@@ -83,7 +83,7 @@ pub fn desk(workspace: &Workspace, annotator: &str) -> Result<Vec<Task>, Workspa
     let task = |record: TemplateRecord| {
         let suggestion = Some(match suggestions.remove(record.key()) {
             Some(suggestion) => Suggested { label: suggestion.label, by: suggestion.source },
-            None => Suggested { label: rule.judge(record.text()), by: format!("{} rule", KeywordRule::NAME) },
+            None => Suggested { label: rule.judge(record.text()), by: KeywordRule::SOURCE.to_owned() },
         });
         let samples = record.sample_lines().map(str::to_owned).collect();
         let labelled = record.labelled;

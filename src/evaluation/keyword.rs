@@ -127,6 +127,9 @@ impl Default for KeywordRule {
 }
 
 impl KeywordRule {
+    /// What it is called as the source of a suggestion.
+    pub const SOURCE: &str = "keyword rule";
+
     /// The name that reports and the command line know it by.
     pub const NAME: &'static str = "keyword";
 

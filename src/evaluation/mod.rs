@@ -16,6 +16,7 @@ mod model_predictor;
 mod opening;
 mod report;
 mod stepping;
+mod suggesting;
 mod verdict;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
@@ -31,4 +32,5 @@ pub use stepping::{
     ALTERNATIVES, Asking, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace,
     lay_out, step_through, weigh,
 };
+pub use suggesting::{SuggestError, Suggestions, Wanted, suggest_by_model, suggest_by_rule};
 pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};

@@ -43,7 +43,7 @@ impl Workspace {
         if author.is_empty() || text.is_empty() {
             return Err(WorkspaceError::Invalid("a comment needs an author and some words".into()));
         }
-        self.find_template(&template.to_string())?;
+        self.require_template(template)?;
         let at = self.store.write(|write, at| {
             let (template, author, text) = (template.clone(), author.to_owned(), text.to_owned());
             Box::pin(async move {
@@ -99,7 +99,7 @@ impl Workspace {
         if annotator.is_empty() {
             return Err(WorkspaceError::Invalid("a flag needs an annotator's name".into()));
         }
-        self.find_template(&template.to_string())?;
+        self.require_template(template)?;
         self.store.write(|write, at| {
             let (template, annotator) = (template.clone(), annotator.to_owned());
             Box::pin(async move {

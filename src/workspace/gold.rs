@@ -102,7 +102,7 @@ impl Workspace {
             return Err(WorkspaceError::Invalid("a ruling needs a reason".into()));
         }
         self.require_senior(&ruling.by, "rule")?;
-        self.find_template(&ruling.template.to_string())?;
+        self.require_template(&ruling.template)?;
         self.store.write(|write, at| {
             let ruling = ruling.clone();
             Box::pin(async move {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
@@ -83,6 +84,15 @@ impl Workspace {
         })
     }
 
+    /// Refuses a key that no template has.
+    pub(super) fn require_template(&self, key: &TemplateKey) -> Result<(), WorkspaceError> {
+        let known = self.store.read(|connection| {
+            let key = key.clone();
+            Box::pin(async move { is_known(connection, &key).await })
+        })?;
+        if known { Ok(()) } else { Err(WorkspaceError::NoTemplate(key.to_string())) }
+    }
+
     /// The template that a person names: `DATASET/ID`, or `ID` where only one dataset has it.
     ///
     /// # Errors
@@ -108,6 +118,16 @@ impl Workspace {
             _ => Err(WorkspaceError::AmbiguousTemplate(name.into())),
         }
     }
+}
+
+/// Whether there is a template of this key.
+pub(super) async fn is_known(connection: &mut SqliteConnection, key: &TemplateKey) -> Result<bool, sqlx::Error> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM templates WHERE dataset = ? AND id = ? LIMIT 1")
+        .bind(&key.dataset)
+        .bind(&key.id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(known.is_some())
 }
 
 /// Appends a template.

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::ledger::VOTES;
 use super::rounds::{counting, read_rounds};
 use super::store::{At, Write, uid};
-use super::{Workspace, WorkspaceError};
+use super::{Workspace, WorkspaceError, templates};
 use crate::labels::agreement::{Agreement, Bootstrap};
 use crate::labels::{Category, Judgement, Label, Round, RoundState, Rounds, Tally, Vote, VoteTable};
 use crate::logs::TemplateKey;
@@ -208,12 +208,7 @@ async fn cast_all(write: &mut Write<'_>, at: At, votes: &[NewVote]) -> Outcome<V
         if let Some(refusal) = refusal(&rounds, vote.round) {
             return Ok(Err(refusal));
         }
-        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM templates WHERE dataset = ? AND id = ? LIMIT 1")
-            .bind(&vote.template.dataset)
-            .bind(&vote.template.id)
-            .fetch_optional(&mut **write)
-            .await?;
-        if known.is_none() {
+        if !templates::is_known(write, &vote.template).await? {
             return Ok(Err(WorkspaceError::NoTemplate(vote.template.to_string())));
         }
     }
