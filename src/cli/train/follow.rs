@@ -1,0 +1,82 @@
+//! Follows a run of this process, and says what came of it.
+
+use std::time::Duration;
+
+use crate::cli::{Failure, interrupt, output};
+use crate::training::{Event, Job, RunState, StepRecord, Summary};
+use crate::tui::widgets::duration;
+
+/// How often `train watch` looks at the run's folder, and a run of this process at Ctrl-C.
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Follows a run of this process to its end, one progress line on standard error. Ctrl-C stops it with a checkpoint.
+pub(super) fn follow(job: Job, json: bool) -> Result<(), Failure> {
+    let stop = interrupt::flag()?;
+    let mut line = output::Progress::new();
+    let mut steps = 0;
+    let mut outcome = Err("the training thread ended without a word".to_owned());
+    loop {
+        if stop.is_set() {
+            job.cancel.cancel();
+        }
+        match job.events.recv_timeout(LOOK_EVERY) {
+            Ok(Event::Preparing(run)) => line.show(&format!("{run}: loading the model and the examples")),
+            Ok(Event::Started { run, steps: all, data, .. }) => {
+                steps = all;
+                let cut = [(data.truncated, "cut to fit"), (data.left_out, "left out as too long")];
+                for (count, what) in cut.into_iter().filter(|(count, _)| *count > 0) {
+                    output::note(&format!("{count} examples were {what}"));
+                }
+                line.show(&format!("{run}: {} examples, {} held out, {all} steps", data.examples, data.held_out));
+            }
+            Ok(Event::Step { record, eta_seconds }) => line.show(&step_line(&record, steps, Some(eta_seconds))),
+            Ok(Event::Sampled(_) | Event::Saved { .. }) => {}
+            Ok(Event::Ended(end)) => {
+                outcome = end;
+                break;
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    drop(line);
+    job.join();
+    let summary = outcome.map_err(Failure::failed)?;
+    if json {
+        output::json(&summary)?
+    } else {
+        output::line(&summary_text(&summary))?
+    }
+    match summary.status {
+        RunState::Cancelled => {
+            let (run, step) = (&summary.run, summary.steps);
+            Err(Failure::failed(format!("cancelled after step {step}; `logwright train resume {run}` goes on with it")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn step_line(record: &StepRecord, steps: usize, eta_seconds: Option<f64>) -> String {
+    let StepRecord { step, loss, learning_rate, tokens_per_second, .. } = record;
+    let eta = eta_seconds.map_or_else(String::new, |seconds| format!(" · {} left", duration(seconds)));
+    format!("step {step}/{steps} · loss {loss:.4} · lr {learning_rate:.2e} · {tokens_per_second:.0} tokens/s{eta}")
+}
+
+fn summary_text(summary: &Summary) -> String {
+    let number = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
+    let held_out = match summary.dev_loss {
+        Some(loss) => format!(" (on {} held-out examples: {loss:.4})", summary.held_out),
+        None => String::new(),
+    };
+    format!(
+        "{} {} after {} steps in {}: loss {} (mean of the first 5) to {} (mean of the last 10){held_out}, {:.0} tokens/s\nadapter: {}",
+        summary.run,
+        summary.status,
+        summary.steps,
+        duration(summary.seconds),
+        number(summary.first_loss),
+        number(summary.last_loss),
+        summary.tokens_per_second,
+        summary.adapter.display()
+    )
+}

@@ -1,0 +1,62 @@
+//! `logwright train sft | list | watch | resume | cancel`
+
+mod cancel;
+mod follow;
+mod list;
+mod resume;
+mod sft;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Failure};
+use crate::training::{RunFolder, resolve_run};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Fine-tune on the accepted rationales (supervised)
+    Sft(sft::SftArgs),
+    /// List the project's runs, newest first
+    List(list::ListArgs),
+    /// Follow a run, wherever it was started
+    Watch(RunArgs),
+    /// Go on with a run that was cancelled, failed or interrupted
+    Resume(resume::ResumeArgs),
+    /// Ask a run to stop; it saves a checkpoint first
+    Cancel(RunArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The run: its id, the start of it, `latest`, or its folder
+    run: String,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
+    match &args.what {
+        What::Sft(args) => sft::run(args, context),
+        What::List(args) => list::run(args, context),
+        What::Watch(args) => watch::run(args, context),
+        What::Resume(args) => resume::run(args, context),
+        What::Cancel(args) => cancel::run(args, context),
+    }
+}
+
+/// The run that someone means, and the project that is meant, if there is one.
+fn find(run: &str, context: &Context) -> Result<(RunFolder, Option<Workspace>), Failure> {
+    let workspace = context.workspace_if_any()?;
+    let runs = workspace.as_ref().map_or_else(|| PathBuf::from("runs"), Workspace::runs_dir);
+    Ok((resolve_run(&runs, run)?, workspace))
+}

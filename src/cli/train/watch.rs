@@ -1,0 +1,45 @@
+//! `logwright train watch RUN`
+
+use std::path::PathBuf;
+use std::thread;
+
+use serde::Serialize;
+
+use super::follow::{LOOK_EVERY, step_line};
+use super::{RunArgs, find};
+use crate::cli::{Context, Failure, interrupt, output};
+use crate::training::{self, RunFolder, RunState, Status, run_info};
+
+#[derive(Serialize)]
+struct Watched {
+    #[serde(flatten)]
+    info: training::RunInfo,
+    adapter: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
+    let (folder, workspace) = find(&args.run, context)?;
+    drop(workspace);
+    let stop = interrupt::flag()?;
+    let mut line = output::Progress::new();
+    let mut status = folder.status()?;
+    while status.state == RunState::Running && !stop.is_set() {
+        line.show(&watch_line(&folder, &status)?);
+        thread::sleep(LOOK_EVERY);
+        status = folder.status()?;
+    }
+    drop(line);
+    if args.json {
+        let info = run_info(&folder).ok_or_else(|| Failure::failed("the run's folder can no longer be read"))?;
+        return output::json(&Watched { info, adapter: training::adapter_of_run(&folder).ok() });
+    }
+    let message = status.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+    output::line(&format!("{} {}{message}\n{}", folder.id(), status.state, watch_line(&folder, &status)?))
+}
+
+fn watch_line(folder: &RunFolder, status: &Status) -> Result<String, Failure> {
+    Ok(match folder.steps()?.last() {
+        Some(record) => step_line(record, status.steps, status.eta_seconds),
+        None => "no step done yet".to_owned(),
+    })
+}
