@@ -82,6 +82,9 @@ pub enum WorkspaceError {
         /// The id given.
         id: String,
     },
+    /// No such kept trace.
+    #[error("no trace {0}: `logwright export traces` lists those that were kept")]
+    NoTrace(String),
     /// A value that may not be.
     #[error("{0}")]
     Invalid(String),

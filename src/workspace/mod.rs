@@ -32,6 +32,7 @@ mod settings;
 mod store;
 mod suggestions;
 mod templates;
+mod traces;
 mod votes;
 
 pub use comments::{Comment, Flag};
@@ -52,6 +53,7 @@ pub use settings::{LogFormatSettings, LogSettings, SETTINGS_FILE, Settings};
 pub use store::ReadOnly;
 pub use suggestions::Suggestion;
 pub use templates::TemplateRecord;
+pub use traces::{Contest, NewTrace, StoredTrace, TraceFilter, TraceRecord};
 pub use votes::NewVote;
 
 use std::fs;

@@ -18,8 +18,19 @@ use tokio::runtime::Runtime;
 use super::WorkspaceError;
 
 /// The tables of what people said and brought in, in the order in which they are told.
-pub(super) const TABLES: [&str; 9] =
-    ["templates", "votes", "rulings", "comments", "flags", "rounds", "items", "reviews", "suggestions"];
+pub(super) const TABLES: [&str; 11] = [
+    "templates",
+    "votes",
+    "rulings",
+    "comments",
+    "flags",
+    "rounds",
+    "items",
+    "reviews",
+    "suggestions",
+    "traces",
+    "contests",
+];
 
 /// A transaction that writes.
 pub(super) type Write<'c> = Transaction<'c, sqlx::Sqlite>;
@@ -184,7 +195,8 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
                     coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM items), 0),
                     coalesce((SELECT max(at) FROM templates), 0), coalesce((SELECT max(at) FROM rounds), 0),
                     coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0),
-                    coalesce((SELECT max(at) FROM suggestions), 0))",
+                    coalesce((SELECT max(at) FROM suggestions), 0), coalesce((SELECT max(at) FROM traces), 0),
+                    coalesce((SELECT max(at) FROM contests), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;
