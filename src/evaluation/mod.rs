@@ -15,6 +15,7 @@ mod keyword;
 mod metrics;
 mod model_predictor;
 mod opening;
+mod page;
 mod report;
 mod stepping;
 mod suggesting;
@@ -29,6 +30,7 @@ pub use keeping::{keep_trace, kept_trace};
 pub use keyword::KeywordRule;
 pub use metrics::{Averages, ClassScores, Confusion, Outcome, Scores, Unparsed};
 pub use model_predictor::ModelPredictor;
+pub use page::{PageTrace, traces_page};
 pub use report::{Baseline, Mistake, Report, Section};
 pub use stepping::{
     ALTERNATIVES, Asking, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace,
