@@ -48,6 +48,7 @@ impl Checkpoint {
         fs::create_dir_all(&partial).map_err(|error| TrainingError::file(&partial, error))?;
         objective.save(&partial.join("adapter"))?;
         optimizer.save(&partial.join("optimizer.safetensors"))?;
+        objective.save_state(&partial)?;
         let json = serde_json::to_vec_pretty(progress).map_err(|error| TrainingError::damaged(&partial, error))?;
         replace(&partial.join("progress.json"), &json)?;
         remove(&path)?;

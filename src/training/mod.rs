@@ -25,7 +25,7 @@ pub use batches::BatchPlan;
 pub use checkpoint::{Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, TokenizedExample, examples_digest, split_dev, tokenize};
 pub use error::TrainingError;
-pub use objective::{Gradients, Objective, Said};
+pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
 pub use recipe::{
     DataSettings, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe, RecipeError, ScheduleName,

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use candle_core::Var;
 
-use super::{Encoder, Gradients, Objective, Said, TokenizedExample, TrainingError};
+use super::{Encoder, Held, Objective, Part, Said, Statistics, TokenizedExample, TrainingError};
 use crate::model::{Adapter, Finish, GenerateSettings, LanguageModel, Message, ModelError, Role, Sequence};
 use crate::reasoning::prompt::{Speaker, Turn};
 
@@ -77,13 +77,14 @@ impl Objective for Sft {
         examples.iter().map(|&example| weight(&self.train[example])).sum()
     }
 
-    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<(f64, Gradients), TrainingError> {
+    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
         let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
         let found = self.model.loss(&batch, &self.adapter, normaliser as f32)?;
-        Ok((f64::from(found.loss), found.gradients.into_iter().map(Some).collect()))
+        let gradients = found.gradients.into_iter().map(Some).collect();
+        Ok(Part { loss: f64::from(found.loss), gradients, statistics: Statistics::default() })
     }
 
-    fn dev_loss(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<f64>, TrainingError> {
+    fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
         let total: f64 = self.dev.iter().map(weight).sum();
         if self.dev.is_empty() {
             return Ok(None);
@@ -95,11 +96,11 @@ impl Objective for Sft {
             }
             loss += f64::from(self.model.loss_only(batch, Some(&self.adapter), total as f32)?);
         }
-        Ok(Some(loss))
+        Ok(Some(Held { loss, statistics: Statistics::default() }))
     }
 
-    fn sample(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Said>, TrainingError> {
-        let Some((input, prompt)) = &self.question else { return Ok(None) };
+    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
+        let Some((input, prompt)) = &self.question else { return Ok(Vec::new()) };
         let settings = GenerateSettings {
             max_tokens: SAMPLE_TOKENS,
             stop: vec!["</answer>".to_owned()],
@@ -110,7 +111,7 @@ impl Objective for Sft {
         let traces =
             self.model.generate(std::slice::from_ref(prompt), Some(&self.adapter), &settings, &mut on_token)?;
         let whole = traces.into_iter().find(|trace| trace.finish != Finish::Cancelled);
-        Ok(whole.map(|trace| Said { input: input.clone(), text: trace.text }))
+        Ok(whole.map(|trace| Said { input: input.clone(), text: trace.text, ..Said::default() }).into_iter().collect())
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {

@@ -163,7 +163,7 @@ impl Trainer<'_> {
         let recipe = self.recipe;
         let plan = BatchPlan::new(objective.examples(), recipe.data.batch, recipe.data.accumulation, recipe.seed);
         let mut optimizer = AdamW::new(objective.parameters(), &recipe.optimizer)?;
-        let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs));
+        let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs) * objective.reuse());
         let mut done = 0;
         if let Some(checkpoint) = resume_from {
             if checkpoint.progress.examples_sha256 != self.examples_sha256 {
@@ -199,15 +199,18 @@ impl Trainer<'_> {
             let last = state.done == state.steps;
             let due = last || every > 0 && state.done.is_multiple_of(every);
             if due {
-                record.dev_loss = objective.dev_loss(&|| self.asked_to_stop())?;
-                if record.dev_loss.is_some() {
+                if let Some(held) = objective.held_out(&|| self.asked_to_stop())? {
+                    record.dev_loss = Some(held.loss);
+                    let statistics = held.statistics.means();
+                    record.statistics.extend(statistics.map(|(name, mean)| (format!("dev_{name}"), mean)));
                     (self.events)(Event::Step { record: record.clone(), eta_seconds });
                 }
             }
             self.folder.append_step(&record)?;
             self.write_status(RunState::Running, state.done, state.steps, Some(eta_seconds), None)?;
-            if due && let Some(said) = objective.sample(&|| self.asked_to_stop())? {
-                let sample = Sample { step: state.done, input: said.input, text: said.text };
+            let samples = if due { objective.samples(&|| self.asked_to_stop())? } else { Vec::new() };
+            for said in samples {
+                let sample = Sample { step: state.done, input: said.input, text: said.text, reward: said.reward };
                 self.folder.append_sample(&sample)?;
                 (self.events)(Event::Sampled(sample));
             }
@@ -221,7 +224,10 @@ impl Trainer<'_> {
     /// Takes one step; `None` if it was cancelled before its last batch, in which case nothing has moved.
     fn step(&self, objective: &dyn Objective, state: &mut Loop) -> Result<Option<StepRecord>, TrainingError> {
         let begin = Instant::now();
-        let batches = state.plan.step(state.done);
+        let reuse = objective.reuse();
+        let batches = state.plan.step(state.done / reuse);
+        let stop = || self.asked_to_stop();
+        let Some(mut statistics) = objective.prepare(state.done, &batches, &stop)? else { return Ok(None) };
         let all: Vec<usize> = batches.concat();
         let normaliser = objective.weight(&all);
         let mut loss = 0.0;
@@ -230,11 +236,12 @@ impl Trainer<'_> {
             if gradients.is_some() && self.asked_to_stop() {
                 return Ok(None);
             }
-            let (part, gradient) = objective.loss(batch, normaliser)?;
-            loss += part;
+            let part = objective.loss(batch, normaliser)?;
+            loss += part.loss;
+            statistics.merge(part.statistics);
             gradients = Some(match gradients {
-                None => gradient,
-                Some(sum) => add(sum, gradient)?,
+                None => part.gradients,
+                Some(sum) => add(sum, part.gradients)?,
             });
         }
         let gradients = gradients.unwrap_or_default();
@@ -261,10 +268,11 @@ impl Trainer<'_> {
             learning_rate: rate,
             gradient_norm,
             tokens,
-            epoch: state.plan.epochs_after(number),
+            epoch: state.plan.epochs_after(number) / reuse as f64,
             seconds,
             tokens_per_second: tokens as f64 / seconds.max(1e-9),
             dev_loss: None,
+            statistics: statistics.means().map(|(name, mean)| (name.to_owned(), mean)).collect(),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! What a run's folder records: its name, where it stands, and its steps.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -95,7 +96,7 @@ impl Status {
 }
 
 /// A line of `metrics.jsonl`: one step of the optimiser.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Number of the step, from 1.
     pub step: usize,
@@ -116,10 +117,14 @@ pub struct StepRecord {
     /// Mean loss over what is held out, where it was measured after this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev_loss: Option<f64>,
+    /// What else the objective tells of the step, each a mean: DPO's `reward_margin` and `reward_accuracy`, GRPO's
+    /// `reward` and its parts, `kl`, `entropy`, `clip_fraction`, `completion_tokens`; of what is held out as `dev_…`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub statistics: BTreeMap<String, f64>,
 }
 
 /// A line of `samples.jsonl`: what the model said of a log along the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Steps done.
     pub step: usize,
@@ -127,4 +132,7 @@ pub struct Sample {
     pub input: String,
     /// What the model said of it.
     pub text: String,
+    /// What each part of the reward gave for it, and their `total`; empty where nothing is rewarded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward: BTreeMap<String, f64>,
 }

@@ -10,7 +10,7 @@ fn record(step: usize, loss: f64) -> StepRecord {
         epoch: 0.1,
         seconds: 0.5,
         tokens_per_second: 200.0,
-        dev_loss: None,
+        ..StepRecord::default()
     }
 }
 

@@ -1,11 +1,11 @@
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Var};
 
 use super::*;
-use crate::training::Said;
+use crate::training::{Held, Part, Said, Statistics};
 
 /// A line through points: the loss is the mean squared error.
 struct Line {
@@ -13,6 +13,8 @@ struct Line {
     points: Vec<(f32, f32)>,
     drop_gradient: bool,
     nan_after: Option<usize>,
+    reuse: usize,
+    prepared: RefCell<Vec<(usize, Vec<Vec<usize>>)>>,
     calls: Cell<usize>,
 }
 
@@ -24,6 +26,8 @@ impl Line {
             points: (0..24).map(|i| (i as f32 / 10.0, 0.7 * i as f32 / 10.0 - 0.2)).collect(),
             drop_gradient: false,
             nan_after: None,
+            reuse: 1,
+            prepared: RefCell::default(),
             calls: Cell::new(0),
         }
     }
@@ -51,6 +55,20 @@ impl Objective for Line {
         self.points.len()
     }
 
+    fn reuse(&self) -> usize {
+        self.reuse
+    }
+
+    fn prepare(
+        &self,
+        step: usize,
+        batches: &[Vec<usize>],
+        _: &dyn Fn() -> bool,
+    ) -> Result<Option<Statistics>, TrainingError> {
+        self.prepared.borrow_mut().push((step, batches.to_vec()));
+        Ok(Some(Statistics::default()))
+    }
+
     fn tokens(&self, _: usize) -> usize {
         1
     }
@@ -59,10 +77,11 @@ impl Objective for Line {
         examples.len() as f64
     }
 
-    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<(f64, Gradients), TrainingError> {
+    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
         self.calls.set(self.calls.get() + 1);
         if self.nan_after.is_some_and(|calls| self.calls.get() > calls) {
-            return Ok((f64::NAN, self.parameters.iter().map(|(_, v)| Some(v.as_tensor().clone())).collect()));
+            let gradients = self.parameters.iter().map(|(_, v)| Some(v.as_tensor().clone())).collect();
+            return Ok(Part { loss: f64::NAN, gradients, statistics: Statistics::default() });
         }
         let column = |f: fn(&(f32, f32)) -> f32| {
             let values: Vec<f32> = examples.iter().map(|&i| f(&self.points[i])).collect();
@@ -77,15 +96,17 @@ impl Objective for Line {
         if self.drop_gradient {
             gradients[1] = None;
         }
-        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+        let mut statistics = Statistics::default();
+        statistics.add("offset", examples.len() as f64, 2.0 * examples.len() as f64);
+        Ok(Part { loss: f64::from(loss.to_scalar::<f32>()?), gradients, statistics })
     }
 
-    fn dev_loss(&self, _: &dyn Fn() -> bool) -> Result<Option<f64>, TrainingError> {
+    fn held_out(&self, _: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
         Ok(None)
     }
 
-    fn sample(&self, _: &dyn Fn() -> bool) -> Result<Option<Said>, TrainingError> {
-        Ok(Some(Said { input: "x".into(), text: "y".into() }))
+    fn samples(&self, _: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
+        Ok(vec![Said { input: "x".into(), text: "y".into(), ..Said::default() }])
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {
@@ -146,6 +167,24 @@ fn the_loss_falls_and_the_folder_tells_the_story() {
     // Two are kept: those of step 30 and of the end.
     assert!(!temporary.path().join("checkpoint-20").exists());
     assert!(temporary.path().join("checkpoint-30").is_dir() && temporary.path().join("checkpoint-40").is_dir());
+}
+
+#[test]
+fn a_step_that_uses_again_what_was_prepared_works_on_the_same_batches() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let line = Line { reuse: 2, ..Line::new() };
+    let mut of_two_passes = recipe(1);
+    (of_two_passes.length.steps, of_two_passes.length.epochs) = (None, 1.0);
+    train(&line, &of_two_passes, &folder, None, None).unwrap();
+    let prepared = line.prepared.borrow();
+    // 24 points in batches of 4, each of them twice.
+    assert_eq!(prepared.iter().map(|(step, _)| *step).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
+    assert!(prepared.chunks(2).all(|pair| pair[0].1 == pair[1].1));
+    assert!(prepared.windows(3).all(|three| three[0].1 != three[2].1));
+    let last = folder.steps().unwrap().pop().unwrap();
+    assert!((last.epoch - 1.0).abs() < 1e-12);
+    assert_eq!(last.statistics.get("offset"), Some(&0.5));
 }
 
 #[test]

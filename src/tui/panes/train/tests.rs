@@ -36,6 +36,7 @@ fn record(step: usize) -> StepRecord {
         seconds: 1.5,
         tokens_per_second: 682.7,
         dev_loss: (step == 60).then_some(1.734),
+        ..StepRecord::default()
     }
 }
 
@@ -80,7 +81,10 @@ fn running(steps: usize) -> AppState {
     if steps >= 20 {
         let text =
             "<think>1. The kernel says \"panic\".\n2. It did not recover.</think><answer>abnormal</answer>".into();
-        happened(&mut state, Event::Sampled(Sample { step: 20, input: "kernel panic \x1b[0m".into(), text }));
+        happened(
+            &mut state,
+            Event::Sampled(Sample { step: 20, input: "kernel panic \x1b[0m".into(), text, ..Sample::default() }),
+        );
     }
     state
 }
