@@ -180,7 +180,8 @@ fn every_lora_variable_receives_a_gradient_in_every_family() {
 #[test]
 fn a_saved_adapter_is_the_same_adapter() {
     let model = load("llama");
-    let settings = LoraSettings { rank: 2, alpha: 6.0, targets: vec![Target::Query, Target::Down], seed: 3 };
+    let targets = vec![Target::Query, Target::Down];
+    let settings = LoraSettings { rank: 4, alpha: 6.0, rank_stabilized: true, dropout: 0.1, targets, seed: 3 };
     let adapter = Adapter::new(&model, &settings).unwrap();
     let place = tempfile::tempdir().unwrap();
     adapter.save(place.path()).unwrap();
@@ -191,7 +192,50 @@ fn a_saved_adapter_is_the_same_adapter() {
     }
     assert_eq!(loaded.parameters()[0].0, "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight");
     assert_eq!(loaded.settings().targets, settings.targets);
-    assert_eq!(loaded.settings().alpha, 6.0);
+    assert_eq!(loaded.settings(), &LoraSettings { seed: 0, ..settings });
+    assert_eq!(loaded.settings().scale(), 3.0);
+    let file = |folder: &tempfile::TempDir| std::fs::read(folder.path().join("adapter_model.safetensors")).unwrap();
+    let again = tempfile::tempdir().unwrap();
+    loaded.save(again.path()).unwrap();
+    assert_eq!(file(&again), file(&place));
+}
+
+#[test]
+fn dropout_is_replayed_to_the_bit_and_hides_a_share_of_the_inputs() {
+    let model = load("llama");
+    let batch = lora_batch(&expected("llama"));
+    let settings = LoraSettings { dropout: 0.25, ..LoraSettings::default() };
+    let adapter = Adapter::new(&model, &settings).unwrap();
+    for (_, var) in adapter.parameters().iter().filter(|(name, _)| name.contains("lora_B")) {
+        var.set(&(var.ones_like().unwrap() * 0.1).unwrap()).unwrap();
+    }
+    let step = |adapter: &Adapter, activations| model.loss_with(&batch, adapter, 45.0, activations).unwrap();
+    let first = adapter.dropping(7, 1).unwrap();
+    let (kept, recomputed) = (step(&first, Activations::Keep), step(&first, Activations::Recompute));
+    assert_eq!(kept.loss.to_bits(), recomputed.loss.to_bits());
+    let mut hidden = (0, 0);
+    for (((name, _), a), b) in adapter.parameters().iter().zip(&kept.gradients).zip(&recomputed.gradients) {
+        let rows = a.to_vec2::<f32>().unwrap();
+        assert_eq!(rows, b.to_vec2::<f32>().unwrap());
+        if name.contains("lora_A") {
+            // What A does not see moves none of its weights.
+            let column = |i: usize| rows.iter().all(|row| row[i] == 0.0);
+            hidden = (hidden.0 + (0..rows[0].len()).filter(|&i| column(i)).count(), hidden.1 + rows[0].len());
+        }
+    }
+    let share = hidden.0 as f64 / hidden.1 as f64;
+    assert!((0.15..0.35).contains(&share), "{share}");
+    let again = step(&adapter.dropping(7, 1).unwrap(), Activations::Keep);
+    assert_eq!(again.loss.to_bits(), kept.loss.to_bits());
+    for other in [adapter.dropping(7, 2).unwrap(), adapter.dropping(8, 1).unwrap()] {
+        assert_ne!(step(&other, Activations::Keep).loss, kept.loss);
+    }
+    // Off by itself wherever nobody trains.
+    let without = Adapter::new(&model, &LoraSettings::default()).unwrap();
+    for ((_, to), (_, from)) in without.parameters().iter().zip(adapter.parameters()) {
+        to.set(from.as_tensor()).unwrap();
+    }
+    assert_eq!(step(&adapter, Activations::Keep).loss.to_bits(), step(&without, Activations::Keep).loss.to_bits());
 }
 
 #[test]

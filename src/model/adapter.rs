@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::ops::linear::LowRank;
 use super::random;
+use super::tensor_file::{self, PlainFormat, Planned};
 use super::{LanguageModel, ModelError};
 
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
@@ -75,6 +76,14 @@ impl Target {
         }
     }
 
+    /// The layer and linear of a weight's name in Transformers (`model.layers.0.self_attn.q_proj.weight`), if it is one.
+    pub fn of_weight(name: &str) -> Option<(usize, Self)> {
+        let (layer, path) = name.strip_prefix("model.layers.")?.split_once('.')?;
+        let path = path.strip_suffix(".weight")?;
+        let target = Self::ALL.into_iter().find(|target| target.path() == path)?;
+        Some((layer.parse().ok()?, target))
+    }
+
     /// The target of a module name (`q_proj`), if it is one.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|target| target.name() == name)
@@ -87,8 +96,13 @@ impl Target {
 pub struct LoraSettings {
     /// Rank of the updates.
     pub rank: usize,
-    /// Updates are scaled by alpha / rank.
+    /// Updates are scaled by alpha / rank, or as `rank_stabilized` says.
     pub alpha: f32,
+    /// Updates are scaled by alpha / √rank (rsLoRA; Kalajdzievski 2023, "A rank stabilization scaling factor for
+    /// fine-tuning with LoRA"), so that a higher rank does not learn more slowly.
+    pub rank_stabilized: bool,
+    /// Share of the inputs that an update does not see while it trains; see [`Adapter::dropping`].
+    pub dropout: f32,
     /// The linears that get an update.
     pub targets: Vec<Target>,
     /// Seed of A's random start (B starts at zero).
@@ -97,11 +111,20 @@ pub struct LoraSettings {
 
 impl Default for LoraSettings {
     fn default() -> Self {
-        Self { rank: 8, alpha: 16.0, targets: Target::ALL.to_vec(), seed: 0 }
+        Self { rank: 8, alpha: 16.0, rank_stabilized: false, dropout: 0.0, targets: Target::ALL.to_vec(), seed: 0 }
+    }
+}
+
+impl LoraSettings {
+    /// What multiplies B·A·x.
+    pub fn scale(&self) -> f32 {
+        let rank = self.rank as f32;
+        self.alpha / if self.rank_stabilized { rank.sqrt() } else { rank }
     }
 }
 
 /// The update of one linear.
+#[derive(Clone)]
 struct Update {
     a: Var,
     b: Var,
@@ -114,6 +137,8 @@ pub struct Adapter {
     base: String,
     base_fingerprint: String,
     updates: BTreeMap<(usize, Target), Update>,
+    /// A with what a batch's dropout hides; empty where nothing is dropped.
+    masked: BTreeMap<(usize, Target), Tensor>,
 }
 
 /// The updates of one layer, as the decoder takes them.
@@ -134,7 +159,7 @@ impl Adapter {
             return Err(ModelError::Request("an adapter needs a rank of at least 1 and at least one target".into()));
         }
         let device = model.decoder().device();
-        Self::build(model, settings.clone(), settings.alpha / settings.rank as f32, |layer, target, inputs, outputs| {
+        Self::build(model, settings.clone(), |layer, target, inputs, outputs| {
             let bound = 1.0 / (inputs as f32).sqrt();
             let stream = (layer * Target::ALL.len() + target as usize) as u64;
             let a: Vec<f32> = (0..settings.rank * inputs)
@@ -148,7 +173,6 @@ impl Adapter {
     fn build(
         model: &LanguageModel,
         settings: LoraSettings,
-        scale: f32,
         mut start: impl FnMut(usize, Target, usize, usize) -> Result<(Tensor, Tensor), ModelError>,
     ) -> Result<Self, ModelError> {
         let decoder = model.decoder();
@@ -161,7 +185,8 @@ impl Adapter {
             }
         }
         let base_fingerprint = model.fingerprint();
-        Ok(Self { settings, scale, base: model.name().to_owned(), base_fingerprint, updates })
+        let (scale, base) = (settings.scale(), model.name().to_owned());
+        Ok(Self { settings, scale, base, base_fingerprint, updates, masked: BTreeMap::new() })
     }
 
     /// Reads a PEFT folder (`adapter_config.json`, `adapter_model.safetensors`) for this model.
@@ -174,7 +199,6 @@ impl Adapter {
         let config: PeftConfig =
             serde_json::from_str(&text).map_err(|e| refuse(&path, format!("not a PEFT config: {e}")))?;
         let settings = config.settings().map_err(|why| refuse(&path, why))?;
-        let scale = config.scale();
 
         let path = folder.join(WEIGHTS_FILE);
         let bytes = std::fs::read(&path).map_err(|e| ModelError::file(&path, e))?;
@@ -191,7 +215,7 @@ impl Adapter {
             .map_err(|e| refuse(&path, format!("damaged ({e}); copy or train the adapter again")))?;
         let mut used = 0;
         let device = model.decoder().device();
-        let adapter = Self::build(model, settings.clone(), scale, |layer, target, inputs, outputs| {
+        let adapter = Self::build(model, settings.clone(), |layer, target, inputs, outputs| {
             let mut take = |which: char, shape: [usize; 2]| {
                 used += 1;
                 let name = parameter_name(layer, target, which);
@@ -214,24 +238,18 @@ impl Adapter {
     /// Writes the PEFT folder, each file whole or not at all.
     pub fn save(&self, folder: &Path) -> Result<(), ModelError> {
         std::fs::create_dir_all(folder).map_err(|e| ModelError::file(folder, e))?;
-        let mut tensors = Vec::new();
-        for (name, var) in self.parameters() {
-            let tensor = var.as_detached_tensor().to_device(&Device::Cpu)?;
-            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-            tensors.push((name, tensor.dims().to_vec(), bytes));
-        }
-        let views = tensors
-            .iter()
-            .map(|(name, shape, bytes)| {
-                let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes);
-                Ok((name.as_str(), view.map_err(|e| ModelError::Request(e.to_string()))?))
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        let metadata = [("format".to_owned(), "pt".to_owned()), (BASE_KEY.to_owned(), self.base_fingerprint.clone())];
-        let bytes = safetensors::serialize(views, Some(metadata.into_iter().collect()))
-            .map_err(|e| ModelError::Request(format!("cannot serialise the adapter: {e}")))?;
-        write_whole(&folder.join(WEIGHTS_FILE), &bytes)?;
+        let parameters: BTreeMap<String, Var> = self.parameters().into_iter().collect();
+        let plan = |(name, var): (&String, &Var)| Planned {
+            name: name.clone(),
+            shape: var.dims().to_vec(),
+            format: PlainFormat::F32,
+        };
+        let planned: Vec<Planned> = parameters.iter().map(plan).collect();
+        let notes = [("format", "pt"), (BASE_KEY, self.base_fingerprint.as_str())];
+        tensor_file::write(&folder.join(WEIGHTS_FILE), &notes, &planned, |tensor| {
+            let tensor = parameters[&tensor.name].as_detached_tensor().to_device(&Device::Cpu)?;
+            Ok(tensor.flatten_all()?.to_vec1::<f32>()?)
+        })?;
         let names: Vec<&str> = self.settings.targets.iter().map(|t| t.name()).collect();
         let config = json!({
             "peft_type": "LORA",
@@ -239,14 +257,14 @@ impl Adapter {
             "base_model_name_or_path": self.base,
             "r": self.settings.rank,
             "lora_alpha": self.settings.alpha,
-            "lora_dropout": 0.0,
+            "lora_dropout": self.settings.dropout,
             "target_modules": names,
             "bias": "none",
             "fan_in_fan_out": false,
             "inference_mode": true,
             "init_lora_weights": true,
             "modules_to_save": null,
-            "use_rslora": false,
+            "use_rslora": self.settings.rank_stabilized,
         });
         write_whole(&folder.join(CONFIG_FILE), format!("{config:#}\n").as_bytes())
     }
@@ -272,9 +290,57 @@ impl Adapter {
         self.updates.iter().flat_map(both).collect()
     }
 
+    /// scale·B·A of one linear, output × input features row by row; `None` where it has no update.
+    ///
+    /// # Errors
+    /// When the product fails.
+    pub fn update(&self, layer: usize, target: Target) -> Result<Option<Vec<f32>>, ModelError> {
+        let Some(update) = self.updates.get(&(layer, target)) else { return Ok(None) };
+        let product = update.b.as_detached_tensor().matmul(&update.a.as_detached_tensor())?;
+        let product = (product * f64::from(self.scale))?.to_device(&Device::Cpu)?;
+        Ok(Some(product.flatten_all()?.to_vec1()?))
+    }
+
     /// Number of trainable weights.
     pub fn parameter_count(&self) -> usize {
         self.updates.values().map(|u| u.a.elem_count() + u.b.elem_count()).sum()
+    }
+
+    /// The same variables with dropout on: what a batch of a training step computes with, `batch` being any number of its
+    /// own.
+    ///
+    /// Of each linear's inputs a share of [`LoraSettings::dropout`] is hidden from A and the rest scaled up, as in LoRA's
+    /// own dropout, but the same inputs for all tokens of the batch (Gal and Ghahramani 2016, "A theoretically grounded
+    /// application of dropout"): the mask then falls on A's columns, the fused product stays as it is, and layers that are
+    /// computed again see the same mask. It is a pure function of seed, batch, linear and input.
+    pub fn dropping(&self, seed: u64, batch: u64) -> Result<Self, ModelError> {
+        let masked = |(&(layer, target), update): (&(usize, Target), &Update)| {
+            let inputs = update.a.dim(1)?;
+            let mask = Tensor::from_vec(self.mask(seed, batch, layer, target, inputs), (1, inputs), update.a.device())?;
+            Ok(((layer, target), update.a.as_tensor().broadcast_mul(&mask)?))
+        };
+        let masked = match self.settings.dropout > 0.0 {
+            true => self.updates.iter().map(masked).collect::<Result<_, ModelError>>()?,
+            false => BTreeMap::new(),
+        };
+        Ok(Self {
+            settings: self.settings.clone(),
+            scale: self.scale,
+            base: self.base.clone(),
+            base_fingerprint: self.base_fingerprint.clone(),
+            updates: self.updates.clone(),
+            masked,
+        })
+    }
+
+    /// What A's columns are multiplied by in a batch: nought, or 1 / (1 − dropout).
+    fn mask(&self, seed: u64, batch: u64, layer: usize, target: Target, inputs: usize) -> Vec<f32> {
+        const DROPOUT: u64 = 1 << 32;
+        let dropout = self.settings.dropout;
+        let stream = DROPOUT + (layer * Target::ALL.len() + target as usize) as u64;
+        let seed = random::bits(seed, DROPOUT, batch);
+        let kept = |input| random::uniform(seed, stream, input as u64) >= dropout;
+        (0..inputs).map(|input| if kept(input) { 1.0 / (1.0 - dropout) } else { 0.0 }).collect()
     }
 
     /// The updates of one layer; `tracked` for training, otherwise cut off from the graph.
@@ -282,7 +348,12 @@ impl Adapter {
         let tensor = |var: &Var| if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() };
         LayerUpdates(Target::ALL.map(|target| {
             let update = self.updates.get(&(layer, target))?;
-            Some(LowRank { a: tensor(&update.a), b: tensor(&update.b), scale: self.scale })
+            let a = match self.masked.get(&(layer, target)) {
+                Some(masked) if tracked => masked.clone(),
+                Some(masked) => masked.detach(),
+                None => tensor(&update.a),
+            };
+            Some(LowRank { a, b: tensor(&update.b), scale: self.scale })
         }))
     }
 
@@ -337,6 +408,8 @@ struct PeftConfig {
     #[serde(default)]
     use_rslora: bool,
     #[serde(default)]
+    lora_dropout: f32,
+    #[serde(default)]
     use_dora: bool,
     #[serde(default)]
     fan_in_fan_out: bool,
@@ -351,11 +424,6 @@ struct PeftConfig {
 }
 
 impl PeftConfig {
-    fn scale(&self) -> f32 {
-        let rank = self.r as f32;
-        self.lora_alpha / if self.use_rslora { rank.sqrt() } else { rank }
-    }
-
     fn settings(&self) -> Result<LoraSettings, String> {
         let unsupported = [
             (self.peft_type != "LORA", "its peft_type is not LORA"),
@@ -386,6 +454,13 @@ impl PeftConfig {
             .collect::<Result<Vec<_>, _>>()?;
         targets.sort();
         targets.dedup();
-        Ok(LoraSettings { rank: self.r, alpha: self.lora_alpha, targets, seed: 0 })
+        Ok(LoraSettings {
+            rank: self.r,
+            alpha: self.lora_alpha,
+            rank_stabilized: self.use_rslora,
+            dropout: self.lora_dropout,
+            targets,
+            seed: 0,
+        })
     }
 }

@@ -30,6 +30,7 @@ pub mod pull;
 mod random;
 pub mod sampler;
 mod score;
+pub mod tensor_file;
 pub mod tokenizer;
 pub mod trace;
 pub mod weights;

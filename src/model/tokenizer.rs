@@ -232,6 +232,19 @@ impl ModelTokenizer {
         self.control.iter().any(|(_, control)| *control == id)
     }
 
+    /// The tokenizer as a `tokenizer.json`, which Transformers reads.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_json(&self) -> Result<String, ModelError> {
+        self.inner.to_string(true).map_err(|e| ModelError::Tokenizer(e.to_string()))
+    }
+
+    /// The id of the token that starts a text.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
     /// The ids that end an answer.
     pub fn eos(&self) -> &[u32] {
         &self.eos

@@ -184,6 +184,36 @@ impl WeightFiles {
         self.entries.contains_key(name)
     }
 
+    /// Name and shape of every tensor, in the order of their names.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let mut all: Vec<_> = self.entries.iter().map(|(name, entry)| (name.clone(), entry.shape.clone())).collect();
+        all.sort();
+        all
+    }
+
+    /// All numbers of a tensor, rows of queries and keys in Transformers' order.
+    ///
+    /// # Errors
+    /// When there is no such tensor, or it cannot be read.
+    pub fn values(&mut self, name: &str, config: &ModelConfig) -> Result<Vec<f32>, ModelError> {
+        let shape = self.entries.get(name).map(|entry| entry.shape.clone()).unwrap_or_default();
+        let (format, data) = self.read(name, &shape)?;
+        let mut values = vec![0f32; shape.iter().product()];
+        blocks::expand(format, &data, &mut values);
+        match shape[..] {
+            [rows, columns] if self.is_interleaved(name) => {
+                let order = (0..rows).map(|row| interleaved_row(row, config.heads.dimension));
+                Ok(order.flat_map(|row| values[row * columns..(row + 1) * columns].iter().copied()).collect())
+            }
+            _ => Ok(values),
+        }
+    }
+
+    /// Whether a tensor's rows stand in llama.cpp's own order in the file.
+    pub fn is_interleaved(&self, name: &str) -> bool {
+        self.interleaved && ["q_proj.weight", "k_proj.weight"].iter().any(|end| name.ends_with(end))
+    }
+
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<(Format, Vec<u8>), ModelError> {
         let first = self.path().to_owned();
         let entry = self.entries.get(name).ok_or_else(|| ModelError::damaged(&first, format!("no tensor {name}")))?;
@@ -261,7 +291,7 @@ impl WeightFiles {
 }
 
 /// llama.cpp stores the two halves of a head's rotary pairs interleaved: its row 2i + h is Transformers' row h·d/2 + i.
-fn interleaved_row(row: usize, dimension: usize) -> usize {
+pub(crate) fn interleaved_row(row: usize, dimension: usize) -> usize {
     let (head, within) = (row / dimension, row % dimension);
     let (half, pair) = (within / (dimension / 2), within % (dimension / 2));
     head * dimension + 2 * pair + half
@@ -273,7 +303,7 @@ fn tensor_bytes(shape: &[usize], format: Format) -> Option<usize> {
 }
 
 /// Transformers' name for a GGUF tensor.
-fn transformers_name(gguf: &str) -> String {
+pub(crate) fn transformers_name(gguf: &str) -> String {
     match gguf {
         "token_embd.weight" => return "model.embed_tokens.weight".into(),
         "output_norm.weight" => return "model.norm.weight".into(),

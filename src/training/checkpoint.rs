@@ -1,18 +1,18 @@
 //! Checkpoints: what a run needs to go on to the same weights.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::run::replace;
-use super::{AdamW, Objective, RunFolder, TrainingError};
+use super::run::{replace, sync_folder};
+use super::{AdamW, LengthSettings, Objective, RunFolder, TrainingError};
 
 const PREFIX: &str = "checkpoint-";
 
 /// `progress.json` of a checkpoint: the position in the run. Everything else follows from it and the recipe: the
 /// learning rate, the batches, and whatever is drawn at random.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Steps done.
     pub step: usize,
@@ -20,10 +20,28 @@ pub struct Progress {
     pub steps: usize,
     /// SHA-256 of what is trained on.
     pub examples_sha256: String,
+    /// The best evaluation so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// Evaluations since then.
+    #[serde(default)]
+    pub waited: usize,
+    /// The evaluation after `step` was broken off and is still to be made.
+    #[serde(default)]
+    pub owed: bool,
+}
+
+/// An evaluation that none has surpassed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Steps done.
+    pub step: usize,
+    /// What was measured; the lower the better (an F1 is here with its sign turned).
+    pub value: f64,
 }
 
 /// A checkpoint on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     path: PathBuf,
     /// The position in the run.
@@ -31,7 +49,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint – in full, or not at all – and drops all but the `keep` newest.
+    /// Writes a checkpoint – in full, or not at all – and drops all but the newest and the best, as `length` says.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -40,7 +58,7 @@ impl Checkpoint {
         objective: &dyn Objective,
         optimizer: &AdamW,
         progress: &Progress,
-        keep: usize,
+        length: &LengthSettings,
     ) -> Result<(), TrainingError> {
         let path = folder.path().join(format!("{PREFIX}{}", progress.step));
         let partial = folder.path().join(format!("{PREFIX}{}.partial", progress.step));
@@ -51,21 +69,35 @@ impl Checkpoint {
         objective.save_state(&partial)?;
         let json = serde_json::to_vec_pretty(progress).map_err(|error| TrainingError::damaged(&partial, error))?;
         replace(&partial.join("progress.json"), &json)?;
+        // All of it is on the disk before it has its name, and its name is before an older one goes.
+        folder.sync_metrics()?;
+        sync_all(&partial)?;
         remove(&path)?;
         fs::rename(&partial, &path).map_err(|error| TrainingError::file(&path, error))?;
-        for (_, old) in numbered(folder).into_iter().rev().skip(keep.max(1)) {
-            remove(&old)?;
+        sync_folder(folder.path())?;
+        let best = progress.best.filter(|_| length.keep_best).map(|best| best.step);
+        for (step, old) in numbered(folder).into_iter().rev().skip(length.keep_last.max(1)) {
+            if Some(step) != best {
+                remove(&old)?;
+            }
         }
         Ok(())
     }
 
     /// The newest whole checkpoint of a run.
     pub fn latest(folder: &RunFolder) -> Option<Self> {
-        numbered(folder).into_iter().rev().find_map(|(step, path)| {
-            let json = fs::read(path.join("progress.json")).ok()?;
-            let progress: Progress = serde_json::from_slice(&json).ok()?;
-            (progress.step == step).then_some(Self { path, progress })
-        })
+        numbered(folder).into_iter().rev().find_map(|(step, path)| Self::read(step, path))
+    }
+
+    /// The checkpoint after `step`, if there is a whole one.
+    pub fn of_step(folder: &RunFolder, step: usize) -> Option<Self> {
+        Self::read(step, folder.path().join(format!("{PREFIX}{step}")))
+    }
+
+    fn read(step: usize, path: PathBuf) -> Option<Self> {
+        let json = fs::read(path.join("progress.json")).ok()?;
+        let progress: Progress = serde_json::from_slice(&json).ok()?;
+        (progress.step == step).then_some(Self { path, progress })
     }
 
     /// The adapter's weights, in PEFT's layout.
@@ -91,6 +123,20 @@ fn numbered(folder: &RunFolder) -> Vec<(usize, PathBuf)> {
         .collect();
     found.sort();
     found
+}
+
+/// Waits until every file below `path` is on the disk, and the folders that name them.
+fn sync_all(path: &Path) -> Result<(), TrainingError> {
+    let entries = fs::read_dir(path).map_err(|error| TrainingError::file(path, error))?;
+    for entry in entries {
+        let at = entry.map_err(|error| TrainingError::file(path, error))?.path();
+        if at.is_dir() {
+            sync_all(&at)?;
+        } else {
+            File::open(&at).and_then(|file| file.sync_all()).map_err(|error| TrainingError::file(&at, error))?;
+        }
+    }
+    sync_folder(path)
 }
 
 fn remove(path: &Path) -> Result<(), TrainingError> {

@@ -58,6 +58,20 @@ pub enum TrainingError {
         /// The last step whose weights are kept.
         kept: usize,
     },
+    /// The loss is a number, and far from what it was.
+    #[error(
+        "the loss is {loss:.3} at step {step} and was {usual:.3}; the run stopped, and goes on from the checkpoint of step {kept}. Lower optimizer.learning_rate in its recipe.toml before you resume it"
+    )]
+    Runaway {
+        /// What it is.
+        loss: f64,
+        /// The median of the steps before.
+        usual: f64,
+        /// In which step.
+        step: usize,
+        /// The step of the last good checkpoint; nought if there is none.
+        kept: usize,
+    },
     /// The model or its arithmetic failed.
     #[error("{0}")]
     Model(String),

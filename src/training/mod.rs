@@ -11,6 +11,8 @@ mod batches;
 mod checkpoint;
 mod data;
 mod error;
+mod export;
+mod measure;
 mod objective;
 mod optimizer;
 mod recipe;
@@ -20,15 +22,19 @@ mod schedule;
 mod sft;
 mod start;
 mod trainer;
+mod watchdog;
 
 pub use batches::BatchPlan;
-pub use checkpoint::{Checkpoint, Progress};
+pub use checkpoint::{Best, Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, TokenizedExample, examples_digest, split_dev, tokenize};
 pub use error::TrainingError;
+pub use export::{ExportKind, Exported, GgufFormat, default_place as default_export_place, export};
+pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
 pub use recipe::{
-    DataSettings, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe, RecipeError, ScheduleName,
+    BestBy, DataSettings, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe,
+    RecipeError, ScheduleName, Take, WatchdogSettings,
 };
 pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;

@@ -11,6 +11,7 @@ use std::path::Path;
 use candle_core::{Tensor, Var};
 
 use super::TrainingError;
+use crate::model::{Adapter, LanguageModel};
 
 /// The gradient of the loss, one tensor for each parameter in the order of [`Objective::parameters`]; `None` where the
 /// loss does not depend on it.
@@ -135,6 +136,11 @@ pub trait Objective {
     /// # Errors
     /// When the model's arithmetic fails.
     fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError>;
+
+    /// The model with the adapter that trains, where others may ask it questions between two steps.
+    fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {
+        None
+    }
 
     /// Writes the parameters in the layout in which others read them.
     ///

@@ -20,7 +20,6 @@ pub struct AdamW {
     beta1: f64,
     beta2: f64,
     epsilon: f64,
-    weight_decay: f64,
     clip: f64,
     step: usize,
     slots: Vec<Slot>,
@@ -32,6 +31,8 @@ struct Slot {
     parameter: Var,
     mean: Tensor,
     square: Tensor,
+    /// λ of its group.
+    decay: f64,
 }
 
 impl AdamW {
@@ -47,14 +48,21 @@ impl AdamW {
                     return Err(TrainingError::Model(format!("{name} is {:?}; it must be F32", parameter.dtype())));
                 }
                 let nought = parameter.zeros_like()?;
-                Ok(Slot { name: name.clone(), parameter: parameter.clone(), mean: nought.clone(), square: nought })
+                let decays = settings.decay.iter().any(|group| group.holds(name));
+                let decay = if decays { settings.weight_decay } else { 0.0 };
+                Ok(Slot {
+                    name: name.clone(),
+                    parameter: parameter.clone(),
+                    mean: nought.clone(),
+                    square: nought,
+                    decay,
+                })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self {
             beta1: settings.beta1,
             beta2: settings.beta2,
             epsilon: settings.epsilon,
-            weight_decay: settings.weight_decay,
             clip: settings.clip,
             step: 0,
             slots,
@@ -90,7 +98,7 @@ impl AdamW {
             slot.square = ((&slot.square * self.beta2)? + (gradient.sqr()? * (1.0 - self.beta2))?)?;
             let denominator = ((&slot.square / square_correction)?.sqrt()? + self.epsilon)?;
             let update = ((&slot.mean / mean_correction)? / denominator)?;
-            let decayed = (slot.parameter.as_tensor() * (1.0 - learning_rate * self.weight_decay))?;
+            let decayed = (slot.parameter.as_tensor() * (1.0 - learning_rate * slot.decay))?;
             slot.parameter.set(&(decayed - (update * learning_rate)?)?)?;
         }
         Ok(norm)
@@ -158,13 +166,14 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::training::DecayGroup;
 
     fn settings(weight_decay: f64, clip: f64) -> OptimizerSettings {
         OptimizerSettings { weight_decay, clip, ..OptimizerSettings::default() }
     }
 
     fn variable(values: &[f32]) -> Vec<(String, Var)> {
-        vec![("w".into(), Var::from_slice(values, values.len(), &Device::Cpu).unwrap())]
+        vec![("w.lora_A".into(), Var::from_slice(values, values.len(), &Device::Cpu).unwrap())]
     }
 
     fn gradient(values: &[f32]) -> Gradients {
@@ -187,6 +196,17 @@ mod tests {
         for (value, expected) in values(&parameters).iter().zip([0.3970014, -1.1380049, 1.9377439f32]) {
             assert!((value - expected).abs() < 2e-6, "{value} is not {expected}");
         }
+    }
+
+    #[test]
+    fn only_the_groups_that_the_recipe_names_decay() {
+        let var = |name: &str| (name.to_owned(), Var::from_slice(&[1f32], 1, &Device::Cpu).unwrap());
+        let parameters = vec![var("q_proj.lora_A.weight"), var("q_proj.lora_B.weight")];
+        let settings = OptimizerSettings { decay: vec![DecayGroup::LoraB], ..settings(0.5, 0.0) };
+        let nought = Some(Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap());
+        AdamW::new(&parameters, &settings).unwrap().step(&vec![nought.clone(), nought], 0.1).unwrap();
+        let value = |at: usize| parameters[at].1.to_vec1::<f32>().unwrap()[0];
+        assert_eq!((value(0), value(1)), (1.0, 0.95));
     }
 
     #[test]
@@ -235,6 +255,6 @@ mod tests {
         let path = folder.path().join("optimizer.safetensors");
         AdamW::new(&variable(&[0.0; 3]), &settings(0.0, 0.0)).unwrap().save(&path).unwrap();
         let error = AdamW::new(&variable(&[0.0; 2]), &settings(0.0, 0.0)).unwrap().restore(&path, 1).unwrap_err();
-        assert!(error.to_string().contains("w.mean"), "{error}");
+        assert!(error.to_string().contains("w.lora_A.mean"), "{error}");
     }
 }

@@ -52,11 +52,14 @@ pub struct Recipe {
     pub data: DataSettings,
     /// How the weights move.
     pub optimizer: OptimizerSettings,
-    /// How long, and how often the work is saved.
+    /// How long, and how often the work is measured and saved.
     pub length: LengthSettings,
+    /// When a loss that has run away stops the run.
+    pub watchdog: WatchdogSettings,
 }
 
-/// The low-rank adapter (Hu et al. 2021): W·x + (alpha / rank)·B·A·x.
+/// The low-rank adapter (Hu et al. 2021): W·x + (alpha / rank)·B·A·x. Its weights are single precision whatever the
+/// base's format is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoraRecipe {
@@ -64,6 +67,10 @@ pub struct LoraRecipe {
     pub rank: usize,
     /// Scale of the update; alpha / rank multiplies it.
     pub alpha: f64,
+    /// Multiply by alpha / √rank instead (rsLoRA): for ranks from 32 on, which would learn slowly otherwise.
+    pub rank_stabilized: bool,
+    /// Share of each linear's inputs that the update does not see, drawn anew for every batch.
+    pub dropout: f64,
     /// Names of the linear layers that get an update.
     pub targets: Vec<String>,
 }
@@ -71,7 +78,8 @@ pub struct LoraRecipe {
 impl Default for LoraRecipe {
     fn default() -> Self {
         let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-        Self { rank: 8, alpha: 16.0, targets: targets.map(str::to_owned).to_vec() }
+        let targets = targets.map(str::to_owned).to_vec();
+        Self { rank: 8, alpha: 16.0, rank_stabilized: false, dropout: 0.0, targets }
     }
 }
 
@@ -110,6 +118,26 @@ impl Default for DataSettings {
     }
 }
 
+/// Parameters that decay together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecayGroup {
+    /// A, from a linear's inputs to the rank.
+    LoraA,
+    /// B, from the rank to its outputs.
+    LoraB,
+}
+
+impl DecayGroup {
+    /// Whether a parameter of this name belongs to it.
+    pub fn holds(self, name: &str) -> bool {
+        name.contains(match self {
+            Self::LoraA => "lora_A",
+            Self::LoraB => "lora_B",
+        })
+    }
+}
+
 /// How the weights move: AdamW.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -122,6 +150,9 @@ pub struct OptimizerSettings {
     pub warmup_steps: usize,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// The matrices that decay: all of an update, by default. Decaying `lora_b` alone pulls the update back to nothing
+    /// and leaves the directions that `lora_a` has found.
+    pub decay: Vec<DecayGroup>,
     /// Decay of the mean of the gradients.
     pub beta1: f64,
     /// Decay of the mean of their squares.
@@ -139,6 +170,7 @@ impl Default for OptimizerSettings {
             schedule: ScheduleName::Cosine,
             warmup_steps: 10,
             weight_decay: 0.0,
+            decay: vec![DecayGroup::LoraA, DecayGroup::LoraB],
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
@@ -147,7 +179,39 @@ impl Default for OptimizerSettings {
     }
 }
 
-/// How long a run is, and how often its work is saved.
+/// Which evaluation is the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BestBy {
+    /// That of the lowest loss on what is held out.
+    #[default]
+    Loss,
+    /// That of the highest anomaly-class F1 on what is held out; needs `evaluate_answers`.
+    F1,
+}
+
+impl BestBy {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::F1 => "F1",
+        }
+    }
+}
+
+/// Which weights a finished run gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Take {
+    /// Those after its last step.
+    #[default]
+    Last,
+    /// Those of its best evaluation.
+    Best,
+}
+
+/// How long a run is, and how often its work is measured and saved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LengthSettings {
@@ -160,11 +224,54 @@ pub struct LengthSettings {
     pub save_every: usize,
     /// Checkpoints that are kept, newest first.
     pub keep_last: usize,
+    /// Whether the checkpoint of the best evaluation is written and kept, too.
+    pub keep_best: bool,
+    /// Steps between two evaluations of what is held out. Nought: as often as checkpoints are written.
+    pub evaluate_every: usize,
+    /// Whether an evaluation also asks the model about the held-out logs, for the anomaly-class F1 of its verdicts. It
+    /// takes as long as it takes to write the answers.
+    pub evaluate_answers: bool,
+    /// Which evaluation is the best.
+    pub best_by: BestBy,
+    /// Which weights a finished run gives.
+    pub take: Take,
+    /// Evaluations without a better one after which the run stops early. Nought: it does not.
+    pub patience: usize,
+    /// By how much an evaluation must surpass the best to be better.
+    pub least_gain: f64,
 }
 
 impl Default for LengthSettings {
     fn default() -> Self {
-        Self { steps: None, epochs: 2.0, save_every: 50, keep_last: 2 }
+        Self {
+            steps: None,
+            epochs: 2.0,
+            save_every: 50,
+            keep_last: 2,
+            keep_best: true,
+            evaluate_every: 0,
+            evaluate_answers: false,
+            best_by: BestBy::Loss,
+            take: Take::Last,
+            patience: 0,
+            least_gain: 0.0,
+        }
+    }
+}
+
+/// When a loss that has run away stops the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WatchdogSettings {
+    /// A step is out of line when its loss is so many times the median of the last 20, and a nat above it. Nought: never.
+    pub factor: f64,
+    /// Steps in a row that must be out of line.
+    pub patience: usize,
+}
+
+impl Default for WatchdogSettings {
+    fn default() -> Self {
+        Self { factor: 4.0, patience: 3 }
     }
 }
 
@@ -229,11 +336,15 @@ impl Recipe {
                 complaints.push(complaint);
             }
         };
-        let Self { lora, data, optimizer, length, .. } = self;
+        let Self { lora, data, optimizer, length, watchdog, .. } = self;
         require((1..=512).contains(&lora.rank), format!("lora.rank = {} (1 to 512)", lora.rank));
         require(
             lora.alpha.is_finite() && lora.alpha > 0.0,
             format!("lora.alpha = {} (a number above nought)", lora.alpha),
+        );
+        require(
+            (0.0..=0.9).contains(&lora.dropout),
+            format!("lora.dropout = {} (0 for none, at most 0.9)", lora.dropout),
         );
         require(!lora.targets.is_empty(), "lora.targets is empty (name at least one linear layer)".into());
         require((1..=1024).contains(&data.batch), format!("data.batch = {} (1 to 1024)", data.batch));
@@ -277,6 +388,23 @@ impl Recipe {
             ),
         }
         require(length.keep_last >= 1, format!("length.keep_last = {} (at least 1)", length.keep_last));
+        require(
+            length.least_gain.is_finite() && length.least_gain >= 0.0,
+            format!("length.least_gain = {} (0 or above)", length.least_gain),
+        );
+        require(
+            length.best_by == BestBy::Loss || length.evaluate_answers,
+            "length.best_by = f1 without length.evaluate_answers = true (which measures it)".into(),
+        );
+        require(
+            length.take == Take::Last || length.keep_best,
+            "length.take = best without length.keep_best = true (which keeps it)".into(),
+        );
+        require(
+            watchdog.factor == 0.0 || watchdog.factor > 1.0 && watchdog.factor.is_finite(),
+            format!("watchdog.factor = {} (0 for none, or above 1)", watchdog.factor),
+        );
+        require(watchdog.patience >= 1, format!("watchdog.patience = {} (at least 1)", watchdog.patience));
         complaints
     }
 }

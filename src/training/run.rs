@@ -9,7 +9,8 @@
 //!   status.json      state, step, process; replaced as a whole
 //!   checkpoint-50/   adapter, moments and position, to resume from
 //!   adapter/         the trained weights, in PEFT's layout
-//!   cancel           asks the run to stop, by being there
+//!   cancel, pause    ask the run to stop or to wait, by being there
+//!   output.log       what a detached run's process had to say
 //!   lock             held by the process that works on it
 //! ```
 //!
@@ -124,6 +125,10 @@ impl RunFolder {
         self.path.join("cancel")
     }
 
+    fn pause_path(&self) -> PathBuf {
+        self.path.join("pause")
+    }
+
     fn lock_path(&self) -> PathBuf {
         self.path.join("lock")
     }
@@ -220,7 +225,7 @@ impl RunFolder {
         let bytes = fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
         let mut status: Status =
             serde_json::from_slice(&bytes).map_err(|error| TrainingError::damaged(&path, error))?;
-        if status.state == RunState::Running && !self.is_locked() {
+        if status.state.is_alive() && !self.is_locked() {
             status.state = RunState::Interrupted;
         }
         Ok(status)
@@ -258,17 +263,40 @@ impl RunFolder {
         read_lines(&self.samples_path())
     }
 
-    /// Drops what was recorded after `step`: those steps are about to be done again.
+    /// Waits until the steps recorded so far are on the disk.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub(super) fn sync_metrics(&self) -> Result<(), TrainingError> {
+        let path = self.metrics_path();
+        match File::open(&path).and_then(|file| file.sync_data()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainingError::file(path, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Drops what was recorded after `step`: those steps are about to be done again. What stays, stays to the byte.
     ///
     /// # Errors
     /// When a file cannot be rewritten.
     pub fn rewind(&self, step: usize) -> Result<(), TrainingError> {
-        let mut steps = self.steps()?;
-        steps.retain(|record| record.step <= step);
-        write_lines(&self.metrics_path(), &steps)?;
-        let mut samples = self.samples()?;
-        samples.retain(|sample| sample.step <= step);
-        write_lines(&self.samples_path(), &samples)
+        #[derive(serde::Deserialize)]
+        struct At {
+            step: usize,
+        }
+        for path in [self.metrics_path(), self.samples_path()] {
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(TrainingError::file(path, error)),
+            };
+            let stays = |line: &&[u8]| {
+                line.ends_with(b"\n") && serde_json::from_slice::<At>(line).is_ok_and(|at| at.step <= step)
+            };
+            let kept: Vec<u8> = bytes.split_inclusive(|&byte| byte == b'\n').filter(stays).flatten().copied().collect();
+            replace(&path, &kept)?;
+        }
+        Ok(())
     }
 
     /// Asks whatever process works on the run to stop after its present step.
@@ -284,10 +312,29 @@ impl RunFolder {
         self.cancel_path().exists()
     }
 
-    /// Forgets a request to stop.
-    pub fn clear_cancel(&self) {
+    /// Asks whatever process works on the run to wait after its present step, with a checkpoint.
+    ///
+    /// # Errors
+    /// When the request cannot be written.
+    pub fn request_pause(&self) -> Result<(), TrainingError> {
+        replace(&self.pause_path(), b"")
+    }
+
+    /// Whether someone wants the run to wait.
+    pub fn pause_requested(&self) -> bool {
+        self.pause_path().exists()
+    }
+
+    /// Lets a paused run go on.
+    pub fn end_pause(&self) {
         // It is fine if there was none.
+        let _ = fs::remove_file(self.pause_path());
+    }
+
+    /// Forgets requests to stop or to wait.
+    pub fn clear_requests(&self) {
         let _ = fs::remove_file(self.cancel_path());
+        self.end_pause();
     }
 }
 
@@ -303,8 +350,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
     write().map_err(|error| TrainingError::file(path, error))
 }
 
-fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<(), TrainingError> {
-    replace(path, &lines(path, values)?)
+/// Waits until the names in a folder are on the disk.
+pub(super) fn sync_folder(path: &Path) -> Result<(), TrainingError> {
+    // Only Unix opens folders; elsewhere the system keeps names in order by itself.
+    let sync = || if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) };
+    sync().map_err(|error| TrainingError::file(path, error))
 }
 
 fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>, TrainingError> {

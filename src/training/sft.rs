@@ -9,6 +9,7 @@
 //! Normalised over the step and not batch by batch, so that every token counts the same however a step is cut (as TRL's
 //! `SFTTrainer` does with completion-only loss since its accumulation fix).
 
+use std::cell::Cell;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
@@ -28,6 +29,10 @@ pub struct Sft {
     batch: usize,
     /// A log, and the tokens that ask about it: a held-out one if there is one.
     question: Option<(String, Vec<u32>)>,
+    /// Decides what dropout hides.
+    seed: u64,
+    /// The step that is being taken and the batches of it that were seen: what dropout is drawn for.
+    at: Cell<(usize, usize)>,
 }
 
 /// Tokens of a sample; enough for a short chain of steps and its verdict.
@@ -48,7 +53,22 @@ impl Sft {
             (example.input.clone(), example.tokens[..prompt].to_vec())
         });
         let sequences = |examples: Vec<TokenizedExample>| examples.into_iter().map(sequence).collect();
-        Self { model, adapter, parameters, train: sequences(train), dev: sequences(dev), batch: batch.max(1), question }
+        Self {
+            model,
+            adapter,
+            parameters,
+            train: sequences(train),
+            dev: sequences(dev),
+            batch: batch.max(1),
+            question,
+            seed: 0,
+            at: Cell::default(),
+        }
+    }
+
+    /// With another seed for dropout.
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 }
 
@@ -69,6 +89,20 @@ impl Objective for Sft {
         self.train.len()
     }
 
+    fn prepare(
+        &self,
+        step: usize,
+        _batches: &[Vec<usize>],
+        _cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Statistics>, TrainingError> {
+        self.at.set((step, 0));
+        Ok(Some(Statistics::default()))
+    }
+
+    fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {
+        Some((&self.model, &self.adapter))
+    }
+
     fn tokens(&self, example: usize) -> usize {
         self.train[example].tokens.len()
     }
@@ -79,7 +113,10 @@ impl Objective for Sft {
 
     fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
         let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
-        let found = self.model.loss(&batch, &self.adapter, normaliser as f32)?;
+        let (step, seen) = self.at.get();
+        self.at.set((step, seen + 1));
+        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64)?;
+        let found = self.model.loss(&batch, &adapter, normaliser as f32)?;
         let gradients = found.gradients.into_iter().map(Some).collect();
         Ok(Part { loss: f64::from(found.loss), gradients, statistics: Statistics::default() })
     }

@@ -103,7 +103,7 @@ fn spawn(
 ) -> Result<Job, TrainingError> {
     let (sender, events) = unbounded();
     let cancel = CancelFlag::default();
-    folder.clear_cancel();
+    folder.clear_requests();
     folder.write_status(&Status::new(RunState::Running, 0, recipe.length.steps.unwrap_or(0), started))?;
     let work = Work { folder: folder.clone(), recipe, base, started, sender, cancel: cancel.clone() };
     let thread = thread::Builder::new()
@@ -158,7 +158,7 @@ impl Work {
         let (train, dev) = split_dev(tokenized, &settings, self.recipe.seed);
         (data.examples, data.held_out) = (train.len(), dev.len());
         data.tokens = train.iter().map(|example| example.tokens.len()).sum();
-        let objective = Sft::new(model, adapter, train, dev, settings.batch);
+        let objective = Sft::new(model, adapter, train, dev, settings.batch).seeded(self.recipe.seed);
         let events = |event| self.tell(event);
         let trainer = Trainer {
             folder: &self.folder,
@@ -168,6 +168,8 @@ impl Work {
             started: self.started,
             events: &events,
             cancel: &self.cancel,
+            held_out: &[],
+            measure: None,
         };
         trainer.run(&objective, checkpoint.as_ref())
     }
@@ -186,7 +188,8 @@ fn lora_settings(recipe: &LoraRecipe, seed: u64) -> Result<LoraSettings, Trainin
         })
     };
     let targets = recipe.targets.iter().map(target).collect::<Result<_, _>>()?;
-    Ok(LoraSettings { rank: recipe.rank, alpha: recipe.alpha as f32, targets, seed })
+    let (rank, alpha, dropout) = (recipe.rank, recipe.alpha as f32, recipe.dropout as f32);
+    Ok(LoraSettings { rank, alpha, rank_stabilized: recipe.rank_stabilized, dropout, targets, seed })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -4,19 +4,27 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::checkpoint::Best;
+use super::watchdog::{Verdict, Watchdog};
 use super::{
-    AdamW, BatchPlan, Checkpoint, DataSummary, Gradients, Objective, Progress, Recipe, RunFolder, RunId, RunState,
-    Sample, Status, StepRecord, TrainingError, learning_rate,
+    AdamW, BatchPlan, Checkpoint, DataSummary, Example, Gradients, Measure, Objective, Progress, Recipe, RunFolder,
+    RunId, RunState, Sample, Status, StepRecord, Take, TrainingError, learning_rate,
 };
+
+mod looking;
 
 /// Steps over which the pace is averaged for the time left.
 const PACE_STEPS: usize = 20;
+
+/// How often a paused run looks whether it should go on.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Asks a run in this process to stop after its present batch.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +74,13 @@ pub enum Event {
         /// Steps done.
         step: usize,
     },
+    /// The run waits, with a checkpoint written, until someone wants it to go on.
+    Paused {
+        /// Steps done.
+        step: usize,
+    },
+    /// The run waits for its turn: another one trains.
+    Queued(RunId),
     /// The run is over, well or not; nothing follows.
     Ended(Result<Summary, String>),
 }
@@ -81,6 +96,10 @@ pub struct Summary {
     pub adapter: PathBuf,
     /// `finished` or `cancelled`.
     pub status: RunState,
+    /// Why it stopped before its last step, if it was not cancelled.
+    pub message: Option<String>,
+    /// The step after which what is held out was best.
+    pub best_step: Option<usize>,
     /// Steps done in all.
     pub steps: usize,
     /// Mean loss of the first 5 steps, in nats a token.
@@ -121,11 +140,17 @@ pub struct Trainer<'a> {
     pub events: &'a dyn Fn(Event),
     /// Asked before every batch.
     pub cancel: &'a CancelFlag,
+    /// The held-out examples as text, for `measure`.
+    pub held_out: &'a [Example],
+    /// Asks the model about them, where the recipe wants that.
+    pub measure: Option<&'a Measure>,
 }
 
 /// How the loop ended.
 enum Outcome {
     Finished,
+    /// What is held out no longer got better.
+    StoppedEarly,
     Cancelled,
 }
 
@@ -133,10 +158,19 @@ enum Outcome {
 struct Loop {
     optimizer: AdamW,
     plan: BatchPlan,
+    /// Steps that were done before this process took over.
+    first: usize,
     done: usize,
     steps: usize,
+    /// The step of the last checkpoint.
     saved: Option<usize>,
     pace: VecDeque<f64>,
+    watchdog: Watchdog,
+    best: Option<Best>,
+    /// Evaluations since the best.
+    waited: usize,
+    /// The evaluation of the last step was broken off.
+    owed: bool,
 }
 
 impl Trainer<'_> {
@@ -164,17 +198,19 @@ impl Trainer<'_> {
         let plan = BatchPlan::new(objective.examples(), recipe.data.batch, recipe.data.accumulation, recipe.seed);
         let mut optimizer = AdamW::new(objective.parameters(), &recipe.optimizer)?;
         let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs) * objective.reuse());
-        let mut done = 0;
+        let progress = resume_from.map(|checkpoint| checkpoint.progress.clone()).unwrap_or_default();
+        let done = progress.step;
         if let Some(checkpoint) = resume_from {
-            if checkpoint.progress.examples_sha256 != self.examples_sha256 {
+            if progress.examples_sha256 != self.examples_sha256 {
                 let why = "examples.jsonl is not what this checkpoint was trained on; a run cannot change its data";
                 return Err(TrainingError::damaged(self.folder.path(), why));
             }
-            done = checkpoint.progress.step;
             optimizer.restore(&checkpoint.moments_path(), done)?;
         }
         self.folder.rewind(done)?;
-        self.folder.clear_cancel();
+        self.folder.clear_requests();
+        let losses = self.folder.steps()?.into_iter().map(|record| record.loss);
+        let watchdog = Watchdog::new(&recipe.watchdog, losses);
         self.write_status(RunState::Running, done, steps, None, None)?;
         (self.events)(Event::Started {
             run: self.folder.id(),
@@ -183,12 +219,22 @@ impl Trainer<'_> {
             steps,
             data: self.data.clone(),
         });
-        Ok(Loop { optimizer, plan, done, steps, saved: resume_from.map(|_| done), pace: VecDeque::new() })
+        let (best, waited, owed) = (progress.best, progress.waited, progress.owed);
+        let (saved, pace) = (resume_from.map(|_| done), VecDeque::new());
+        Ok(Loop { optimizer, plan, first: done, done, steps, saved, pace, watchdog, best, waited, owed })
     }
 
     fn steps(&self, objective: &dyn Objective, state: &mut Loop) -> Result<Outcome, TrainingError> {
-        let every = self.recipe.length.save_every;
+        let length = &self.recipe.length;
+        let evaluate_every = if length.evaluate_every > 0 { length.evaluate_every } else { length.save_every };
+        let due = |every: usize, done: usize| every > 0 && done.is_multiple_of(every);
+        if state.owed
+            && let Some(outcome) = self.pay_evaluation(objective, state)?
+        {
+            return Ok(outcome);
+        }
         while state.done < state.steps {
+            self.wait_while_paused(objective, state)?;
             if self.asked_to_stop() {
                 return Ok(Outcome::Cancelled);
             }
@@ -196,29 +242,52 @@ impl Trainer<'_> {
             state.done += 1;
             let eta_seconds = state.eta_seconds(record.seconds);
             (self.events)(Event::Step { record: record.clone(), eta_seconds });
+            let verdict = state.watchdog.see(record.loss);
+            if let Verdict::Runaway { usual } = verdict {
+                self.folder.append_step(&record)?;
+                let kept = state.saved.unwrap_or(0);
+                return Err(TrainingError::Runaway { loss: record.loss, usual, step: state.done, kept });
+            }
             let last = state.done == state.steps;
-            let due = last || every > 0 && state.done.is_multiple_of(every);
-            if due {
-                if let Some(held) = objective.held_out(&|| self.asked_to_stop())? {
-                    record.dev_loss = Some(held.loss);
-                    let statistics = held.statistics.means();
-                    record.statistics.extend(statistics.map(|(name, mean)| (format!("dev_{name}"), mean)));
-                    (self.events)(Event::Step { record: record.clone(), eta_seconds });
-                }
+            let look = last || due(evaluate_every, state.done);
+            state.owed = look && !self.measure(objective, &mut record)?;
+            if look && !state.owed {
+                (self.events)(Event::Step { record: record.clone(), eta_seconds });
             }
             self.folder.append_step(&record)?;
             self.write_status(RunState::Running, state.done, state.steps, Some(eta_seconds), None)?;
-            let samples = if due { objective.samples(&|| self.asked_to_stop())? } else { Vec::new() };
-            for said in samples {
-                let sample = Sample { step: state.done, input: said.input, text: said.text, reward: said.reward };
-                self.folder.append_sample(&sample)?;
-                (self.events)(Event::Sampled(sample));
+            if state.owed {
+                return Ok(Outcome::Cancelled);
             }
-            if due && !last {
+            let mut better = false;
+            if look {
+                self.sample(objective, state)?;
+                better = self.compare(state, &record);
+            }
+            // What is out of line may be the end of good weights: the checkpoint before stays the last.
+            let sound = verdict == Verdict::Fine;
+            if sound && !last && (better && length.keep_best || due(length.save_every, state.done)) {
                 self.save(objective, state)?;
+            }
+            if !last && let Some(outcome) = self.has_waited_enough(state) {
+                return Ok(outcome);
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// While someone wants a pause, the run waits with its checkpoint written.
+    fn wait_while_paused(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
+        if !self.folder.pause_requested() || self.asked_to_stop() {
+            return Ok(());
+        }
+        self.save(objective, state)?;
+        self.write_status(RunState::Paused, state.done, state.steps, None, None)?;
+        (self.events)(Event::Paused { step: state.done });
+        while self.folder.pause_requested() && !self.asked_to_stop() {
+            thread::sleep(LOOK_EVERY);
+        }
+        self.write_status(RunState::Running, state.done, state.steps, None, None)
     }
 
     /// Takes one step; `None` if it was cancelled before its last batch, in which case nothing has moved.
@@ -245,7 +314,7 @@ impl Trainer<'_> {
             });
         }
         let gradients = gradients.unwrap_or_default();
-        if state.done == 0 {
+        if state.done == state.first {
             require_gradients(objective, &gradients)?;
         }
         let number = state.done + 1;
@@ -283,28 +352,62 @@ impl Trainer<'_> {
         state: &mut Loop,
         outcome: Result<Outcome, TrainingError>,
     ) -> Result<Summary, TrainingError> {
-        let status = match outcome {
-            Ok(Outcome::Finished) => RunState::Finished,
-            Ok(Outcome::Cancelled) => RunState::Cancelled,
+        let outcome = match outcome {
+            // A gradient that is no number has moved nothing yet.
             Err(error @ TrainingError::Diverged { .. }) => {
                 self.save(objective, state)?;
                 return Err(error);
             }
-            Err(error) => return Err(error),
+            outcome => outcome?,
         };
         self.save(objective, state)?;
         objective.save(&self.folder.adapter_dir())?;
-        self.folder.clear_cancel();
-        self.write_status(status, state.done, state.steps, None, None)?;
-        self.summary(status)
+        if self.recipe.length.take == Take::Best && !matches!(outcome, Outcome::Cancelled) {
+            self.take_best(state)?;
+        }
+        self.folder.clear_requests();
+        let (run_state, message) = match outcome {
+            Outcome::Finished => (RunState::Finished, None),
+            Outcome::Cancelled => (RunState::Cancelled, None),
+            Outcome::StoppedEarly => (RunState::Finished, Some(self.why_early(state))),
+        };
+        let mut status = Status::new(run_state, state.done, state.steps, self.started);
+        status.message = message;
+        self.folder.write_status(&status)?;
+        self.summary(&status, state)
+    }
+
+    fn why_early(&self, state: &Loop) -> String {
+        let what = self.recipe.length.best_by.as_str();
+        let best = state.best.map_or(0, |best| best.step);
+        format!(
+            "stopped early: no better held-out {what} in {} evaluations; the best was after step {best}",
+            state.waited
+        )
+    }
+
+    /// Puts the best checkpoint's weights in the place of the last.
+    fn take_best(&self, state: &Loop) -> Result<(), TrainingError> {
+        let Some(best) = state.best.filter(|best| best.step != state.done) else { return Ok(()) };
+        let Some(checkpoint) = Checkpoint::of_step(self.folder, best.step) else { return Ok(()) };
+        let (from, to) = (checkpoint.adapter_dir(), self.folder.adapter_dir());
+        let entries = std::fs::read_dir(&from).map_err(|error| TrainingError::file(&from, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| TrainingError::file(&from, error))?;
+            let bytes = std::fs::read(entry.path()).map_err(|error| TrainingError::file(entry.path(), error))?;
+            super::run::replace(&to.join(entry.file_name()), &bytes)?;
+        }
+        Ok(())
     }
 
     fn save(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
         if state.saved == Some(state.done) {
             return Ok(());
         }
-        let progress = Progress { step: state.done, steps: state.steps, examples_sha256: self.examples_sha256.clone() };
-        Checkpoint::write(self.folder, objective, &state.optimizer, &progress, self.recipe.length.keep_last)?;
+        let (best, waited, owed) = (state.best, state.waited, state.owed);
+        let examples_sha256 = self.examples_sha256.clone();
+        let progress = Progress { step: state.done, steps: state.steps, examples_sha256, best, waited, owed };
+        Checkpoint::write(self.folder, objective, &state.optimizer, &progress, &self.recipe.length)?;
         state.saved = Some(state.done);
         (self.events)(Event::Saved { step: state.done });
         Ok(())
@@ -328,7 +431,7 @@ impl Trainer<'_> {
         self.folder.write_status(&status)
     }
 
-    fn summary(&self, status: RunState) -> Result<Summary, TrainingError> {
+    fn summary(&self, status: &Status, state: &Loop) -> Result<Summary, TrainingError> {
         let records = self.folder.steps()?;
         let loss: Vec<f64> = records.iter().map(|record| record.loss).collect();
         let seconds: f64 = records.iter().map(|record| record.seconds).sum();
@@ -337,8 +440,10 @@ impl Trainer<'_> {
             run: self.folder.id(),
             dir: self.folder.path().to_path_buf(),
             adapter: self.folder.adapter_dir(),
-            status,
+            status: status.state,
+            message: status.message.clone(),
             steps: loss.len(),
+            best_step: state.best.map(|best| best.step),
             first_loss: mean(&loss[..loss.len().min(5)]),
             last_loss: mean(&loss[loss.len().saturating_sub(10)..]),
             dev_loss: records.iter().rev().find_map(|record| record.dev_loss),

@@ -31,6 +31,8 @@ pub(super) fn follow(job: Job, json: bool) -> Result<(), Failure> {
             }
             Ok(Event::Step { record, eta_seconds }) => line.show(&step_line(&record, steps, Some(eta_seconds))),
             Ok(Event::Sampled(_) | Event::Saved { .. }) => {}
+            Ok(Event::Queued(run)) => line.show(&format!("{run}: waiting for its turn; another run trains")),
+            Ok(Event::Paused { step }) => line.show(&format!("paused after step {step}")),
             Ok(Event::Ended(end)) => {
                 outcome = end;
                 break;
@@ -68,8 +70,9 @@ fn summary_text(summary: &Summary) -> String {
         Some(loss) => format!(" (on {} held-out examples: {loss:.4})", summary.held_out),
         None => String::new(),
     };
+    let why = summary.message.as_ref().map_or_else(String::new, |message| format!("\n{message}"));
     format!(
-        "{} {} after {} steps in {}: loss {} (mean of the first 5) to {} (mean of the last 10){held_out}, {:.0} tokens/s\nadapter: {}",
+        "{} {} after {} steps in {}: loss {} (mean of the first 5) to {} (mean of the last 10){held_out}, {:.0} tokens/s{why}\nadapter: {}",
         summary.run,
         summary.status,
         summary.steps,

@@ -1,6 +1,7 @@
 //! `logwright train sft | list | watch | resume | cancel`
 
 mod cancel;
+mod export;
 mod follow;
 mod list;
 mod resume;
@@ -33,6 +34,8 @@ enum What {
     Resume(resume::ResumeArgs),
     /// Ask a run to stop; it saves a checkpoint first
     Cancel(RunArgs),
+    /// Write a run's adapter, alone or worked into its base, for other programs
+    Export(export::ExportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +54,7 @@ pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
         What::Watch(args) => watch::run(args, context),
         What::Resume(args) => resume::run(args, context),
         What::Cancel(args) => cancel::run(args, context),
+        What::Export(args) => export::run(args, context),
     }
 }
 

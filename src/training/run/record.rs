@@ -35,8 +35,12 @@ impl fmt::Display for RunId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
+    /// It waits for its turn, in a process of its own.
+    Queued,
     /// A process works on it.
     Running,
+    /// Its process waits, with a checkpoint written, until someone wants it to go on.
+    Paused,
     /// All its steps are done.
     Finished,
     /// Someone stopped it; it can be resumed.
@@ -51,12 +55,21 @@ impl RunState {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Queued => "queued",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Finished => "finished",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
         }
+    }
+}
+
+impl RunState {
+    /// Whether a process has it in hand.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Queued | Self::Running | Self::Paused)
     }
 }
 

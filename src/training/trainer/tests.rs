@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Var};
 
 use super::*;
-use crate::training::{Held, Part, Said, Statistics};
+use crate::training::{Held, LengthSettings, Part, Said, Statistics, WatchdogSettings};
 
 /// A line through points: the loss is the mean squared error.
 struct Line {
@@ -13,6 +13,10 @@ struct Line {
     points: Vec<(f32, f32)>,
     drop_gradient: bool,
     nan_after: Option<usize>,
+    /// From this call on, the loss that is told is so much higher.
+    runaway: Option<(usize, f64)>,
+    /// What each evaluation finds; none where there are none left.
+    held: RefCell<VecDeque<f64>>,
     reuse: usize,
     prepared: RefCell<Vec<(usize, Vec<Vec<usize>>)>>,
     calls: Cell<usize>,
@@ -26,6 +30,8 @@ impl Line {
             points: (0..24).map(|i| (i as f32 / 10.0, 0.7 * i as f32 / 10.0 - 0.2)).collect(),
             drop_gradient: false,
             nan_after: None,
+            runaway: None,
+            held: RefCell::default(),
             reuse: 1,
             prepared: RefCell::default(),
             calls: Cell::new(0),
@@ -98,11 +104,12 @@ impl Objective for Line {
         }
         let mut statistics = Statistics::default();
         statistics.add("offset", examples.len() as f64, 2.0 * examples.len() as f64);
-        Ok(Part { loss: f64::from(loss.to_scalar::<f32>()?), gradients, statistics })
+        let loud = self.runaway.filter(|(from, _)| self.calls.get() > *from).map_or(0.0, |(_, rise)| rise);
+        Ok(Part { loss: f64::from(loss.to_scalar::<f32>()?) + loud, gradients, statistics })
     }
 
     fn held_out(&self, _: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
-        Ok(None)
+        Ok(self.held.borrow_mut().pop_front().map(|loss| Held { loss, ..Held::default() }))
     }
 
     fn samples(&self, _: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
@@ -148,6 +155,8 @@ fn train(
         started: Timestamp::UNIX_EPOCH,
         events: &events,
         cancel: &cancel,
+        held_out: &[],
+        measure: None,
     };
     trainer.run(line, from)
 }
@@ -255,4 +264,96 @@ fn a_loss_that_is_no_number_stops_the_run_with_the_last_good_weights() {
     assert_eq!((status.state, status.step), (RunState::Failed, 13));
     let checkpoint = Checkpoint::latest(&folder).unwrap();
     assert_eq!((checkpoint.progress.step, Line::load(&checkpoint.adapter_dir()).bits()), (13, line.bits()));
+}
+
+#[test]
+fn a_loss_that_runs_away_stops_the_run_at_the_last_good_checkpoint() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let line = Line { runaway: Some((29, 50.0)), ..Line::new() };
+    let mut recipe = recipe(60);
+    recipe.watchdog = WatchdogSettings { factor: 4.0, patience: 3 };
+    // Step 30 is due for a checkpoint, and is out of line already.
+    let error = train(&line, &recipe, &folder, None, None).unwrap_err();
+    assert!(matches!(error, TrainingError::Runaway { step: 32, kept: 20, .. }), "{error}");
+    let status = folder.status().unwrap();
+    assert_eq!((status.state, status.step), (RunState::Failed, 32));
+    assert!(status.message.unwrap().contains("goes on from the checkpoint of step 20"));
+    assert_eq!(Checkpoint::latest(&folder).unwrap().progress.step, 20);
+}
+
+#[test]
+fn a_run_that_no_longer_gets_better_stops_early_and_gives_its_best_weights() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let line = Line { held: RefCell::new([3.0, 2.0, 2.5, 2.4, 2.1, 1.0].into()), ..Line::new() };
+    let mut recipe = recipe(60);
+    recipe.length = LengthSettings {
+        evaluate_every: 4,
+        save_every: 100,
+        keep_last: 1,
+        patience: 3,
+        take: Take::Best,
+        ..recipe.length
+    };
+    let summary = train(&line, &recipe, &folder, None, None).unwrap();
+    assert_eq!((summary.status, summary.steps, summary.best_step), (RunState::Finished, 20, Some(8)));
+    assert!(summary.message.unwrap().contains("the best was after step 8"));
+    let best = Checkpoint::of_step(&folder, 8).unwrap();
+    let given = Line::load(&folder.adapter_dir()).bits();
+    assert_eq!(given, Line::load(&best.adapter_dir()).bits());
+    assert_ne!(given, line.bits());
+    assert!(Checkpoint::of_step(&folder, 20).is_some() && Checkpoint::of_step(&folder, 4).is_none());
+}
+
+#[test]
+fn what_a_run_remembers_of_its_evaluations_survives_a_stop() {
+    let values = [3.0, 2.0, 2.5, 2.4, 2.1];
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let mut recipe = recipe(60);
+    recipe.length = LengthSettings { evaluate_every: 4, save_every: 100, patience: 3, ..recipe.length };
+    let first = Line { held: RefCell::new(values[..3].iter().copied().collect()), ..Line::new() };
+    train(&first, &recipe, &folder, Some(14), None).unwrap();
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    let second =
+        Line { held: RefCell::new(values[3..].iter().copied().collect()), ..Line::load(&checkpoint.adapter_dir()) };
+    let summary = train(&second, &recipe, &folder, None, Some(&checkpoint)).unwrap();
+    assert_eq!((summary.steps, summary.best_step), (20, Some(8)));
+}
+
+#[test]
+fn a_paused_run_has_its_checkpoint_and_waits_until_it_may_go_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    folder.request_pause().unwrap();
+    // A request from before the start is forgotten; this one comes while it runs.
+    let line = Line::new();
+    let (other, seen) = (folder.clone(), std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
+    let events = |event: Event| match event {
+        Event::Step { record, .. } if record.step == 7 => folder.request_pause().unwrap(),
+        Event::Paused { step } => {
+            let (other, seen) = (other.clone(), seen.clone());
+            thread::spawn(move || {
+                let status = other.status().unwrap();
+                seen.lock().unwrap().push((step, Checkpoint::latest(&other).unwrap().progress.step, status.state));
+                other.end_pause();
+            });
+        }
+        _ => {}
+    };
+    let _lock = folder.lock().unwrap();
+    let trainer = Trainer {
+        folder: &folder,
+        recipe: &recipe(12),
+        data: DataSummary::default(),
+        examples_sha256: "points".into(),
+        started: Timestamp::UNIX_EPOCH,
+        events: &events,
+        cancel: &CancelFlag::default(),
+        held_out: &[],
+        measure: None,
+    };
+    assert_eq!(trainer.run(&line, None).unwrap().status, RunState::Finished);
+    assert_eq!(*seen.lock().unwrap(), [(7, 7, RunState::Paused)]);
 }

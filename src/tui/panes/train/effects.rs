@@ -157,6 +157,8 @@ fn watched(job: &Job, started: Result<training::Job, String>) -> Result<(), Stri
         match &event {
             Event::Started { steps: all, .. } => steps = *all,
             Event::Step { record, .. } => job.progress(format!("{}/{steps}", record.step)),
+            Event::Paused { step } => job.progress(format!("{step}/{steps} paused")),
+            Event::Queued(_) => job.progress("queued"),
             Event::Preparing(_) | Event::Sampled(_) | Event::Saved { .. } | Event::Ended(_) => {}
         }
         let end = match &event {

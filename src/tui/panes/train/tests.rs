@@ -173,6 +173,8 @@ fn the_end_of_a_run_is_told_and_its_folder_read_again() {
         dir: "runs/x".into(),
         adapter: "runs/x/adapter".into(),
         status: RunState::Finished,
+        message: None,
+        best_step: None,
         steps: 60,
         first_loss: Some(3.1),
         last_loss: Some(1.2),

@@ -211,6 +211,7 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             Vec::new()
         }
         Event::Saved { .. } => Vec::new(),
+        Event::Paused { .. } | Event::Queued(_) => vec![load()],
         Event::Sampled(sample) => {
             if state.front_active().is_some() {
                 state.sample = Some(sample);

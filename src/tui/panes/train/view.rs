@@ -125,7 +125,9 @@ fn run_row(state: &State, info: &RunInfo, front: bool, width: usize, theme: &The
 
 fn standing_style(state: RunState, theme: &Theme) -> (&'static str, Style) {
     match state {
+        RunState::Queued => ("~", theme.muted),
         RunState::Running => (">", theme.accent),
+        RunState::Paused => ("=", theme.warning),
         RunState::Finished => ("+", theme.normal),
         RunState::Cancelled => ("-", theme.muted),
         RunState::Failed => ("x", theme.error),
