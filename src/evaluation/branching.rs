@@ -105,7 +105,14 @@ mod tests {
         let tokens = pieces.iter().map(|piece| {
             at += piece.len();
             let range = at - piece.len()..at;
-            TraceToken { id: 0, text: (*piece).to_owned(), range, probability: 0.5, alternatives: Vec::new() }
+            TraceToken {
+                id: 0,
+                text: (*piece).to_owned(),
+                range,
+                probability: 0.5,
+                entropy: None,
+                alternatives: Vec::new(),
+            }
         });
         let laid_out = Trace {
             tokens: tokens.collect(),
@@ -119,6 +126,7 @@ mod tests {
         SteppedTrace {
             input: "disk gone".into(),
             input_bytes_cut: 0,
+            session: false,
             steps: lay_out(&laid_out),
             answer: parse(&text).answer,
             format_ok: true,
@@ -127,6 +135,7 @@ mod tests {
             margin: None,
             margin_at_once: None,
             evidence: Vec::new(),
+            counterfactual: None,
             model: "m".into(),
             adapter: None,
             first_token_ms: 0.0,
@@ -142,6 +151,7 @@ mod tests {
         trace.steps[1].tokens[1] = SteppedToken {
             text: " b.".into(),
             probability: 0.4,
+            entropy: None,
             alternatives: vec![SteppedAlternative { text: " c".into(), control: false, probability: 0.3 }],
         };
         assert_eq!(trace.begun_with_alternative(1, 1, 0).unwrap(), "<think>1. a.\n2. c");

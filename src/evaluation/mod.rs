@@ -8,6 +8,7 @@
 mod anomaly;
 mod asking;
 mod branching;
+mod counterfactual;
 mod desk;
 mod items;
 mod keeping;
@@ -24,6 +25,7 @@ mod verdict;
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::{AskError, Asked};
 pub use branching::{BranchError, preference_pair};
+pub use counterfactual::{Change, Counterfactual, NotThere, changed, log_words, places, what_if};
 pub use desk::{Reveal, Suggested, Task, desk, own_votes};
 pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
 pub use keeping::{keep_trace, kept_trace};

@@ -33,7 +33,8 @@ impl Opening {
         let probability = (1.0 / (1.0 + (-margin.abs()).exp())) as f32;
         let alternatives =
             vec![Alternative { id: 0, text: other.to_string(), control: false, probability: 1.0 - probability }];
-        let token = TraceToken { id: 0, text: text.clone(), range: 0..text.len(), probability, alternatives };
+        let token =
+            TraceToken { id: 0, text: text.clone(), range: 0..text.len(), probability, entropy: None, alternatives };
         Ok(Self { text, tokens: vec![token], margin: Some(margin) })
     }
 
@@ -50,7 +51,8 @@ impl Opening {
             let piece = stream.push(asked.model.tokenizer().bytes(id));
             let range = text.len()..text.len() + piece.len();
             text.push_str(&piece);
-            TraceToken { id, text: piece, range, probability: log_probability.exp(), alternatives: Vec::new() }
+            let probability = log_probability.exp();
+            TraceToken { id, text: piece, range, probability, entropy: None, alternatives: Vec::new() }
         });
         let tokens = tokens.collect();
         Ok(Self { text, tokens, margin: None })

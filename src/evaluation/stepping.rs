@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::asking::{AskError, Asked, END_OF_ANSWER, encode_to_fit};
+use super::counterfactual::Counterfactual;
 use super::opening::{END_OF_REASONING, Opening, VERDICT_TOKENS};
 use super::verdict::{EvidenceToken, Margins};
 use crate::labels::Label;
@@ -34,6 +35,10 @@ pub struct SteppedToken {
     pub text: String,
     /// The model's probability for it, 0–1, at temperature 1.
     pub probability: f32,
+    /// The entropy of the distribution that it was chosen from, over the whole vocabulary at temperature 1, in nats;
+    /// `None` where it was given and not chosen.
+    #[serde(default)]
+    pub entropy: Option<f32>,
     /// The most probable other tokens, best first; up to [`ALTERNATIVES`].
     pub alternatives: Vec<SteppedAlternative>,
 }
@@ -75,6 +80,9 @@ pub struct SteppedTrace {
     pub input: String,
     /// Bytes of the log that the model did not read, because they did not fit its context.
     pub input_bytes_cut: usize,
+    /// Whether the log is a session: lines that were judged as one.
+    #[serde(default)]
+    pub session: bool,
     /// All that the model wrote.
     pub text: String,
     /// Its steps, in order; the answer is the last, where there is one.
@@ -93,6 +101,9 @@ pub struct SteppedTrace {
     pub margin_at_once: Option<f64>,
     /// What each word of the log does to [`SteppedTrace::margin_at_once`]; empty until asked for.
     pub evidence: Vec<EvidenceToken>,
+    /// What the verdict would be if the log said something else, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterfactual: Option<Counterfactual>,
     /// The model, as it was asked for.
     pub model: String,
     /// The adapter that it wears.
@@ -205,6 +216,7 @@ pub fn step_through(
     Ok(SteppedTrace {
         input: log_read.to_owned(),
         input_bytes_cut: log.len() - read,
+        session: asked.prompt.session,
         grounding: grounding(&steps, log_read),
         steps,
         answer_ms: parsed.answer.as_ref().and(answer_ms),
@@ -214,6 +226,7 @@ pub fn step_through(
         margin: margin_at_once,
         margin_at_once,
         evidence: Vec::new(),
+        counterfactual: None,
         model: asked.model_name.to_owned(),
         adapter: asked.adapter.map(|(_, name)| name.to_owned()),
         first_token_ms,
@@ -306,7 +319,12 @@ fn stepped(token: &TraceToken) -> SteppedToken {
         control: other.control,
         probability: other.probability,
     });
-    SteppedToken { text: token.text.clone(), probability: token.probability, alternatives: alternatives.collect() }
+    SteppedToken {
+        text: token.text.clone(),
+        probability: token.probability,
+        entropy: token.entropy,
+        alternatives: alternatives.collect(),
+    }
 }
 
 #[cfg(test)]
@@ -323,6 +341,7 @@ mod tests {
                 text: (*piece).to_owned(),
                 range: start..text.len(),
                 probability: 0.5,
+                entropy: None,
                 alternatives: Vec::new(),
             }
         });

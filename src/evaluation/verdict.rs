@@ -107,7 +107,7 @@ fn parted(mut question: Vec<u32>, normal: Vec<u32>, abnormal: Vec<u32>) -> Endin
 }
 
 /// Where the words of a log stand.
-fn words(log: &str) -> impl Iterator<Item = Range<usize>> {
+pub(super) fn words(log: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     log.split_inclusive(char::is_whitespace).filter_map(move |piece| {
         let start = at;

@@ -277,6 +277,7 @@ impl<'a> Writer<'a> {
             range: start..start + text.len(),
             text,
             probability: choice.probability,
+            entropy: Some(choice.entropy),
             alternatives: choice
                 .alternatives
                 .into_iter()

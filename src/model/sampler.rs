@@ -15,6 +15,8 @@ pub struct Choice {
     pub id: u32,
     /// Its probability at temperature 1.
     pub probability: f32,
+    /// The entropy of the whole distribution at temperature 1, in nats.
+    pub entropy: f32,
     /// The best other tokens with their probabilities, best first.
     pub alternatives: Vec<(u32, f32)>,
 }
@@ -103,13 +105,27 @@ impl Sampler {
             }
         };
         let mut probabilities = logits.to_vec();
-        softmax(&mut probabilities);
+        let log_sum = softmax(&mut probabilities);
+        let entropy = entropy(logits, &probabilities, log_sum);
         let probability = |id: u32| probabilities[id as usize];
         best.retain(|other| *other != id);
         best.truncate(self.alternatives);
         let alternatives = best.into_iter().map(|id| (id, probability(id))).collect();
-        Ok(Choice { id, probability: probability(id), alternatives })
+        Ok(Choice { id, probability: probability(id), entropy, alternatives })
     }
+}
+
+/// −Σ p ln p of a row of logits, given its softmax and ln Σ eˣ: ln p = x − ln Σ eˣ, so one pass and no logarithm will do.
+fn entropy(logits: &[f32], probabilities: &[f32], log_sum: f32) -> f32 {
+    // Sums in lanes are quick, and lose less than one long sum.
+    let mut lanes = [0.0_f32; 16];
+    for (x, p) in logits.chunks(lanes.len()).zip(probabilities.chunks(lanes.len())) {
+        for ((lane, x), p) in lanes.iter_mut().zip(x).zip(p) {
+            // What is impossible adds nothing, though 0 × ∞ would.
+            *lane += if *p > 0.0 { p * (log_sum - x) } else { 0.0 };
+        }
+    }
+    lanes.iter().sum::<f32>().max(0.0)
 }
 
 fn penalise(logits: &mut [f32], before: impl IntoIterator<Item = u32>, repetition: f64) {
@@ -162,6 +178,17 @@ mod tests {
         assert_eq!(ids, [3, 4]);
         let sum: f32 = logits.iter().map(|v| (v - 3.0f32).exp()).sum();
         assert!((choice.probability - 1.0 / sum).abs() < 1e-6);
+    }
+
+    #[test]
+    fn entropy_is_that_of_the_whole_distribution() {
+        let entropy = |logits: &[f32]| sampler(Sampling::default()).choose(logits, [], None).unwrap().entropy;
+        let even = vec![7.5; 49_152];
+        assert!((entropy(&even) - (even.len() as f32).ln()).abs() < 1e-3);
+        assert_eq!(entropy(&[80.0, f32::NEG_INFINITY, f32::NEG_INFINITY]), 0.0);
+        // Odds of 3 to 1.
+        let expected = -(0.75_f32 * 0.75_f32.ln() + 0.25 * 0.25_f32.ln());
+        assert!((entropy(&[30.0, 30.0 + 3.0_f32.ln()]) - expected).abs() < 1e-5);
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub struct TraceToken {
     pub range: Range<usize>,
     /// The model's probability for it, at temperature 1.
     pub probability: f32,
+    /// The entropy of the distribution that it was chosen from, over the whole vocabulary at temperature 1, in nats;
+    /// `None` where it was given and not chosen.
+    #[serde(default)]
+    pub entropy: Option<f32>,
     /// The most probable other tokens, best first.
     pub alternatives: Vec<Alternative>,
 }

@@ -9,9 +9,11 @@ mod parse;
 pub mod prompt;
 mod review;
 mod reviewable;
+mod window;
 
 pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded};
 pub use items::{ItemError, Pair, PairCheck, Rationale, Task, Thought, Trouble};
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};
 pub use reviewable::Reviewable;
+pub use window::{Window, WindowError};

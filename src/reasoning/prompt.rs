@@ -32,13 +32,15 @@ pub struct PromptError {
     source: minijinja::Error,
 }
 
-/// The prompt of the anomaly task: two Jinja templates; the user's may use `log`.
+/// The prompt of the anomaly task: two Jinja templates; the user's may use `log`, and `lines`, the number of its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnomalyPrompt {
     /// The system's turn.
     pub system: String,
     /// The user's turn.
     pub user: String,
+    /// Whether it asks about a session: a [`Window`](super::Window) of lines that are judged as one.
+    pub session: bool,
 }
 
 impl Default for AnomalyPrompt {
@@ -46,11 +48,24 @@ impl Default for AnomalyPrompt {
         Self {
             system: include_str!("../../assets/prompts/anomaly.system.jinja").into(),
             user: include_str!("../../assets/prompts/anomaly.user.jinja").into(),
+            session: false,
         }
     }
 }
 
 impl AnomalyPrompt {
+    /// The prompt that asks about a [`Window`](super::Window) of lines as one: abnormal if any of them is. The frame is
+    /// that of one log, so that what a model learnt of those holds here.
+    pub fn session() -> Self {
+        let user = include_str!("../../assets/prompts/session.user.jinja").into();
+        Self { user, session: true, ..Self::default() }
+    }
+
+    /// [`AnomalyPrompt::session`], or the default.
+    pub fn of(session: bool) -> Self {
+        if session { Self::session() } else { Self::default() }
+    }
+
     /// The turns that ask for a judgement of `log`, which is put in as it is: whoever encodes the turns must not let
     /// control tokens inside them act.
     ///
@@ -66,7 +81,7 @@ impl AnomalyPrompt {
 
 fn render(name: &'static str, template: &str, log: &str) -> Result<String, PromptError> {
     Environment::new()
-        .render_str(template, minijinja::context! { log })
+        .render_str(template, minijinja::context! { log, lines => log.lines().count() })
         .map(|text| text.trim_end().to_owned())
         .map_err(|source| PromptError { name, source })
 }
@@ -81,5 +96,16 @@ mod tests {
         assert_eq!(turns.iter().map(|turn| turn.speaker).collect::<Vec<_>>(), [Speaker::System, Speaker::User]);
         assert!(turns[1].text.contains("<b> {{ x }} & \"y\""), "{}", turns[1].text);
         assert!(turns[0].text.contains("<answer>"));
+    }
+
+    #[test]
+    fn a_session_is_asked_about_as_one() {
+        let window = crate::reasoning::Window::read("link up\n{{ log }}\nlink lost").unwrap();
+        let (one, many) = (AnomalyPrompt::default(), AnomalyPrompt::session());
+        let turns = many.turns(&window.to_string()).unwrap();
+        assert_eq!(turns[0], one.turns("x").unwrap()[0], "the frame is the same");
+        assert!(turns[1].text.starts_with("Judge these 3 log entries"), "{}", turns[1].text);
+        assert!(turns[1].text.contains("```\nlink up\n{{ log }}\nlink lost\n```"), "{}", turns[1].text);
+        assert!(many.session && !one.session && AnomalyPrompt::of(true) == many);
     }
 }

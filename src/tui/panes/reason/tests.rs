@@ -53,6 +53,7 @@ fn tokens(text: &str) -> Vec<SteppedToken> {
         .map(|(i, word)| SteppedToken {
             text: word.to_owned(),
             probability: [0.97, 0.31, 0.66][i % 3],
+            entropy: Some([0.1, 2.4, 0.9][i % 3]),
             alternatives: vec![
                 alternative(" a", 0.02),
                 alternative("\n", 0.005),
@@ -78,6 +79,7 @@ fn trace() -> SteppedTrace {
     SteppedTrace {
         input: LOG.to_owned(),
         input_bytes_cut: 0,
+        session: false,
         text: steps.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join("\n"),
         steps,
         answer: Some("abnormal".to_owned()),
@@ -87,6 +89,7 @@ fn trace() -> SteppedTrace {
         margin: None,
         margin_at_once: None,
         evidence: Vec::new(),
+        counterfactual: None,
         answer_ms: Some(900.0),
         model: "smollm2-135m".to_owned(),
         adapter: Some("20260102-sft".to_owned()),
