@@ -9,7 +9,7 @@ use super::base::{BaseArgs, named_adapter};
 use super::{Context, Failure, interrupt, output};
 use crate::evaluation::{
     Averages, ClassScores, Items, KeywordRule, ModelPredictor, Predictor, Progress, Report, Scores, Selection, Truth,
-    evaluate_anomaly, project_items, read_items,
+    evaluate_anomaly, keep_report, project_items, read_items,
 };
 use crate::model::{Adapter, LanguageModel};
 use crate::reasoning::prompt::AnomalyPrompt;
@@ -97,7 +97,14 @@ fn anomaly(args: &AnomalyArgs, context: &Context) -> Result<(), Failure> {
             }
             let loaded = adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose()?;
             let wearing = loaded.as_ref().zip(adapter.as_ref().map(|adapter| adapter.name.as_str()));
-            evaluate(args, &items, &ModelPredictor::new(&model, &base.name, wearing, AnomalyPrompt::default()))?
+            let predictor = ModelPredictor::new(&model, &base.name, wearing, AnomalyPrompt::default());
+            let report = evaluate(args, &items, &predictor)?;
+            if let Some(workspace) = &workspace
+                && let Err(error) = keep_report(workspace, &report)
+            {
+                output::note(&format!("the report is not kept for later margins: {error}"));
+            }
+            report
         }
     };
     if args.json {

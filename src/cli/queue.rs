@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{Context, Failure, output};
-use crate::evaluation::{Suggested, Task, desk};
+use crate::evaluation::{ContestedBy, Suggested, Task, desk};
 use crate::labels::Label;
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::queue::{Entry, Order, arrange};
@@ -12,7 +12,8 @@ use crate::labels::search::{Haystack, Query, best_first, search};
 
 #[derive(Debug, Args)]
 pub(super) struct QueueArgs {
-    /// imported, unseen, flagged, frequent, near-duplicates, against-suggestion, against-own-votes or label-errors
+    /// imported, unseen, flagged, frequent, near-duplicates, against-suggestion, against-own-votes,
+    /// label-errors or contested
     #[arg(long, default_value = "imported", value_name = "NAME")]
     order: Order,
     /// Whose queue
@@ -27,8 +28,8 @@ pub(super) struct QueueArgs {
     /// So many templates at most
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Print as JSON: {order, annotator, total, templates: [{dataset, id, template, count, own, category, flagged, group,
-    /// original, suggestion}]}; original and suggestion only of what the annotator has labelled
+    /// Print as JSON: {order, annotator, total, templates: [{dataset, id, template, count, own, category, flagged,
+    /// contested: {trace, by}, group, original, suggestion}]}; original and suggestion only of what the annotator has labelled
     #[arg(long)]
     json: bool,
 }
@@ -43,6 +44,9 @@ struct Listed<'a> {
     own: Option<&'static str>,
     category: Option<&'a str>,
     flagged: bool,
+    /// The trace of a verdict that somebody contests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contested: Option<&'a ContestedBy>,
     /// The first template of its near-duplicates, where the order puts them together.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
@@ -90,7 +94,8 @@ pub(super) fn run(args: &QueueArgs, context: &Context) -> Result<(), Failure> {
         return output::json(&Listing { order: args.order.as_str(), annotator: &annotator, total, templates });
     }
     for listed in &templates {
-        let flag = if listed.flagged { "F" } else { " " };
+        let flag =
+            if listed.flagged { "F" } else { " " }.to_owned() + if listed.contested.is_some() { "C" } else { " " };
         let own = listed.own.unwrap_or("open");
         let name = format!("{}/{}", listed.dataset, listed.id);
         output::line(&format!("{flag} {own:<9} {:>9}  {name:<18} {}", listed.count, one_line(listed.template)))?;
@@ -110,6 +115,7 @@ fn listed<'a>(task: &'a Task, group: Option<&Task>) -> Listed<'a> {
         own: own.map(|judgement| judgement.word()),
         category: own.and_then(|judgement| judgement.category()).map(|category| category.as_str()),
         flagged: task.flagged,
+        contested: task.contested.as_ref(),
         group: group.map(|first| first.key.to_string()),
         original: revealed.and_then(|reveal| reveal.original.as_ref()).map(|(label, _)| *label),
         suggestion: revealed.and_then(|reveal| reveal.suggestion.as_ref()),

@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::{Baseline, Item, Items, KeywordRule, Mistake, Outcome, Report, Scores, Section, is_worded};
+use super::{Baseline, Item, ItemMargin, Items, KeywordRule, Mistake, Outcome, Report, Scores, Section, is_worded};
 use crate::labels::Label;
 
 /// What a predictor said of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     /// The verdict; `None` if the answer could not be read.
     pub label: Option<Label>,
     /// The whole answer.
     pub text: String,
+    /// The log-odds of `abnormal` behind its reasoning, where it has them.
+    pub margin: Option<f64>,
     /// Bytes at the end of the log that the predictor could not read.
     pub bytes_cut: usize,
 }
@@ -143,6 +145,7 @@ pub fn evaluate_anomaly(
         rejected: items.rejected.clone(),
         seconds,
         items_per_second: chosen.len() as f64 / seconds.max(1e-9),
+        margins: judged.iter().filter_map(Judged::margin).collect(),
         errors: judged.iter().filter_map(Judged::mistake).collect(),
     })
 }
@@ -154,6 +157,12 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    fn margin(&self) -> Option<ItemMargin> {
+        let Self { item, said } = self;
+        let margin = said.margin.filter(|margin| margin.is_finite())?;
+        Some(ItemMargin { dataset: item.dataset.clone(), id: item.id.clone(), margin, truth: item.truth })
+    }
+
     fn mistake(&self) -> Option<Mistake> {
         let Self { item, said } = self;
         (said.label != Some(item.truth)).then(|| Mistake {
@@ -190,7 +199,7 @@ impl Predictor for KeywordRule {
     ) -> Result<Vec<Prediction>, EvaluationError> {
         let answers = logs
             .iter()
-            .map(|log| Prediction { label: Some(self.judge(log)), text: String::new(), bytes_cut: 0 })
+            .map(|log| Prediction { label: Some(self.judge(log)), text: String::new(), margin: None, bytes_cut: 0 })
             .collect();
         if watch(logs.len()).is_break() { Err(Cancelled.into()) } else { Ok(answers) }
     }
@@ -220,7 +229,9 @@ mod tests {
                 let label = (!log.contains("mumble")).then_some(Label::Abnormal);
                 match watch(at + 1) {
                     ControlFlow::Break(()) => Err(Cancelled.into()),
-                    ControlFlow::Continue(()) => Ok(Prediction { label, text: "…".into(), bytes_cut: 0 }),
+                    ControlFlow::Continue(()) => {
+                        Ok(Prediction { label, text: "…".into(), margin: Some(1.5), bytes_cut: 0 })
+                    }
                 }
             };
             logs.iter().enumerate().map(say).collect()
@@ -257,6 +268,8 @@ mod tests {
         assert_eq!(report.by_dataset.iter().map(|part| part.name.as_str()).collect::<Vec<_>>(), ["bgl", "spirit"]);
         assert_eq!(report.errors.iter().map(|mistake| mistake.id.as_str()).collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(report.baselines[0].scores.confusion.true_positive, 1);
+        let margins: Vec<_> = report.margins.iter().map(|item| (item.id.as_str(), item.margin, item.truth)).collect();
+        assert_eq!(margins[1..], [("1", 1.5, Label::Normal), ("2", 1.5, Label::Abnormal)]);
         let json = serde_json::to_value(&report).unwrap();
         for key in ["task", "truth", "n", "prevalence", "anomaly", "macro", "weighted", "confusion", "by_dataset"] {
             assert!(json.get(key).is_some(), "{key}");

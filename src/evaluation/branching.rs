@@ -1,8 +1,9 @@
 //! Branches of a trace: the same question, answered on from another token or an edited step; and what a branch teaches.
 
+use serde::Serialize;
 use serde_json::Map;
 
-use super::stepping::SteppedTrace;
+use super::stepping::{SteppedKind, SteppedTrace};
 use crate::logs::made_id;
 use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker};
 use crate::reasoning::{Pair, Task, parse};
@@ -27,7 +28,45 @@ pub enum BranchError {
     Prompt(#[from] PromptError),
 }
 
+/// Where two traces part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The step of the first, from 1, in which they do; the number after its last if the other goes on.
+    pub step: usize,
+    /// The word of the first, empty at its end.
+    pub was: String,
+    /// The word of the other, empty at its end.
+    pub is: String,
+}
+
+/// The first word in which the text of `other` is not that of `first`; `None` where both say the same.
+pub fn first_difference(first: &SteppedTrace, other: &SteppedTrace) -> Option<Difference> {
+    let mut words = first.text.split_whitespace();
+    let mut others = other.text.split_whitespace();
+    let (was, is) = loop {
+        match (words.next(), others.next()) {
+            (None, None) => return None,
+            (was, is) if was == is => {}
+            (was, is) => break (was, is),
+        }
+    };
+    // A word lies in the text that it was taken from.
+    let at = was.map_or(first.text.len(), |word| word.as_ptr().addr() - first.text.as_ptr().addr());
+    let mut end = 0;
+    let inside = first.steps.iter().position(|step| {
+        end += step.tokens.iter().map(|token| token.text.len()).sum::<usize>();
+        at < end
+    });
+    let word = |word: Option<&str>| word.unwrap_or_default().to_owned();
+    Some(Difference { step: inside.unwrap_or(first.steps.len()) + 1, was: word(was), is: word(is) })
+}
+
 impl SteppedTrace {
+    /// How many steps the reasoning has, without the answer.
+    pub fn reasoning_steps(&self) -> usize {
+        self.steps.iter().filter(|step| step.kind == SteppedKind::Step).count()
+    }
+
     /// What was written before a token of a step.
     pub fn text_before(&self, step: usize, token: usize) -> String {
         let earlier = self.steps.iter().take(step).flat_map(|step| &step.tokens);
@@ -135,6 +174,7 @@ mod tests {
             margin: None,
             margin_at_once: None,
             evidence: Vec::new(),
+            band: None,
             counterfactual: None,
             model: "m".into(),
             adapter: None,
@@ -159,6 +199,21 @@ mod tests {
         assert_eq!(trace.begun_with_step(0, " 1. x. ").unwrap(), "<think>1. x.\n");
         assert_eq!(trace.begun_with_step(1, "2. y.").unwrap(), "<think>1. a.\n2. y.</think>");
         assert_eq!(trace.begun_with_step(9, "z"), None);
+    }
+
+    #[test]
+    fn traces_part_at_the_first_word_that_differs() {
+        let first = trace(&["<think>1. a b.\n", "2. c.</think>", "<answer>normal</answer>"]);
+        let part = |pieces: &[&str]| {
+            first_difference(&first, &trace(pieces)).map(|at| (at.step, at.was.clone(), at.is.clone()))
+        };
+        let told = |step, was: &str, is: &str| Some((step, was.to_owned(), is.to_owned()));
+        assert_eq!(part(&["<think>1. a  b. 2. c.</think><answer>normal</answer>"]), None);
+        assert_eq!(part(&["<think>1. a x."]), told(1, "b.", "x."));
+        assert_eq!(part(&["<think>1. a b. 2. d."]), told(2, "c.</think><answer>normal</answer>", "d."));
+        assert_eq!(part(&["<think>1. a b."]), told(2, "2.", ""));
+        assert_eq!(part(&["<think>1. a b.\n2. c.</think><answer>normal</answer> and"]), told(4, "", "and"));
+        assert_eq!(first.reasoning_steps(), 2);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::KeywordRule;
 use crate::labels::queue::Entry;
 use crate::labels::{Category, Label, Vote};
 use crate::logs::TemplateKey;
-use crate::workspace::{TemplateRecord, Workspace, WorkspaceError};
+use crate::workspace::{TemplateRecord, TraceFilter, Workspace, WorkspaceError};
 
 /// What a machine would say of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,15 @@ pub struct Reveal {
     pub suggestion: Option<Suggested>,
 }
 
+/// A verdict on a template that somebody contests. What the verdict was, only the trace says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContestedBy {
+    /// The id of the trace.
+    pub trace: String,
+    /// Who contests it.
+    pub by: String,
+}
+
 /// A template on an annotator's desk. All its text is raw.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -46,6 +55,8 @@ pub struct Task {
     pub own: Option<Vote>,
     /// Whether the annotator has flagged it.
     pub flagged: bool,
+    /// The trace of a model's verdict on it that somebody contests, and who does.
+    pub contested: Option<ContestedBy>,
     /// What is hidden until the annotator has given a label: read it through [`Task::revealed`].
     pub hidden: Reveal,
 }
@@ -64,6 +75,7 @@ impl Task {
             count: self.count,
             own: self.own.as_ref().map(|vote| &vote.judgement),
             flagged: self.flagged,
+            contested: self.contested.is_some(),
             suggestion: self.hidden.suggestion.as_ref().map(|suggestion| suggestion.label),
         }
     }
@@ -77,6 +89,13 @@ pub fn desk(workspace: &Workspace, annotator: &str) -> Result<Vec<Task>, Workspa
     let mut own = own_votes(workspace, annotator)?;
     let flags = workspace.flags()?.into_iter().filter(|flag| flag.annotator == annotator);
     let flagged: HashSet<TemplateKey> = flags.map(|flag| flag.template).collect();
+    // The newest come first: the oldest of a template's are overwritten by them.
+    let contested = workspace.traces(&TraceFilter { contested: Some(true), ..TraceFilter::default() })?;
+    let contested = contested
+        .into_iter()
+        .rev()
+        .filter_map(|trace| Some((trace.template?, ContestedBy { trace: trace.id, by: trace.contested?.by })));
+    let mut contested: HashMap<TemplateKey, ContestedBy> = contested.collect();
     // A model's, where one was asked (`logwright suggest`); the rule costs nothing and always has something to say.
     let mut suggestions = workspace.suggestions()?;
     let rule = KeywordRule::default();
@@ -91,6 +110,7 @@ pub fn desk(workspace: &Workspace, annotator: &str) -> Result<Vec<Task>, Workspa
         Task {
             own: own.remove(&key),
             flagged: flagged.contains(&key),
+            contested: contested.remove(&key),
             key,
             text: labelled.template.text,
             count: labelled.count,

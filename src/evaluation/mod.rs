@@ -8,6 +8,8 @@
 mod anomaly;
 mod asking;
 mod branching;
+mod calibration;
+mod contesting;
 mod counterfactual;
 mod desk;
 mod items;
@@ -20,13 +22,16 @@ mod page;
 mod report;
 mod stepping;
 mod suggesting;
+mod trace_file;
 mod verdict;
 
 pub use anomaly::{Cancelled, EvaluationError, Prediction, Predictor, Progress, Selection, evaluate_anomaly};
 pub use asking::{AskError, Asked};
-pub use branching::{BranchError, preference_pair};
+pub use branching::{BranchError, Difference, first_difference, preference_pair};
+pub use calibration::{Band, Calibration, ItemMargin, band_of, calibrations, keep_report};
+pub use contesting::{Contested, contest, contest_kept, template_of};
 pub use counterfactual::{Change, Counterfactual, NotThere, changed, log_words, places, what_if};
-pub use desk::{Reveal, Suggested, Task, desk, own_votes};
+pub use desk::{ContestedBy, Reveal, Suggested, Task, desk, own_votes};
 pub use items::{Item, Items, ItemsError, Truth, is_worded, project_items, read_items};
 pub use keeping::{keep_trace, kept_trace};
 pub use keyword::KeywordRule;
@@ -39,4 +44,5 @@ pub use stepping::{
     lay_out, step_through, weigh,
 };
 pub use suggesting::{SuggestError, Suggestions, Wanted, suggest_by_model, suggest_by_rule};
+pub use trace_file::write_trace;
 pub use verdict::{EVIDENCE_WORDS, EvidenceToken, Margins};

@@ -291,12 +291,14 @@ mod tests {
         let token = SteppedToken {
             text: text.into(),
             probability: 0.31,
+            entropy: Some(1.2),
             alternatives: vec![SteppedAlternative { text: text.into(), control: false, probability: 0.2 }],
         };
         let step = |kind| SteppedStep { kind, text: text.into(), tokens: vec![token.clone()] };
         SteppedTrace {
             input: format!("ciod {text}"),
             input_bytes_cut: 7,
+            session: false,
             text: text.into(),
             steps: vec![step(SteppedKind::Step), step(SteppedKind::Answer)],
             answer: Some(text.into()),
@@ -316,6 +318,8 @@ mod tests {
                 EvidenceToken { token: text.into(), range: 5..5 + text.len(), delta: 1.6 },
                 EvidenceToken { token: "beyond".into(), range: 9_000..9_001, delta: 0.1 },
             ],
+            band: None,
+            counterfactual: None,
             model: text.into(),
             adapter: Some(text.into()),
             first_token_ms: 12.0,

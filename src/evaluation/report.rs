@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Scores, Truth};
+use super::{ItemMargin, Scores, Truth};
 use crate::labels::Label;
 use crate::logs::table::Rejected;
 
@@ -42,6 +42,9 @@ pub struct Report {
     pub seconds: f64,
     /// Answers a second.
     pub items_per_second: f64,
+    /// The margin of each item that the predictor has one of, in the order of the file: what its later margins are
+    /// judged by.
+    pub margins: Vec<ItemMargin>,
     /// The items that were answered wrongly or not readably, in the order of the file.
     pub errors: Vec<Mistake>,
 }

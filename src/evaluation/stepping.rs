@@ -7,6 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::asking::{AskError, Asked, END_OF_ANSWER, encode_to_fit};
+use super::calibration::Band;
 use super::counterfactual::Counterfactual;
 use super::opening::{END_OF_REASONING, Opening, VERDICT_TOKENS};
 use super::verdict::{EvidenceToken, Margins};
@@ -101,6 +102,9 @@ pub struct SteppedTrace {
     pub margin_at_once: Option<f64>,
     /// What each word of the log does to [`SteppedTrace::margin_at_once`]; empty until asked for.
     pub evidence: Vec<EvidenceToken>,
+    /// How often items with such a margin were abnormal when the model was last evaluated, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<Band>,
     /// What the verdict would be if the log said something else, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counterfactual: Option<Counterfactual>,
@@ -226,6 +230,7 @@ pub fn step_through(
         margin: margin_at_once,
         margin_at_once,
         evidence: Vec::new(),
+        band: None,
         counterfactual: None,
         model: asked.model_name.to_owned(),
         adapter: asked.adapter.map(|(_, name)| name.to_owned()),

@@ -9,9 +9,12 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::{AskError, Asked, encode_to_fit};
+use super::asking::{AskError, Asked, END_OF_ANSWER, encode_to_fit};
 use crate::labels::Label;
 use crate::model::Endings;
+
+/// What begins an answer.
+pub(super) const START_OF_ANSWER: &str = "<answer>";
 
 /// The most words of a log that are left out one by one; further words are left out of the evidence.
 pub const EVIDENCE_WORDS: usize = 96;
@@ -83,10 +86,22 @@ impl<'a> Margins<'a> {
         Ok(Some((*whole, evidence.collect())))
     }
 
+    /// The tokens by which the answers `normal` and `abnormal` begin to differ.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub(super) fn first_tokens(&self) -> Result<[u32; 2], AskError> {
+        let written =
+            |label: Label| self.asked.model.tokenizer().encode(&format!("{START_OF_ANSWER}{label}{END_OF_ANSWER}"));
+        let parted = parted(Vec::new(), written(Label::Normal)?, written(Label::Abnormal)?);
+        Ok([parted.endings[0][0], parted.endings[1][0]])
+    }
+
     fn of(&self, questions: &[(&str, &str)], go_on: &mut dyn FnMut() -> bool) -> Result<Option<Vec<f64>>, AskError> {
         let Asked { model, prompt, adapter, .. } = self.asked;
         let endings = questions.iter().map(|(log, before)| {
-            let written = |label: Label| model.tokenizer().encode(&format!("{before}<answer>{label}</answer>"));
+            let written =
+                |label: Label| model.tokenizer().encode(&format!("{before}{START_OF_ANSWER}{label}{END_OF_ANSWER}"));
             let (normal, abnormal) = (written(Label::Normal)?, written(Label::Abnormal)?);
             let (question, _) = encode_to_fit(model, prompt, log, normal.len().max(abnormal.len()))?;
             Ok(parted(question, normal, abnormal))

@@ -31,11 +31,13 @@ pub enum Order {
     AgainstOwnVotes,
     /// Only labels of the annotator that all their other labels speak against, the worst first.
     LabelErrors,
+    /// What somebody contests a model's verdict on first.
+    Contested,
 }
 
 impl Order {
     /// All orders, as they are offered.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Imported,
         Self::Unseen,
         Self::Flagged,
@@ -44,6 +46,7 @@ impl Order {
         Self::AgainstSuggestion,
         Self::AgainstOwnVotes,
         Self::LabelErrors,
+        Self::Contested,
     ];
 
     /// The word for it on the command line.
@@ -57,6 +60,7 @@ impl Order {
             Self::AgainstSuggestion => "against-suggestion",
             Self::AgainstOwnVotes => "against-own-votes",
             Self::LabelErrors => "label-errors",
+            Self::Contested => "contested",
         }
     }
 
@@ -71,6 +75,7 @@ impl Order {
             Self::AgainstSuggestion => "against the suggestion",
             Self::AgainstOwnVotes => "against my own votes on near-duplicates",
             Self::LabelErrors => "probable label errors",
+            Self::Contested => "contested verdicts first",
         }
     }
 
@@ -113,6 +118,8 @@ pub struct Entry<'a> {
     pub own: Option<&'a Judgement>,
     /// Whether the annotator has flagged it.
     pub flagged: bool,
+    /// Whether somebody contests a model's verdict on it. Which verdict that was, no order knows.
+    pub contested: bool,
     /// What the model or rule suggests. It has no effect before the annotator has given a label.
     pub suggestion: Option<Label>,
 }
@@ -136,6 +143,7 @@ pub fn arrange(order: Order, entries: &[Entry<'_>], near: Option<&NearDuplicates
         Order::Imported => {}
         Order::Unseen => queue.sort_by_key(|item| entries[*item].own.is_some()),
         Order::Flagged => queue.sort_by_key(|item| !entries[*item].flagged),
+        Order::Contested => queue.sort_by_key(|item| !entries[*item].contested),
         Order::Frequent => queue.sort_by_key(|item| Reverse(entries[*item].count)),
         Order::NearDuplicates => {
             let near = near.ok_or("near-duplicates are still being looked for")?;
@@ -210,6 +218,7 @@ mod tests {
             count: counts[index],
             own: own[index].as_ref(),
             flagged: index == 3,
+            contested: index == 4,
             suggestion: Some(if text.contains("panic") { Label::Abnormal } else { Label::Normal }),
         };
         TEXTS.iter().enumerate().map(entry).collect()
@@ -225,6 +234,7 @@ mod tests {
         assert_eq!(queue(Order::Imported, &own), [0, 1, 2, 3, 4, 5]);
         assert_eq!(queue(Order::Unseen, &own), [1, 3, 4, 5, 0, 2]);
         assert_eq!(queue(Order::Flagged, &own), [3, 0, 1, 2, 4, 5]);
+        assert_eq!(queue(Order::Contested, &own), [4, 0, 1, 2, 3, 5]);
         assert_eq!(queue(Order::Frequent, &own), [3, 0, 2, 5, 1, 4]);
         assert_eq!(queue(Order::NearDuplicates, &own), [0, 2, 4, 1, 3, 5]);
     }

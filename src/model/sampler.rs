@@ -115,14 +115,17 @@ impl Sampler {
     }
 }
 
+/// Below this a probability is what is left of 0 after rounding.
+const IMPOSSIBLE: f32 = 1e-30;
+
 /// −Σ p ln p of a row of logits, given its softmax and ln Σ eˣ: ln p = x − ln Σ eˣ, so one pass and no logarithm will do.
 fn entropy(logits: &[f32], probabilities: &[f32], log_sum: f32) -> f32 {
     // Sums in lanes are quick, and lose less than one long sum.
     let mut lanes = [0.0_f32; 16];
     for (x, p) in logits.chunks(lanes.len()).zip(probabilities.chunks(lanes.len())) {
         for ((lane, x), p) in lanes.iter_mut().zip(x).zip(p) {
-            // What is impossible adds nothing, though 0 × ∞ would.
-            *lane += if *p > 0.0 { p * (log_sum - x) } else { 0.0 };
+            // What is impossible adds nothing, though times ∞ it would.
+            *lane += if *p > IMPOSSIBLE { p * (log_sum - x) } else { 0.0 };
         }
     }
     lanes.iter().sum::<f32>().max(0.0)

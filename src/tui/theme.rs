@@ -56,6 +56,15 @@ pub struct Theme {
     /// Text that an edit took.
     #[serde(deserialize_with = "style")]
     pub removed: Style,
+    /// A token that was more probable than not; one that was surer is plain.
+    #[serde(deserialize_with = "style")]
+    pub likely: Style,
+    /// A token that was less probable than not.
+    #[serde(deserialize_with = "style")]
+    pub doubtful: Style,
+    /// A token that was one of many as good.
+    #[serde(deserialize_with = "style")]
+    pub guess: Style,
 }
 
 impl Theme {

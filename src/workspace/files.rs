@@ -6,6 +6,14 @@ use std::path::Path;
 
 use super::WorkspaceError;
 
+/// Writes a file that somebody asked for, whole or not at all. Missing folders are made.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WorkspaceError> {
+    write_whole(path, bytes).map_err(|error| WorkspaceError::io(path, error))
+}
+
 /// Replaces `path` with `bytes`, on disk when this returns. Missing folders are made.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, |file| file.write_all(bytes))

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::state::{Setup, Source, Wearable};
 use crate::evaluation::{
-    EvaluationError, Items, KeywordRule, ModelPredictor, Progress, Report, Selection, evaluate_anomaly, project_items,
-    read_items,
+    EvaluationError, Items, KeywordRule, ModelPredictor, Progress, Report, Selection, evaluate_anomaly, keep_report,
+    project_items, read_items,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
@@ -130,8 +130,14 @@ fn evaluate(root: &Path, setup: &Setup, model: &str, job: &Job) -> Result<Report
         job.report(message(Message::Progress(progress)));
     };
     let selection = Selection { limit: setup.limit };
-    evaluate_anomaly(&items, selection, &predictor, &mut tell, &|| job.is_cancelled()).map_err(|error| match error {
+    let report = evaluate_anomaly(&items, selection, &predictor, &mut tell, &|| job.is_cancelled());
+    let report = report.map_err(|error| match error {
         EvaluationError::Cancelled(_) => None,
         EvaluationError::Predictor(why) => Some(why),
-    })
+    })?;
+    // The margins are a help for later; a project that cannot be written has its report all the same.
+    if let Ok(workspace) = Workspace::open(root) {
+        let _ = keep_report(&workspace, &report);
+    }
+    Ok(report)
 }

@@ -49,7 +49,10 @@ impl Predictor for Placid {
         _: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Vec<Prediction>, EvaluationError> {
         let label = |log: &&str| (!log.contains("mount")).then_some(Label::Normal);
-        Ok(logs.iter().map(|log| Prediction { label: label(log), text: String::new(), bytes_cut: 0 }).collect())
+        Ok(logs
+            .iter()
+            .map(|log| Prediction { label: label(log), text: String::new(), margin: None, bytes_cut: 0 })
+            .collect())
     }
 }
 

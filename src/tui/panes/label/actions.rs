@@ -84,6 +84,8 @@ pub enum Action {
     Guidelines,
     /// Read what was done in this session.
     Summary,
+    /// Open the trace of the contested verdict.
+    OpenTrace,
     /// Copy the template's text.
     Copy,
 }
@@ -146,6 +148,13 @@ pub const ACTIONS: &[Spec] = &[
     row(Action::FewerLines, "label-fewer-lines", &[Key::char('-')], "", "show fewer lines around it"),
     row(Action::SameNode, "label-same-node", &[Key::char('m')], "", "show only lines of its node, or of all"),
     row(Action::Summary, "label-summary", &[Key::char('S')], "", "read what you did in this session"),
+    row(
+        Action::OpenTrace,
+        "label-open-trace",
+        &[Key::char('t')],
+        "",
+        "open the trace of the contested verdict in Reason",
+    ),
     row(Action::Down, "label-down", &[Key::code(KeyCode::Down), Key::char('j')], "", "go to the template below"),
     row(Action::Up, "label-up", &[Key::code(KeyCode::Up), Key::char('k')], "", "go to the template above"),
     row(Action::PageDown, "label-page-down", &[Key::code(KeyCode::PageDown), Key::ctrl('f')], "", "go a page down"),
@@ -180,6 +189,7 @@ pub const ACTIONS: &[Spec] = &[
     order(6, "label-order-6", &[Key::char('6')]),
     order(7, "label-order-7", &[Key::char('7')]),
     order(8, "label-order-8", &[Key::char('8')]),
+    order(9, "label-order-9", &[Key::char('9')]),
     row(Action::Cancel, "label-order-cancel", &[ESC, ENTER], "keep the order", "keep the order").during(ORDER),
     row(Action::Normal, "label-together-normal", &[Key::char('n')], "normal", "vote normal on all ticked")
         .during(BATCH),

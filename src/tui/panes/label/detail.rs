@@ -61,6 +61,12 @@ fn said<'a>(state: &State, item: &Item, width: usize, theme: &Theme) -> Vec<Line
     let mut original = vec![Span::styled("Original   ", theme.title)];
     original.extend(reveal_spans(item, theme));
     lines.push(Line::from(original));
+    if let Some(contested) = &item.contested {
+        let by = SafeText::one_line(&contested.by);
+        let told = format!("a model's verdict on it is contested by {by}; t opens its trace");
+        let told = fit(&told, width.saturating_sub(13));
+        lines.push(Line::from(vec![Span::styled("Contested  ", theme.title), Span::styled(told, theme.warning)]));
+    }
     lines
 }
 

@@ -72,6 +72,8 @@ pub enum Message {
     Fuzzy(String),
     /// A comment for the selected template.
     Comment(String),
+    /// Another pane brings the cursor to a template.
+    GoTo(TemplateKey),
 }
 
 /// The templates, as one annotator may see them.
@@ -185,6 +187,7 @@ fn load(workspace: &Workspace, annotator: &str) -> Result<Loaded, WorkspaceError
         comment: task.own.as_ref().and_then(|vote| vote.comment.clone()),
         own: task.own.map(|vote| vote.judgement),
         flagged: task.flagged,
+        contested: task.contested,
         hidden: task.hidden,
     });
     let items = items.collect();

@@ -10,7 +10,7 @@ use super::context::Contexts;
 use super::listing::Listing;
 use super::summary::Session;
 use super::watch::Stopwatch;
-use crate::evaluation::Reveal;
+use crate::evaluation::{ContestedBy, Reveal};
 use crate::labels::Judgement;
 use crate::labels::near_duplicates::NearDuplicates;
 use crate::labels::queue::Entry;
@@ -35,6 +35,8 @@ pub struct Item {
     pub comment: Option<String>,
     /// Whether the annotator has flagged it.
     pub flagged: bool,
+    /// The trace of a model's verdict on it that somebody contests.
+    pub contested: Option<ContestedBy>,
     /// What is hidden until the annotator has given a label. Read it through [`Item::revealed`].
     pub hidden: Reveal,
 }
@@ -54,6 +56,7 @@ impl Item {
             count: self.count,
             own: self.own.as_ref(),
             flagged: self.flagged,
+            contested: self.contested.is_some(),
             suggestion: self.hidden.suggestion.as_ref().map(|suggestion| suggestion.label),
         }
     }

@@ -1,5 +1,7 @@
 //! Keys in, votes out; and how the pane looks.
 
+mod contested;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ fn item(id: &str, text: &str, original: Label) -> Item {
         own: None,
         comment: None,
         flagged: false,
+        contested: None,
         hidden: Reveal { original: Some((original, None)), suggestion },
     }
 }

@@ -21,7 +21,7 @@ use crate::logs::SafeText;
 use crate::tui::action::Mode;
 use crate::tui::app::{self, Toast};
 use crate::tui::overlays::{Page, Prompt};
-use crate::tui::panes::{Pane, Shared};
+use crate::tui::panes::{Pane, PaneId, Shared, reason};
 use crate::tui::widgets::counted;
 
 /// So long the cursor rests on a row before the row's details are drawn: a key held down sends the rows alone.
@@ -156,6 +156,7 @@ impl State {
             Action::SameNode => self.contexts.same_node = !self.contexts.same_node,
             Action::Guidelines => return vec![app::Effect::Label(Effect::Guidelines { edit: false })],
             Action::Summary => return vec![app::Effect::Page(Page::new("This session", self.session.text()))],
+            Action::OpenTrace => return self.open_trace(),
             Action::Copy => {
                 let text = self.selected_item().map(|item| item.text.as_str().to_owned());
                 return text.map(app::Effect::Copy).into_iter().collect();
@@ -219,6 +220,11 @@ impl State {
             Message::Filter(words) => self.list.search(Query { words, ..self.list.query.clone() }),
             Message::Fuzzy(fuzzy) => self.list.search(Query { fuzzy, ..self.list.query.clone() }),
             Message::Comment(text) => return self.comment(text, shared),
+            Message::GoTo(key) => match self.index_of(&key) {
+                Some(index) => self.list.select(index, &self.items),
+                None if self.items.is_empty() => self.wanted = Some(key.to_string()),
+                None => {}
+            },
         }
         Vec::new()
     }
@@ -339,6 +345,19 @@ impl State {
         let text = format!("{} found; what has your vote already is not ticked", counted(near.len(), "near-duplicate"));
         self.batch = Some(Batch::of_near_duplicates(item, near, &self.items));
         vec![Toast::info(text).into()]
+    }
+
+    /// Opens the trace of the contested verdict. It says what a model thinks of the template: a vote after that is no
+    /// blind one.
+    fn open_trace(&mut self) -> Vec<app::Effect> {
+        let Some((key, contested)) =
+            self.selected_item().and_then(|item| Some((item.key.clone(), item.contested.clone()?)))
+        else {
+            return vec![Toast::info("nobody contests a verdict on this template").into()];
+        };
+        self.seen.insert(key);
+        let open = reason::Message::Open(contested.trace);
+        vec![app::Effect::Show(PaneId::Reason), app::Effect::Send(Box::new(app::Message::Reason(open)))]
     }
 
     fn step_occurrence(&mut self, by: i64) {

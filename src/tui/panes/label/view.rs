@@ -116,7 +116,12 @@ fn list_row(item: &Item, selected: bool, tick: &str, width: usize, theme: &Theme
         Some(judgement) => judgement_span(judgement, theme),
         None => Span::styled(". open", theme.muted),
     };
-    let flag = if item.flagged { "F " } else { "  " };
+    let flag = match (item.flagged, item.contested.is_some()) {
+        (true, true) => "FC",
+        (true, false) => "F ",
+        (false, true) => "C ",
+        (false, false) => "  ",
+    };
     let left = format!("{}{:>8}", " ".repeat(11usize.saturating_sub(own.width())), count(item.count));
     let room = width.saturating_sub(1 + tick.len() + 2 + 11 + 8 + 2);
     let mut spans = vec![

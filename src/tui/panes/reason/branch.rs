@@ -1,7 +1,7 @@
 //! Branches: the model answers on from another token or an edited step, and what it then says may become a preference pair.
 
 use super::effects::{Effect, Message};
-use super::state::State;
+use super::state::{Comparison, Doing, Question, State};
 use crate::evaluation::preference_pair;
 use crate::logs::SafeText;
 use crate::reasoning::prompt::AnomalyPrompt;
@@ -16,7 +16,7 @@ impl State {
         if self.current_step().is_none() {
             return vec![Toast::info(NO_TRACE).into()];
         }
-        self.branching = true;
+        self.doing = Doing::Branching;
         self.comparing = None;
         Vec::new()
     }
@@ -30,7 +30,7 @@ impl State {
     }
 
     pub(super) fn edit_step(&mut self) -> Vec<app::Effect> {
-        self.branching = false;
+        self.doing = Doing::Browsing;
         let Some(step) = self.current_step() else { return Vec::new() };
         let text = SafeText::new(&step.text);
         let ask = Prompt::area("The step, corrected; the model goes on from there", text.as_str(), |text| {
@@ -50,17 +50,28 @@ impl State {
     }
 
     fn branch(&mut self, begun: String, shared: &Shared) -> Vec<app::Effect> {
-        self.branching = false;
+        self.doing = Doing::Browsing;
         let Some(told) = self.told() else { return Vec::new() };
-        let (log, parent) = (told.trace.input.clone(), told.ticket);
-        self.ask_from(log, begun, Some(parent), shared)
+        let question = Question { text: told.trace.input.clone(), session: told.trace.session };
+        let parent = told.ticket;
+        self.ask_from(question, begun, Some(parent), shared)
     }
 
     pub(super) fn compare(&mut self) -> Vec<app::Effect> {
-        if self.parent().is_none() {
-            return vec![Toast::info("only a branch can be compared with what it came from: b makes one").into()];
+        if self.comparing.take().is_some() {
+            return Vec::new();
         }
-        self.comparing = if self.comparing.is_some() { None } else { Some(0) };
+        if let Some(with) = self.told().map(|told| told.with.clone()).filter(|with| !with.is_empty()) {
+            self.compare_all(&with);
+        } else if let Some((parent, branch)) = self.parent().zip(self.told()) {
+            let sides = vec![parent.ticket, branch.ticket];
+            self.comparing = Some(Comparison { sides, front: 1, top: 0 });
+        }
+        if self.comparing.is_none() {
+            return vec![
+                Toast::info("there is nothing to compare it with: b makes a branch, A asks others too").into(),
+            ];
+        }
         Vec::new()
     }
 
@@ -68,7 +79,7 @@ impl State {
         let Some((parent, branch)) = self.parent().zip(self.trace()) else {
             return vec![Toast::info("only a branch can be kept as a preference pair: b makes one").into()];
         };
-        match preference_pair(&parent.trace, branch, &AnomalyPrompt::default()) {
+        match preference_pair(&parent.trace, branch, &AnomalyPrompt::of(branch.session)) {
             Ok(pair) => vec![app::Effect::Reason(Effect::Keep(Box::new(pair)))],
             Err(error) => vec![Toast::warning(error.to_string()).into()],
         }

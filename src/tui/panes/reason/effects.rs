@@ -1,22 +1,27 @@
 //! What the Reason pane asks of the store and of the model.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
-use super::state::{Item, Wearing};
-use crate::evaluation::{Asked, Asking, SteppedTrace, step_through, weigh};
+use super::jobs::{self, Loaded};
+use super::kept::KeptRow;
+use super::state::{Item, Question, Wearing};
+use crate::evaluation::{
+    Calibration, Change, Contested, Counterfactual, SteppedTrace, calibrations, contest, contest_kept, kept_trace,
+    write_trace,
+};
 use crate::logs::{SafeText, TemplateKey};
-use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
+use crate::model::LanguageModel;
 use crate::reasoning::Pair;
-use crate::reasoning::prompt::AnomalyPrompt;
 use crate::training::{RunFolder, adapter_of_run, list_runs};
 use crate::tui::app::Message as AppMessage;
-use crate::tui::effects::{Edge, Job};
+use crate::tui::effects::Edge;
 use crate::tui::panes::PaneId;
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{TraceFilter, Workspace, WorkspaceError};
+
+/// So many kept traces are listed at most.
+const MOST_LISTED: usize = 1000;
 
 /// What the pane wants done.
 #[derive(Debug)]
@@ -25,8 +30,45 @@ pub enum Effect {
     Load,
     /// Let the model reason.
     Ask(Box<Ask>),
+    /// Score a changed log.
+    Suppose(Box<Suppose>),
     /// Put a preference pair on disk.
     Keep(Box<Pair>),
+    /// List the kept traces.
+    ListKept,
+    /// Read the kept trace of this id.
+    Open(String),
+    /// Say that a verdict is wrong.
+    Contest {
+        /// The question that it answers.
+        ticket: u64,
+        /// The id of its trace, if that is kept already.
+        kept: Option<String>,
+        /// Its trace.
+        trace: Box<SteppedTrace>,
+        /// Why; may be empty.
+        why: String,
+        /// Who says so.
+        by: String,
+    },
+    /// Write a trace to a file, as the end of its name says.
+    Export {
+        /// The trace.
+        trace: Box<SteppedTrace>,
+        /// Where to; relative to the project.
+        path: PathBuf,
+    },
+}
+
+/// A kept trace that was read.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its id.
+    pub id: String,
+    /// The trace.
+    pub trace: Box<SteppedTrace>,
+    /// Whether somebody contests its verdict.
+    pub contested: bool,
 }
 
 /// A question to the model.
@@ -34,18 +76,45 @@ pub enum Effect {
 pub struct Ask {
     /// Its number.
     pub ticket: u64,
-    /// The log.
-    pub log: String,
+    /// What it is about.
+    pub question: Question,
     /// The project's model, by its name and its place.
     pub model: (String, PathBuf),
     /// The model that is loaded already, and from where.
-    pub loaded: Option<(PathBuf, Arc<LanguageModel>)>,
+    pub loaded: Loaded,
     /// The adapter to wear.
     pub adapter: Option<Wearing>,
+    /// Who is asked the same after that, each with a number of their own.
+    pub more: Vec<(u64, Option<Wearing>)>,
     /// Whether the verdict comes first.
     pub fast: bool,
     /// What the answer begins with.
     pub begun: String,
+    /// Who asks, and keeps the traces.
+    pub by: String,
+}
+
+/// A log with changes, to be scored as the model of a trace would judge it.
+#[derive(Debug)]
+pub struct Suppose {
+    /// Its number.
+    pub number: u64,
+    /// The log as it is.
+    pub log: String,
+    /// Whether it is a session.
+    pub session: bool,
+    /// The project's model, by its name and its place.
+    pub project: (String, PathBuf),
+    /// The model of the trace.
+    pub model: String,
+    /// The model that is loaded already, and from where.
+    pub loaded: Loaded,
+    /// The adapter of the trace.
+    pub adapter: Option<Wearing>,
+    /// The margin at once of the log as it is, if that is known.
+    pub as_it_is: Option<f64>,
+    /// The changes.
+    pub changes: Vec<Change>,
 }
 
 /// What there is to choose from.
@@ -55,6 +124,8 @@ pub struct Offer {
     pub items: Vec<Item>,
     /// The adapters, the newest first.
     pub adapters: Vec<Wearing>,
+    /// What margins were worth in the last evaluations.
+    pub calibrations: Vec<Calibration>,
 }
 
 /// What comes back.
@@ -65,6 +136,12 @@ pub enum Message {
     /// Another pane, or the typing of the user, brings a log: reason about it. Another pane sends it after
     /// `Effect::Show(PaneId::Reason)`.
     Ask(String),
+    /// The lines of a session were typed.
+    AskSession(String),
+    /// What is to stand in the place of the word under the cursor.
+    Word(String),
+    /// What the verdict would be, by the number of the scoring, or why that cannot be had.
+    Supposed(u64, Result<Counterfactual, String>),
     /// The filter is being typed, or stands.
     Filter(String),
     /// Typing the filter was given up.
@@ -97,6 +174,26 @@ pub enum Message {
     Kept(Result<String, String>),
     /// There is no answer to this question, and why.
     Failed(u64, String),
+    /// The trace of this question is kept in the project, by this id.
+    Stored(u64, String),
+    /// The kept traces, the newest first.
+    ListedKept(Result<Vec<KeptRow>, String>),
+    /// Open the kept trace of this id. Another pane sends it after `Effect::Show(PaneId::Reason)`.
+    Open(String),
+    /// A kept trace, or why it cannot be read.
+    Opened(Result<Opened, String>),
+    /// The verdict in front is wrong, for this reason, which may be empty.
+    Contest(String),
+    /// The verdict of this question is contested, or why not.
+    Contested(u64, Result<Contested, String>),
+    /// Write the trace in front to this file.
+    ExportTo(String),
+    /// It is written, to where, or why not.
+    Exported(Result<String, String>),
+}
+
+fn told<T>(done: Result<T, WorkspaceError>) -> Result<T, String> {
+    done.map_err(|error| error.to_string())
 }
 
 /// Carries out an effect of this pane.
@@ -105,16 +202,46 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         Effect::Load => {
             edge.store(|workspace| AppMessage::Reason(Message::Loaded(offer(workspace).map_err(|e| e.to_string()))));
         }
+        Effect::ListKept => edge.store(|workspace| {
+            let records = workspace.traces(&TraceFilter { limit: Some(MOST_LISTED), ..TraceFilter::default() });
+            let rows = records.map(|records| records.iter().map(KeptRow::from).collect());
+            AppMessage::Reason(Message::ListedKept(told(rows)))
+        }),
+        Effect::Open(id) => edge.store(move |workspace| {
+            let opened = workspace.trace(&id).and_then(|stored| {
+                let trace = Box::new(kept_trace(&stored)?);
+                Ok(Opened { id: stored.record.id, trace, contested: stored.record.contested.is_some() })
+            });
+            AppMessage::Reason(Message::Opened(told(opened)))
+        }),
+        Effect::Contest { ticket, kept, trace, why, by } => edge.store(move |workspace| {
+            let contested = match &kept {
+                Some(id) => contest_kept(workspace, id, Some(&why), &by),
+                None => contest(workspace, &trace, None, Some(&why), &by),
+            };
+            AppMessage::Reason(Message::Contested(ticket, told(contested)))
+        }),
+        Effect::Export { trace, path } => edge.store(move |workspace| {
+            let path = workspace.dir().join(path);
+            let written = write_trace(&trace, &path).map(|()| path.display().to_string());
+            AppMessage::Reason(Message::Exported(told(written)))
+        }),
         Effect::Keep(pair) => edge.store(move |workspace| {
             let kept = workspace.add_pair(&pair).map(|()| pair.id).map_err(|error| error.to_string());
             AppMessage::Reason(Message::Kept(kept))
         }),
-        Effect::Ask(ask) => edge.spawn(PaneId::Reason, "reason", move |job| {
-            let ticket = ask.ticket;
-            if let Err(why) = reason(*ask, job) {
-                job.tell(AppMessage::Reason(Message::Failed(ticket, why)));
-            }
-            // The pane says itself what went wrong, beside the log that it was about.
+        Effect::Ask(ask) => {
+            let root = edge.root().to_owned();
+            edge.spawn(PaneId::Reason, "reason", move |job| {
+                jobs::reason(*ask, &root, job);
+                // The pane says itself what went wrong, beside the log that it was about.
+                Ok(())
+            });
+        }
+        Effect::Suppose(suppose) => edge.spawn_unasked(PaneId::Reason, "what if", move |job| {
+            let number = suppose.number;
+            let answer = jobs::suppose(*suppose, job);
+            job.tell(AppMessage::Reason(Message::Supposed(number, answer)));
             Ok(())
         }),
     }
@@ -132,60 +259,5 @@ fn offer(workspace: &Workspace) -> Result<Offer, WorkspaceError> {
         let dir = adapter_of_run(&folder).ok()?;
         Some(Wearing { name: info.run.to_string(), dir, model: folder.recipe().ok()?.model })
     });
-    Ok(Offer { items: items.collect(), adapters: adapters.collect() })
-}
-
-/// Has the model answer, and tells the trace; then has it weigh what the verdict rests on, and tells that.
-fn reason(ask: Ask, job: &Job) -> Result<(), String> {
-    let (mut name, mut path) = ask.model;
-    if let Some(of_run) = ask.adapter.as_ref().and_then(|adapter| adapter.model.clone()).filter(|m| *m != name) {
-        path = installed(&of_run).ok_or_else(|| {
-            format!(
-                "the adapter was trained on {of_run}, which is not on this machine: run `logwright model pull {of_run}`"
-            )
-        })?;
-        name = of_run;
-    }
-    let model = match ask.loaded {
-        Some((from, model)) if from == path => model,
-        _ => {
-            job.progress("loading");
-            let model = LanguageModel::load(&path, &DeviceChoice::Cpu).map_err(|error| error.to_string())?;
-            let model = Arc::new(model);
-            job.tell(AppMessage::Reason(Message::ModelLoaded(path, Arc::clone(&model))));
-            model
-        }
-    };
-    if job.is_cancelled() {
-        return Err("stopped before the first token".to_owned());
-    }
-    let adapter = ask.adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose();
-    let adapter = adapter.map_err(|error| error.to_string())?;
-    let prompt = AnomalyPrompt::default();
-    let asked = Asked {
-        model: &model,
-        model_name: &name,
-        adapter: adapter.as_ref().zip(ask.adapter.as_ref().map(|adapter| adapter.name.as_str())),
-        prompt: &prompt,
-    };
-    let asking = Asking { fast: ask.fast, begun: ask.begun, ..Asking::default() };
-    let (mut tokens, mut stopped, mut first) = (0_u32, false, None);
-    let trace = step_through(asked, &ask.log, &asking, &mut |text| {
-        let since_first = first.get_or_insert_with(Instant::now).elapsed();
-        let tokens_per_second = (tokens > 0).then(|| f64::from(tokens) / since_first.as_secs_f64());
-        tokens += 1;
-        let (ticket, text) = (ask.ticket, text.to_owned());
-        job.report(AppMessage::Reason(Message::Written { ticket, text, tokens_per_second }));
-        job.progress(format!("{tokens} tokens"));
-        stopped = job.is_cancelled();
-        if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    let mut trace = trace.map_err(|error| error.to_string())?;
-    let ticket = ask.ticket;
-    job.tell(AppMessage::Reason(Message::Done { ticket, trace: Box::new(trace.clone()), stopped }));
-    job.progress("weighing");
-    // A trace that cannot be weighed, because it fills the context, still stands.
-    let weighed = !stopped && weigh(asked, &mut trace, true, &mut || !job.is_cancelled()).is_ok();
-    job.tell(AppMessage::Reason(Message::Weighed(ticket, weighed.then(|| Box::new(trace)))));
-    Ok(())
+    Ok(Offer { items: items.collect(), adapters: adapters.collect(), calibrations: calibrations(workspace) })
 }

@@ -8,14 +8,23 @@ mod actions;
 mod branch;
 mod compare;
 mod effects;
+mod jobs;
+mod kept;
+mod log_view;
+mod question;
+mod several;
+mod shaded;
 mod state;
+mod step_text;
 mod trace_view;
 mod update;
 mod view;
+mod what_if;
 
 #[cfg(test)]
 mod tests;
 
 pub use actions::{ACTIONS, Action};
-pub use effects::{Ask, Effect, Message, Offer, run};
-pub use state::{Item, State, Wearing};
+pub use effects::{Ask, Effect, Message, Offer, Opened, Suppose, run};
+pub use kept::KeptRow;
+pub use state::{Item, Question, State, Wearing};

@@ -1,9 +1,14 @@
 //! What the Reason pane shows.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::evaluation::{SteppedKind, SteppedStep, SteppedToken, SteppedTrace};
+use super::kept::Opening;
+use super::several::Ticks;
+use super::step_text::Lens;
+use super::what_if::Supposing;
+use crate::evaluation::{Calibration, SteppedKind, SteppedStep, SteppedToken, SteppedTrace};
 use crate::logs::SafeText;
 use crate::model::LanguageModel;
 use crate::tui::widgets::ListView;
@@ -44,6 +49,49 @@ pub(super) enum Front {
     Trace,
 }
 
+/// What the keys mean now.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Doing {
+    /// Going through logs and traces.
+    #[default]
+    Browsing,
+    /// Choosing another token, or an edit of the step, to branch from.
+    Branching,
+    /// Trying what the verdict would be if the log said something else.
+    Supposing(Box<Supposing>),
+    /// Ticking whom to ask about one log.
+    Ticking(Ticks),
+    /// Choosing a kept trace to open.
+    Opening(Opening),
+}
+
+/// What is asked about: a log, or a session of lines that are judged as one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The log; of a session its lines.
+    pub text: String,
+    /// Whether it is a session.
+    pub session: bool,
+}
+
+impl Question {
+    /// A single log.
+    pub fn log(text: impl Into<String>) -> Self {
+        Self { text: text.into(), session: false }
+    }
+}
+
+/// Traces of one log side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Comparison {
+    /// The questions of the traces; the others are compared with the first.
+    pub sides: Vec<u64>,
+    /// Which of the others is in front, from 1.
+    pub front: usize,
+    /// The row at the top of the texts.
+    pub top: usize,
+}
+
 /// The most traces of a session that are kept to go back to.
 const MOST_PAST: usize = 50;
 
@@ -56,7 +104,13 @@ pub(super) struct Writing {
     pub ticket: u64,
     /// The question of the trace that it branches off, if it is a branch.
     pub parent: Option<u64>,
-    pub log: String,
+    pub question: Question,
+    /// Who is asked: an adapter's name, or none.
+    pub adapter: Option<String>,
+    /// All that are asked the same in one go, by question; empty where one is asked alone.
+    pub with: Vec<u64>,
+    /// Who is asked after this, in order: question and adapter.
+    pub next: VecDeque<(u64, Option<String>)>,
     pub text: String,
     pub tokens: usize,
     /// Tokens a second after the first, so far.
@@ -79,6 +133,14 @@ pub(super) struct Told {
     pub stopped: bool,
     /// The question of the trace that it branches off, if it is a branch.
     pub parent: Option<u64>,
+    /// All that were asked the same in one go, by question; empty where one was asked alone.
+    pub with: Vec<u64>,
+    /// Its id in the project, once it is kept there.
+    pub kept: Option<String>,
+    /// Whether somebody contests its verdict.
+    pub contested: bool,
+    /// Why its verdict is to be contested as soon as it is kept.
+    pub contest_next: Option<String>,
 }
 
 /// What stands on the reasoning's side.
@@ -88,13 +150,13 @@ pub(super) enum Board {
     #[default]
     Empty,
     /// A log that waits to be asked about, because the model is not there yet or the last session left it.
-    Waiting { log: String },
+    Waiting { question: Question },
     /// It is being written.
     Writing(Writing),
     /// It is there: the one of [`State::past`] that [`State::shown`] says.
     Trace,
     /// It could not be had.
-    Failed { log: String, why: SafeText },
+    Failed { question: Question, why: SafeText },
 }
 
 /// The Reason pane.
@@ -105,16 +167,20 @@ pub struct State {
     /// Whether what there is to choose from is being read, as it is whenever the pane comes to the front.
     pub(super) reading: bool,
     /// A log to ask about as soon as it is known which adapters there are.
-    pub(super) ask_next: Option<String>,
+    pub(super) ask_next: Option<Question>,
     /// Which items the filter lets through, by index.
     pub(super) visible: Vec<usize>,
     pub(super) filter: String,
     /// Whether only logs in doubt are listed.
     pub(super) only_in_doubt: bool,
     pub(super) selected: usize,
+    /// The items that are marked to be asked about as one session.
+    pub(super) marked: BTreeSet<usize>,
     pub(super) rows: ListView,
     /// The adapters there are, the newest first.
     pub(super) adapters: Vec<Wearing>,
+    /// What margins were worth in the last evaluations.
+    pub(super) calibrations: Vec<Calibration>,
     /// The adapter that is worn; `None` is the base model.
     pub(super) adapter: Option<usize>,
     /// Whether the user has chosen what is worn; until then it is the newest adapter.
@@ -131,10 +197,11 @@ pub struct State {
     pub(super) token: usize,
     pub(super) step_rows: ListView,
     pub(super) token_rows: ListView,
-    /// Whether another token, or an edit of the step, is being chosen to branch from.
-    pub(super) branching: bool,
-    /// The row at the top of the comparison with the trace that the shown one branches off, while that is shown.
-    pub(super) comparing: Option<usize>,
+    pub(super) doing: Doing,
+    /// What the text of a step is shaded by.
+    pub(super) lens: Lens,
+    /// Traces side by side, while they are shown.
+    pub(super) comparing: Option<Comparison>,
     /// The number of the newest question; answers to older ones are dropped.
     pub(super) ticket: u64,
     /// The model that was loaded last, with the path that it was loaded from.
@@ -187,16 +254,15 @@ impl State {
         there.is_some()
     }
 
-    fn show_past(&mut self, at: usize) {
+    pub(super) fn show_past(&mut self, at: usize) {
         (self.board, self.shown) = (Board::Trace, at);
         (self.step, self.token, self.front) = (0, 0, Front::Trace);
-        (self.branching, self.comparing) = (false, None);
+        (self.doing, self.comparing) = (Doing::Browsing, None);
     }
 
     /// The trace that the shown one branches off, if it is a branch and that is still there.
     pub(super) fn parent(&self) -> Option<&Told> {
-        let parent = self.told()?.parent?;
-        self.past.iter().find(|told| told.ticket == parent)
+        self.told_as(self.told()?.parent?)
     }
 
     /// Whether a trace of this session is still being weighed.
@@ -212,27 +278,33 @@ impl State {
         self.current_step()?.tokens.get(self.token)
     }
 
-    /// The log that stands on the reasoning's side.
-    pub(super) fn log(&self) -> Option<&str> {
+    /// What the reasoning's side is about.
+    pub(super) fn question(&self) -> Option<Question> {
         match &self.board {
             Board::Empty => None,
-            Board::Writing(writing) => Some(&writing.log),
-            Board::Trace => self.trace().map(|trace| trace.input.as_str()),
-            Board::Waiting { log } | Board::Failed { log, .. } => Some(log),
+            Board::Writing(writing) => Some(writing.question.clone()),
+            Board::Trace => self.trace().map(|trace| Question { text: trace.input.clone(), session: trace.session }),
+            Board::Waiting { question } | Board::Failed { question, .. } => Some(question.clone()),
         }
     }
 
-    /// The log that the keys are about: the selected one, or that of the reasoning.
-    pub(super) fn log_in_front(&self) -> Option<&str> {
+    /// What the keys are about: the selected log, or what the reasoning is about.
+    pub(super) fn question_in_front(&self) -> Option<Question> {
         match self.front {
-            Front::Logs => self.selected_item().map(|item| item.raw.as_str()),
-            Front::Trace => self.log(),
+            Front::Logs => self.selected_item().map(|item| Question::log(&item.raw)),
+            Front::Trace => self.question(),
         }
     }
 
-    /// The log that the next session shall start from.
-    pub(super) fn last_log(&self) -> Option<&str> {
-        self.log().filter(|log| log.len() <= LONGEST_BOOKMARK)
+    /// The log that the next session of work shall start from.
+    pub(super) fn last_log(&self) -> Option<String> {
+        let question = self.question().filter(|question| !question.session)?;
+        (question.text.len() <= LONGEST_BOOKMARK).then_some(question.text)
+    }
+
+    /// A trace of this session by its question.
+    pub(super) fn told_as(&self, ticket: u64) -> Option<&Told> {
+        self.past.iter().find(|told| told.ticket == ticket)
     }
 
     /// Lists only items that hold every word of the filter; the selected one stays selected if it can.
@@ -250,8 +322,8 @@ impl State {
 
     /// Moves the selection of the side in front: logs, or tokens of the step.
     pub(super) fn travel(&mut self, rows: isize) {
-        if let Some(top) = &mut self.comparing {
-            *top = top.saturating_add_signed(rows);
+        if let Some(comparison) = &mut self.comparing {
+            comparison.top = comparison.top.saturating_add_signed(rows);
             return;
         }
         let (at, len) = match self.front {
@@ -278,6 +350,14 @@ impl State {
 
     /// Goes to another step, and to its first token.
     pub(super) fn travel_steps(&mut self, steps: isize) {
+        if let Some(comparison) = &mut self.comparing {
+            let last = comparison.sides.len().saturating_sub(1);
+            comparison.front = comparison.front.saturating_add_signed(steps).clamp(1.min(last), last);
+            return;
+        }
+        if !matches!(self.board, Board::Empty) && self.trace().is_none() {
+            self.front = Front::Trace;
+        }
         let Some(trace) = self.trace() else { return };
         let to = self.step.saturating_add_signed(steps).min(trace.steps.len().saturating_sub(1));
         if self.front == Front::Trace && to != self.step {

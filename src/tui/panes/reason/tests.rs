@@ -1,5 +1,7 @@
 //! Keys in, questions out; and how the pane looks.
 
+mod questioning;
+
 use super::{Effect, Item, Message, Offer, Wearing};
 use crate::evaluation::{
     EvidenceToken, GroundedClaim, SteppedAlternative, SteppedKind, SteppedStep, SteppedToken, SteppedTrace,
@@ -31,6 +33,7 @@ fn offer() -> Message {
     Message::Loaded(Ok(Offer {
         items: vec![item("1", LOG), item("2", "generating core.<*>"), item("3", "bad \u{1b}[2J entry")],
         adapters: vec![run("20260102-sft"), run("20260101-sft")],
+        calibrations: Vec::new(),
     }))
 }
 
@@ -89,6 +92,7 @@ fn trace() -> SteppedTrace {
         margin: None,
         margin_at_once: None,
         evidence: Vec::new(),
+        band: None,
         counterfactual: None,
         answer_ms: Some(900.0),
         model: "smollm2-135m".to_owned(),
@@ -124,7 +128,7 @@ fn written(ticket: u64, text: &str, tokens_per_second: Option<f64>) -> Message {
 fn question(effects: &[AppEffect]) -> Option<(u64, String, Option<String>)> {
     effects.iter().find_map(|effect| match effect {
         AppEffect::Reason(Effect::Ask(ask)) => {
-            Some((ask.ticket, ask.log.clone(), ask.adapter.as_ref().map(|adapter| adapter.name.clone())))
+            Some((ask.ticket, ask.question.text.clone(), ask.adapter.as_ref().map(|adapter| adapter.name.clone())))
         }
         _ => None,
     })
@@ -142,10 +146,10 @@ fn enter_asks_about_the_selected_log_with_the_newest_adapter() {
     let mut state = reason();
     let asked = question(&press(&mut state, "down down enter")).unwrap();
     assert_eq!(asked, (1, "bad \u{1b}[2J entry".to_owned(), Some("20260102-sft".to_owned())));
-    press(&mut state, "space a");
+    press(&mut state, "o a");
     let asked = question(&press(&mut state, "up enter")).unwrap();
     assert_eq!(asked, (2, "generating core.<*>".to_owned(), Some("20260101-sft".to_owned())));
-    press(&mut state, "space a");
+    press(&mut state, "o a");
     assert_eq!(question(&press(&mut state, "enter")).unwrap().2, None);
 }
 
@@ -270,7 +274,7 @@ fn the_last_log_waits_at_the_next_start() {
     tell(&mut next, AppMessage::Reason(offer()));
     tell(&mut next, here());
     assert!(screen(&next, 200, 60).contains("enter lets the model reason about this log"));
-    assert_eq!(question(&press(&mut next, "space enter")).unwrap().1, LOG);
+    assert_eq!(question(&press(&mut next, "o enter")).unwrap().1, LOG);
 }
 
 #[test]
@@ -405,9 +409,9 @@ fn what_is_no_branch_is_neither_compared_nor_kept() {
     press(&mut state, "b");
     assert!(screen(&state, 80, 24).contains("no reasoning to branch from yet"));
     let mut state = answered();
-    for keys in ["=", "P"] {
+    for (keys, told) in [("=", "there is nothing to compare it with"), ("P", "only a branch can be")] {
         assert!(!press(&mut state, keys).iter().any(|effect| matches!(effect, AppEffect::Reason(Effect::Keep(_)))));
-        assert!(screen(&state, 80, 24).contains("only a branch can be"), "{keys}");
+        assert!(screen(&state, 80, 24).contains(told), "{keys}");
     }
 }
 

@@ -1,17 +1,16 @@
 //! How a trace looks: its verdict, its steps, the text of one step, and one token with what might stand in its place.
 
-use std::ops::Range;
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::UnicodeWidthStr as _;
 
-use super::state::{Front, State, Told, is_grounded, lowest, step_name};
-use crate::evaluation::{EvidenceToken, SteppedStep, SteppedToken, SteppedTrace};
+use super::log_view::what_if_line;
+use super::state::{Doing, Front, State, Told, is_grounded, lowest, step_name};
+use super::step_text::{Lens, entropy_line, legend, step_text};
+use crate::evaluation::{Band, EvidenceToken, SteppedStep, SteppedToken, SteppedTrace};
 use crate::logs::SafeText;
 use crate::reasoning::answer_label;
 use crate::tui::theme::Theme;
@@ -29,8 +28,12 @@ const NAMES_LOWEST: u16 = 100;
 /// Columns for that name.
 const LOWEST: usize = 14;
 
-/// Rows of a token and its five alternatives, framed.
+/// Rows of a token and its five alternatives, framed; on a low screen, of a token and two.
 const TOKEN_ROWS: u16 = 8;
+const LOW_TOKEN_ROWS: u16 = 5;
+
+/// Below this height every row is counted.
+const LOW: u16 = 26;
 
 /// Columns inside a frame.
 pub(super) fn inside(area: Rect) -> usize {
@@ -39,12 +42,23 @@ pub(super) fn inside(area: Rect) -> usize {
 
 pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut Frame, area: Rect) {
     let trace = &told.trace;
-    let evidence = evidence_line(trace, theme);
-    let verdict_rows = if area.height > 8 { 1 + u16::from(evidence.is_some()) } else { 0 };
-    let (marked, at) = state.current_step().map_or_else(Default::default, |step| marked_rows(state, step, area, theme));
+    let width = usize::from(area.width);
+    let mut told_first = vec![verdict_line(told, width, theme)];
+    match state.supposing() {
+        Some(supposing) => told_first.push(what_if_line(supposing, width, theme)),
+        None => told_first.extend(evidence_line(trace, width, theme)),
+    }
+    told_first.extend(trace.band.as_ref().map(|band| band_line(band, width, theme)));
+    told_first.extend(entropy_line(trace, (state.step, state.token), width, theme));
+    if area.height <= 8 {
+        told_first.clear();
+    }
+    let (marked, at) = step_text(trace, state.step, state.token, state.lens, theme).rows(inside(area));
     let rows = |content: usize| u16::try_from(content + 2).unwrap_or(u16::MAX);
+    let verdict_rows = u16::try_from(told_first.len()).unwrap_or(u16::MAX);
     let steps = rows(trace.steps.len()).min((area.height / 3).max(4));
-    let text = rows(marked.len()).min(area.height.saturating_sub(verdict_rows + steps + TOKEN_ROWS));
+    let tokens = if area.height < LOW { LOW_TOKEN_ROWS } else { TOKEN_ROWS };
+    let text = rows(marked.len()).min(area.height.saturating_sub(verdict_rows + steps + tokens));
     let [verdict, steps, text, tokens] = Layout::vertical([
         Constraint::Length(verdict_rows),
         Constraint::Length(steps),
@@ -53,14 +67,13 @@ pub(super) fn view_trace(state: &State, told: &Told, theme: &Theme, frame: &mut 
         Constraint::Min(0),
     ])
     .areas(area);
-    let lines: Vec<Line> =
-        std::iter::once(verdict_line(told, usize::from(verdict.width), theme)).chain(evidence).collect();
-    frame.render_widget(Paragraph::new(lines), verdict);
+    frame.render_widget(Paragraph::new(told_first), verdict);
     view_steps(state, trace, theme, frame, steps);
-    view_text(marked, at, &missing(trace, state.step), theme, frame, text);
+    view_text(marked, at, state.lens, &missing(trace, state.step), theme, frame, text);
     let [tokens, others] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(tokens);
     view_tokens(state, theme, frame, tokens);
-    view_alternatives(state.current_token(), state.branching, theme, frame, others);
+    let branching = matches!(state.doing, Doing::Branching);
+    view_alternatives(state.current_token(), branching, theme, frame, others);
 }
 
 /// The words of a log that count most for the verdict: those with at least a quarter of the strongest one's part.
@@ -73,16 +86,38 @@ pub(super) fn strongest(evidence: &[EvidenceToken]) -> Vec<&EvidenceToken> {
 }
 
 /// ` rests on Error +0.6, image -0.3`, where that is known. Above 0 a word speaks for abnormal.
-fn evidence_line(trace: &SteppedTrace, theme: &Theme) -> Option<Line<'static>> {
+fn evidence_line(trace: &SteppedTrace, width: usize, theme: &Theme) -> Option<Line<'static>> {
     let strong = strongest(&trace.evidence);
     let mut spans = vec![Span::styled(" rests on", theme.muted)];
     for (index, word) in strong.iter().enumerate() {
         let comma = if index == 0 { " " } else { ", " };
         spans.push(Span::styled(comma, theme.muted));
         let style = if word.delta > 0.0 { theme.abnormal } else { theme.normal };
-        spans.push(Span::styled(format!("{} {:+.1}", SafeText::one_line(&word.token), word.delta), style));
+        let told = format!("{} {:+.1}", SafeText::one_line(&word.token), word.delta);
+        let used: usize = spans.iter().map(Span::width).sum();
+        if used + told.width() > width {
+            break;
+        }
+        spans.push(Span::styled(told, style));
     }
     (!strong.is_empty()).then(|| Line::from(spans))
+}
+
+/// ` of 34 such margins, +1.5 to +3.0, 91 % were abnormal (77-97 %): templates_dev.csv, gold`
+fn band_line(band: &Band, width: usize, theme: &Theme) -> Line<'static> {
+    let share = format!(" {:.0} % abnormal", band.share * 100.0);
+    let [low, high] = band.interval.map(|share| share * 100.0);
+    let (least, most) = (band.low, band.high);
+    let name = band.data.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let rest = format!(
+        " ({low:.0}-{high:.0}) of {} with margins {least:+.1} to {most:+.1} in {}, {}",
+        band.n,
+        SafeText::one_line(&name),
+        band.truth.column()
+    );
+    let style = if band.share >= DOUBTFUL { theme.abnormal } else { theme.normal };
+    let rest = fit(&rest, width.saturating_sub(share.width()));
+    Line::from(vec![Span::styled(share, style), Span::styled(rest, theme.muted)])
 }
 
 /// What a step quotes, counts or names that does not stand in the log.
@@ -96,23 +131,30 @@ fn seconds(milliseconds: f64) -> String {
     if milliseconds < 1e3 { format!("{milliseconds:.0} ms") } else { format!("{:.1} s", milliseconds / 1e3) }
 }
 
-/// ` ! abnormal  + format kept  margin +1.9  78 tokens/s, first after 120 ms, verdict after 1.2 s`
-pub(super) fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
-    let trace = &told.trace;
-    let mut spans = vec![Span::raw(" ")];
-    spans.push(match trace.answer.as_deref().map(|answer| (answer, answer_label(answer))) {
+/// The verdict with its glyph, or what stands in its place.
+pub(super) fn answer_span(trace: &SteppedTrace, theme: &Theme) -> Span<'static> {
+    match trace.answer.as_deref().map(|answer| (answer, answer_label(answer))) {
         Some((_, Some(label))) => label_span(label, theme),
         Some((answer, None)) => {
             Span::styled(format!("? {}", fit(SafeText::one_line(answer).as_str(), 20)), theme.warning)
         }
         None => Span::styled("? no answer", theme.warning),
-    });
+    }
+}
+
+/// ` ! abnormal  + format kept  margin +1.9  78 tokens/s, first after 120 ms, verdict after 1.2 s`
+fn verdict_line(told: &Told, width: usize, theme: &Theme) -> Line<'static> {
+    let trace = &told.trace;
+    let mut spans = vec![Span::raw(" "), answer_span(trace, theme)];
     spans.push(match trace.format_ok {
         true => Span::styled("  + format kept", theme.normal),
         false => Span::styled("  x format not kept", theme.warning),
     });
     if told.stopped {
         spans.push(Span::styled("  - stopped", theme.warning));
+    }
+    if told.contested {
+        spans.push(Span::styled("  C contested", theme.warning));
     }
     if trace.fast {
         spans.push(Span::styled("  verdict first", theme.muted));
@@ -176,7 +218,15 @@ fn view_steps(state: &State, trace: &SteppedTrace, theme: &Theme, frame: &mut Fr
 }
 
 /// The text of the step, scrolled so that the current token's row is in sight.
-fn view_text(rows: Vec<Line<'static>>, at: usize, missing: &[String], theme: &Theme, frame: &mut Frame, area: Rect) {
+fn view_text(
+    rows: Vec<Line<'static>>,
+    at: usize,
+    lens: Lens,
+    missing: &[String],
+    theme: &Theme,
+    frame: &mut Frame,
+    area: Rect,
+) {
     let height = usize::from(area.height.saturating_sub(2));
     let top = at.saturating_sub(height / 2).min(rows.len().saturating_sub(height));
     let lines: Vec<Line> = rows.into_iter().skip(top).take(height).collect();
@@ -184,60 +234,8 @@ fn view_text(rows: Vec<Line<'static>>, at: usize, missing: &[String], theme: &Th
         [] => " Its text ".to_owned(),
         missing => format!(" Its text; not in the log: {} ", missing.join(", ")),
     };
-    frame.render_widget(Paragraph::new(lines).block(framed(fit(&title, inside(area)), false, theme)), area);
-}
-
-/// The text of a step as its tokens make it, the current one set off, in rows; and the row where that one begins.
-fn marked_rows(state: &State, step: &SteppedStep, area: Rect, theme: &Theme) -> (Vec<Line<'static>>, usize) {
-    let mut text = String::new();
-    let mut current = 0..0;
-    for (index, token) in step.tokens.iter().enumerate() {
-        let start = text.len();
-        text.push_str(SafeText::one_line(&token.text).as_str());
-        if index == state.token {
-            current = start..text.len();
-        }
-    }
-    let rows = row_ranges(&text, inside(area));
-    let at = rows.iter().position(|row| current.start < row.end).unwrap_or(0);
-    let line = |row: &Range<usize>| {
-        let within = |place: usize| place.clamp(row.start, row.end);
-        let (start, end) = (within(current.start), within(current.end));
-        Line::from(vec![
-            Span::raw(text[row.start..start].to_owned()),
-            Span::styled(text[start..end].to_owned(), theme.selection),
-            Span::raw(text[end..row.end].to_owned()),
-        ])
-    };
-    (rows.iter().map(line).collect(), at)
-}
-
-/// Where the rows of a text lie in it, each at most `width` columns wide but for a space at its end. Unlike
-/// [`wrap`](crate::tui::widgets::wrap) this loses nothing, so that a token can be found again.
-fn row_ranges(text: &str, width: usize) -> Vec<Range<usize>> {
-    if width == 0 {
-        return Vec::new();
-    }
-    let mut rows = Vec::new();
-    let (mut start, mut at, mut columns) = (0, 0, 0);
-    for word in text.split_inclusive(' ') {
-        if columns > 0 && columns + word.trim_end_matches(' ').width() > width {
-            rows.push(start..at);
-            (start, columns) = (at, 0);
-        }
-        for grapheme in word.graphemes(true) {
-            if columns > 0 && columns + grapheme.width() > width && grapheme != " " {
-                rows.push(start..at);
-                (start, columns) = (at, 0);
-            }
-            at += grapheme.len();
-            columns += grapheme.width();
-        }
-    }
-    if start < at {
-        rows.push(start..at);
-    }
-    rows
+    let block = framed(fit(&title, inside(area)), false, theme).title_bottom(legend(lens, theme));
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
 fn view_tokens(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
@@ -296,30 +294,4 @@ fn percent(probability: f64) -> String {
 
 fn sureness(probability: f64, theme: &Theme) -> Style {
     if probability < DOUBTFUL { theme.warning } else { theme.muted }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn rows_break_between_words_and_keep_every_byte() {
-        let rows = |text: &str, width| -> Vec<String> {
-            row_ranges(text, width).into_iter().map(|row| text[row].to_owned()).collect()
-        };
-        assert_eq!(rows("kernel panic on node", 12), ["kernel panic ", "on node"]);
-        assert_eq!(rows("0123456789ab", 5), ["01234", "56789", "ab"]);
-        assert_eq!(rows("ログの日本語", 5), ["ログ", "の日", "本語"]);
-        assert!(rows("x", 0).is_empty() && rows("", 5).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn rows_fit_and_join_to_the_text(text in "[a-z日é ]{0,60}", width in 2usize..20) {
-            let rows = row_ranges(&text, width);
-            prop_assert!(rows.iter().all(|row| text[row.clone()].trim_end().width() <= width));
-            prop_assert_eq!(rows.into_iter().map(|row| &text[row]).collect::<String>(), text.clone());
-        }
-    }
 }

@@ -4,22 +4,29 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Action;
-use super::actions::BRANCH;
-use super::effects::{Ask, Effect, Message, Offer};
-use super::state::{Board, Front, State, Told, Writing};
+use super::actions::{BRANCH, OPEN, TICK, WHAT_IF};
+use super::effects::{Effect, Message, Offer};
+use super::question::{ask_for, fetch_again};
+use super::state::{Board, Doing, Front, Question, State, Told};
+use crate::evaluation::SteppedTrace;
 use crate::logs::SafeText;
 use crate::tui::action::Mode;
 use crate::tui::app::{self, Toast};
-use crate::tui::model::ModelStanding;
 use crate::tui::overlays::Prompt;
-use crate::tui::panes::{Pane, PaneId, Shared};
+use crate::tui::panes::{Pane, Shared};
 
 impl Pane for State {
     type Action = Action;
     type Message = Message;
 
     fn mode(&self) -> Mode {
-        if self.branching { BRANCH } else { Mode::BROWSE }
+        match self.doing {
+            Doing::Browsing => Mode::BROWSE,
+            Doing::Branching => BRANCH,
+            Doing::Supposing(_) => WHAT_IF,
+            Doing::Ticking(_) => TICK,
+            Doing::Opening(_) => OPEN,
+        }
     }
 
     /// Reads again each time: there may be new templates, and new runs.
@@ -30,16 +37,36 @@ impl Pane for State {
 
     fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {
         match action {
-            Action::Reason => {
-                let log = self.log_in_front().map(str::to_owned);
-                return log.map_or_else(Vec::new, |log| self.ask(log, shared));
-            }
-            Action::Type => return vec![ask_for_log("")],
-            Action::Edit => return vec![ask_for_log(self.log_in_front().unwrap_or_default())],
+            Action::Reason => return self.ask_in_front(shared),
+            Action::Type => return vec![ask_for(&Question::default())],
+            Action::TypeSession => return vec![ask_for(&Question { session: true, ..Question::default() })],
+            Action::Edit => return vec![ask_for(&self.question_in_front().unwrap_or_default())],
+            Action::Mark if self.front == Front::Logs => self.mark(),
+            Action::AskSeveral => return self.begin_ticking(),
+            Action::Tick(number) => self.tick(number),
+            Action::AskTicked => return self.ask_ticked(shared),
+            Action::WhatIf => return self.begin_supposing(shared),
+            Action::NextWord => self.travel_words(1),
+            Action::PreviousWord => self.travel_words(-1),
+            Action::FirstWord => self.travel_words(isize::MIN),
+            Action::LastWord => self.travel_words(isize::MAX),
+            Action::MaskWord => return self.mask_word(shared),
+            Action::ReplaceWord => return self.ask_for_word(),
+            Action::UndoChange => return self.undo_change(shared),
+            Action::AskChanged => return self.ask_changed(shared),
+            Action::ListKept => return vec![app::Effect::Reason(Effect::ListKept)],
+            Action::NextKept => self.travel_kept(1),
+            Action::PreviousKept => self.travel_kept(-1),
+            Action::KeptPageDown => self.travel_kept(self.kept_page()),
+            Action::KeptPageUp => self.travel_kept(-self.kept_page()),
+            Action::OpenKept => return self.open_selected(),
+            Action::Contest => return self.ask_why_wrong(),
+            Action::Export => return self.ask_where_to(),
+            Action::Lens => self.lens = self.lens.other(),
+            Action::GiveUp => self.doing = Doing::Browsing,
             Action::Branch => return self.begin_branch(),
             Action::Take(number) => return self.take_alternative(number, shared),
             Action::EditStep => return self.edit_step(),
-            Action::CancelBranch => self.branching = false,
             Action::Compare => return self.compare(),
             Action::Keep => return self.keep_pair(),
             Action::NextAdapter => return self.wear_next(),
@@ -64,7 +91,7 @@ impl Pane for State {
             Action::First => self.travel(isize::MIN),
             Action::Last => self.travel(isize::MAX),
             Action::LeastSure => self.go_to_least_sure(),
-            Action::OtherSide => {
+            Action::OtherSide | Action::Mark => {
                 self.front = match self.front {
                     Front::Logs if !matches!(self.board, Board::Empty) => Front::Trace,
                     _ => Front::Logs,
@@ -88,6 +115,7 @@ impl Pane for State {
             Action::Back if self.comparing.is_some() => self.comparing = None,
             Action::Back if matches!(&self.board, Board::Writing(writing) if !writing.stopping) => return self.stop(),
             Action::Back if self.front == Front::Trace => self.front = Front::Logs,
+            Action::Back if !self.marked.is_empty() => self.marked.clear(),
             Action::Back => self.list_all(),
             Action::Copy => {
                 let text = match &self.board {
@@ -110,17 +138,20 @@ impl Pane for State {
                     Ok(offer) => self.take_offer(offer),
                     Err(why) => self.items = Some(Err(SafeText::one_line(&why))),
                 }
-                return self.ask_next.take().map_or_else(Vec::new, |log| self.ask(log, shared));
+                return self.ask_next.take().map_or_else(Vec::new, |question| self.ask(question, shared));
             }
             Message::Ask(log) if log.trim().is_empty() => return vec![Toast::error("the log is empty").into()],
             // A pane that hands over a log brings this one to the front: what was trained meanwhile is not known yet.
             Message::Ask(log) if self.reading => {
                 let effects = self.stop();
-                (self.board, self.front) = (Board::Waiting { log: log.clone() }, Front::Trace);
-                self.ask_next = Some(log);
+                (self.board, self.front) = (Board::Waiting { question: Question::log(&log) }, Front::Trace);
+                self.ask_next = Some(Question::log(log));
                 return effects;
             }
-            Message::Ask(log) => return self.ask(log, shared),
+            Message::Ask(log) => return self.ask(Question::log(log), shared),
+            Message::AskSession(text) => return self.ask_session(&text, shared),
+            Message::Word(word) => return self.replace_word(&word, shared),
+            Message::Supposed(number, answer) => return self.supposed(number, answer, shared),
             Message::Filter(text) => self.set_filter(text),
             Message::FilterCancelled => self.set_filter(String::new()),
             Message::ModelLoaded(path, model) => {
@@ -139,28 +170,26 @@ impl Pane for State {
                     writing.loading = false;
                 }
             }
-            Message::Done { ticket, trace, stopped } if self.awaits(ticket) => {
-                let front = self.front;
-                let parent = match &self.board {
-                    Board::Writing(writing) => writing.parent,
-                    _ => None,
-                };
-                self.keep(Told { ticket, trace: *trace, weighing: !stopped, stopped, parent });
-                // Whoever has gone on to other logs meanwhile stays there.
-                self.front = front;
-            }
-            Message::Failed(ticket, why) if self.awaits(ticket) => {
-                let log = self.log().unwrap_or_default().to_owned();
-                self.board = Board::Failed { log, why: SafeText::one_line(&why) };
-            }
+            Message::Done { ticket, trace, stopped } if self.awaits(ticket) => self.done(ticket, *trace, stopped),
+            Message::Failed(ticket, why) if self.awaits(ticket) => return self.failed(&why),
             Message::Weighed(ticket, trace) => {
                 if let Some(told) = self.past.iter_mut().find(|told| told.ticket == ticket) {
                     told.weighing = false;
                     if let Some(trace) = trace {
                         told.trace = *trace;
+                        told.trace.set_band(&self.calibrations);
                     }
                 }
             }
+            Message::Stored(ticket, id) => return self.stored(ticket, id, shared),
+            Message::ListedKept(rows) => return self.list_kept(rows),
+            Message::Open(id) => return self.open(id),
+            Message::Opened(opened) => return self.opened(opened),
+            Message::Contest(why) => return self.contest(why, shared),
+            Message::Contested(ticket, contested) => return self.is_contested(ticket, contested),
+            Message::ExportTo(path) => return self.export(&path),
+            Message::Exported(Ok(path)) => return vec![Toast::info(format!("written to {path}")).into()],
+            Message::Exported(Err(why)) => return vec![Toast::error(why).into()],
             Message::BranchFrom(edited) => return self.branch_from_step(&edited, shared),
             Message::Kept(Ok(id)) => {
                 return vec![Toast::info(format!("kept as preference pair {id}; review it in pane 3")).into()];
@@ -176,11 +205,11 @@ impl Pane for State {
     }
 
     fn bookmark(&self) -> Option<String> {
-        self.last_log().map(str::to_owned)
+        self.last_log()
     }
 
     fn return_to(&mut self, bookmark: &str) {
-        self.board = Board::Waiting { log: bookmark.to_owned() };
+        self.board = Board::Waiting { question: Question::log(bookmark) };
     }
 }
 
@@ -189,9 +218,56 @@ impl State {
         matches!(&self.board, Board::Writing(writing) if writing.ticket == ticket)
     }
 
+    /// An answer is there: the next in turn is asked, or it is shown.
+    fn done(&mut self, ticket: u64, trace: SteppedTrace, stopped: bool) {
+        let Board::Writing(writing) = &self.board else { return };
+        let told = Told {
+            ticket,
+            trace,
+            weighing: !stopped,
+            stopped,
+            parent: writing.parent,
+            with: writing.with.clone(),
+            kept: None,
+            contested: false,
+            contest_next: None,
+        };
+        let (front, with) = (self.front, told.with.clone());
+        let board = std::mem::take(&mut self.board);
+        self.keep(told);
+        let shown = std::mem::replace(&mut self.board, board);
+        if !self.go_on() {
+            self.board = shown;
+            self.compare_all(&with);
+        }
+        // Whoever has gone on to other logs meanwhile stays there.
+        self.front = front;
+    }
+
+    /// There is no answer: the next in turn is asked, or what the others said is shown.
+    fn failed(&mut self, why: &str) -> Vec<app::Effect> {
+        let Board::Writing(writing) = &self.board else { return Vec::new() };
+        let (question, with, who) = (writing.question.clone(), writing.with.clone(), writing.adapter.clone());
+        let told = format!("{}: {why}", who.as_deref().unwrap_or("the base model"));
+        if self.go_on() {
+            return vec![Toast::warning(told).into()];
+        }
+        if with.iter().any(|ticket| self.told_as(*ticket).is_some()) {
+            self.board = Board::Trace;
+            self.compare_all(&with);
+            return vec![Toast::warning(told).into()];
+        }
+        self.board = Board::Failed { question, why: SafeText::one_line(why) };
+        Vec::new()
+    }
+
     fn take_offer(&mut self, offer: Offer) {
-        let kept = self.selected_item().map(|item| item.raw.clone()).or_else(|| self.log().map(str::to_owned));
+        let kept = self.selected_item().map(|item| item.raw.clone()).or_else(|| self.question().map(|q| q.text));
+        let marked: Vec<String> =
+            self.marked.iter().filter_map(|at| Some(self.items().get(*at)?.raw.clone())).collect();
         self.items = Some(Ok(offer.items));
+        let again = |raw: &String| self.items().iter().position(|item| item.raw == *raw);
+        self.marked = marked.iter().filter_map(again).collect();
         let filter = std::mem::take(&mut self.filter);
         self.visible.clear();
         self.set_filter(filter);
@@ -200,37 +276,11 @@ impl State {
 
         let worn = self.worn().map(|worn| worn.dir.clone());
         self.adapters = offer.adapters;
+        self.calibrations = offer.calibrations;
         let still = worn.and_then(|dir| self.adapters.iter().position(|adapter| adapter.dir == dir));
         // What was just trained is what one wants to see at work, unless something else was chosen.
         let newest = (!self.chosen && !self.adapters.is_empty()).then_some(0);
         self.adapter = if self.chosen { still } else { newest };
-    }
-
-    fn wear_next(&mut self) -> Vec<app::Effect> {
-        if self.adapters.is_empty() {
-            return vec![Toast::info("there is no adapter yet: train one in the Train pane").into()];
-        }
-        self.chosen = true;
-        self.adapter = match self.adapter {
-            None => Some(0),
-            Some(at) if at + 1 < self.adapters.len() => Some(at + 1),
-            Some(_) => None,
-        };
-        let name = self.worn().map_or("no adapter", |worn| worn.name.as_str());
-        vec![Toast::info(format!("from the next reasoning on, the model wears {name}")).into()]
-    }
-
-    fn stop(&mut self) -> Vec<app::Effect> {
-        let weighing = self.is_weighing();
-        match &mut self.board {
-            Board::Writing(writing) => {
-                writing.stopping = true;
-                vec![app::Effect::CancelJobs(PaneId::Reason)]
-            }
-            // Weighing gives way to the next question.
-            _ if weighing => vec![app::Effect::CancelJobs(PaneId::Reason)],
-            _ => Vec::new(),
-        }
     }
 
     /// Shows another trace of this session.
@@ -243,73 +293,5 @@ impl State {
         }
         let which = if traces < 0 { "older" } else { "newer" };
         vec![Toast::info(format!("there is no {which} trace in this session")).into()]
-    }
-
-    /// Asks the model, if it is there; a question that is still being answered is given up. Without the model the log
-    /// waits.
-    fn ask(&mut self, log: String, shared: &Shared) -> Vec<app::Effect> {
-        self.ask_from(log, String::new(), None, shared)
-    }
-
-    /// [`State::ask`] with what the answer begins with, and the question that it branches off.
-    pub(super) fn ask_from(
-        &mut self,
-        log: String,
-        begun: String,
-        parent: Option<u64>,
-        shared: &Shared,
-    ) -> Vec<app::Effect> {
-        let mut effects = self.stop();
-        self.ticket += 1;
-        self.front = Front::Trace;
-        let name = &shared.model_name;
-        let Some(path) = shared.model.path().cloned() else {
-            self.board = Board::Waiting { log };
-            effects.extend(match shared.model {
-                ModelStanding::Missing(_) => fetch_again(shared),
-                _ => vec![Toast::warning(format!("{name} is not here yet; press enter again when it is")).into()],
-            });
-            return effects;
-        };
-        self.board = Board::Writing(Writing {
-            ticket: self.ticket,
-            parent,
-            log: log.clone(),
-            text: String::new(),
-            tokens: 0,
-            tokens_per_second: None,
-            loading: self.loaded.as_ref().is_none_or(|(from, _)| *from != path),
-            stopping: false,
-        });
-        effects.push(app::Effect::Reason(Effect::Ask(Box::new(Ask {
-            ticket: self.ticket,
-            log,
-            model: (name.clone(), path),
-            loaded: self.loaded.clone(),
-            adapter: self.worn().cloned(),
-            fast: self.fast,
-            begun,
-        }))));
-        effects
-    }
-}
-
-/// Asks for a log, starting from one.
-fn ask_for_log(initial: &str) -> app::Effect {
-    Prompt::line("A log entry to reason about", initial, |log| app::Message::Reason(Message::Ask(log))).into()
-}
-
-/// Has the model fetched, unless it is here or on its way.
-fn fetch_again(shared: &Shared) -> Vec<app::Effect> {
-    let name = &shared.model_name;
-    match shared.model {
-        ModelStanding::Missing(_) => {
-            let text = format!("fetching {name}; press enter when it is here");
-            vec![Toast::info(text).into(), app::Effect::FetchModel(name.clone())]
-        }
-        ModelStanding::Here(_) => vec![Toast::info(format!("{name} is here")).into()],
-        ModelStanding::Coming(_) | ModelStanding::Unknown => {
-            vec![Toast::info(format!("{name} is already being fetched")).into()]
-        }
     }
 }

@@ -7,9 +7,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::compare::view_comparison;
-use super::state::{Board, Front, State, Writing};
-use super::trace_view::{inside, strongest, view_trace};
-use crate::evaluation::EvidenceToken;
+use super::kept::view_kept;
+use super::log_view::{ShownLog, view_log};
+use super::several::view_ticks;
+use super::state::{Board, Doing, Front, State, Writing};
+use super::trace_view::{inside, view_trace};
 use crate::logs::SafeText;
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::Shared;
@@ -32,6 +34,11 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     } else {
         view_reasoning(state, shared, frame, area);
     }
+    match &state.doing {
+        Doing::Ticking(ticks) => view_ticks(ticks, &state.adapters, &shared.theme, frame, area),
+        Doing::Opening(opening) => view_kept(opening, &shared.theme, frame, area),
+        Doing::Browsing | Doing::Branching | Doing::Supposing(_) => {}
+    }
 }
 
 fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
@@ -43,12 +50,16 @@ fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
 
     let (all, listed) = (count(state.items().len() as u64), count(state.visible.len() as u64));
     let doubt = if state.only_in_doubt { " in doubt" } else { "" };
+    let marked = match state.marked.len() {
+        0 => String::new(),
+        n => format!("| {} marked: enter asks about them as one session ", count(n as u64)),
+    };
     let title = match state.filter.as_str() {
         "" if !state.only_in_doubt => format!(" {all} logs "),
         "" => format!(" {listed} of {all} logs{doubt} "),
         filter => format!(" {listed} of {all} logs{doubt}: {} ", SafeText::one_line(filter)),
     };
-    let block = framed(fit(&title, inside(list)), state.front == Front::Logs, theme);
+    let block = framed(fit(&(title + &marked), inside(list)), state.front == Front::Logs, theme);
     let inner = block.inner(list);
     frame.render_widget(block, list);
     match &state.items {
@@ -72,10 +83,11 @@ fn view_logs(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
         let style = if selected { theme.selection } else { Style::new() };
         let mut spans = vec![
             Span::styled(if selected { "> " } else { "  " }, theme.accent),
+            Span::styled(if state.marked.contains(&state.visible[index]) { "x" } else { " " }, theme.accent),
             Span::styled(if item.in_doubt { "? " } else { "  " }, theme.warning),
             Span::styled(pad(item.name.as_str(), 12) + " ", theme.muted),
         ];
-        spans.extend(template_spans(&pad(item.text.as_str(), usize::from(width).saturating_sub(17)), style, theme));
+        spans.extend(template_spans(&pad(item.text.as_str(), usize::from(width).saturating_sub(18)), style, theme));
         Line::from(spans)
     });
 }
@@ -123,8 +135,8 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
             let then = "Pick a log and press enter, or i to type one: the model's reasoning comes here.";
             notice(frame, inner, theme, &advice(shared, then));
         }
-        Board::Waiting { log } => {
-            let rest = view_log(log, 0, &[], theme, frame, area);
+        Board::Waiting { question } => {
+            let rest = view_log(&ShownLog::plain(&question.text, question.session), theme, frame, area);
             let block = framed(" Reasoning ", state.front == Front::Trace, theme);
             let inner = block.inner(rest);
             frame.render_widget(block, rest);
@@ -132,15 +144,16 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
                 frame,
                 inner,
                 theme,
-                &advice(shared, "Space comes here, and enter lets the model reason about this log."),
+                &advice(shared, "o comes here, and enter lets the model reason about this log."),
             );
         }
         Board::Writing(writing) => {
-            let rest = view_log(&writing.log, 0, &[], theme, frame, area);
+            let question = &writing.question;
+            let rest = view_log(&ShownLog::plain(&question.text, question.session), theme, frame, area);
             view_writing(writing, theme, frame, rest);
         }
-        Board::Failed { log, why } => {
-            let rest = view_log(log, 0, &[], theme, frame, area);
+        Board::Failed { question, why } => {
+            let rest = view_log(&ShownLog::plain(&question.text, question.session), theme, frame, area);
             let block = framed(" Reasoning ", true, theme);
             let inner = block.inner(rest);
             frame.render_widget(block, rest);
@@ -149,63 +162,37 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
         Board::Trace => {
             let Some(told) = state.told() else { return };
             let trace = &told.trace;
-            let rest = view_log(&trace.input, trace.input_bytes_cut, &trace.evidence, theme, frame, area);
-            match state.comparing.zip(state.parent()) {
-                Some((top, parent)) => view_comparison(parent, told, top, theme, frame, rest),
+            let log = ShownLog {
+                text: &trace.input,
+                session: trace.session,
+                bytes_cut: trace.input_bytes_cut,
+                evidence: &trace.evidence,
+                supposing: state.supposing(),
+            };
+            let rest = view_log(&log, theme, frame, area);
+            match &state.comparing {
+                Some(comparison) => view_comparison(state, comparison, theme, frame, rest),
                 None => view_trace(state, told, theme, frame, rest),
             }
         }
     }
 }
 
-/// The log, in at most a quarter of the area, with the words set off that the verdict rests on; returns what is left.
-fn view_log(
-    log: &str,
-    bytes_cut: usize,
-    evidence: &[EvidenceToken],
-    theme: &Theme,
-    frame: &mut Frame,
-    area: Rect,
-) -> Rect {
-    let rows = wrap(SafeText::one_line(log).as_str(), inside(area));
-    let most = (area.height / 4).max(3);
-    let height = u16::try_from(rows.len() + 2).unwrap_or(u16::MAX).min(most);
-    let [top, rest] = Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(area);
-    let title = match bytes_cut {
-        0 => " Log ".to_owned(),
-        cut => format!(" Log, without its last {cut} bytes: too long for the model "),
-    };
-    let shaded = strongest(evidence);
-    let lines: Vec<Line> = rows.iter().map(|row| shaded_line(row, &shaded, theme)).collect();
-    frame.render_widget(Paragraph::new(lines).block(framed(fit(&title, inside(top)), false, theme)), top);
-    rest
-}
-
-/// A row of the log with the words of the evidence in the colour of the label that they speak for. Which words those are,
-/// and how much each counts, also stands below the verdict.
-fn shaded_line(row: &str, shaded: &[&EvidenceToken], theme: &Theme) -> Line<'static> {
-    let mut spans = Vec::new();
-    for piece in row.split_inclusive(' ') {
-        let word = piece.trim_end();
-        let style = match shaded.iter().find(|evidence| SafeText::one_line(&evidence.token).as_str() == word) {
-            Some(evidence) if evidence.delta > 0.0 => theme.abnormal,
-            Some(_) => theme.normal,
-            None => Style::new(),
-        };
-        spans.extend(template_spans(word, style, theme));
-        spans.push(Span::raw(piece[word.len()..].to_owned()));
-    }
-    Line::from(spans)
-}
-
 /// The text as it comes; its end is always in sight.
 fn view_writing(writing: &Writing, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let who = match writing.with.len() {
+        0 => "The model".to_owned(),
+        all => {
+            let name = SafeText::one_line(writing.adapter.as_deref().unwrap_or("The base model")).into_string();
+            format!("{name} ({} of {all})", all - writing.next.len())
+        }
+    };
     let title = match (writing.tokens, writing.tokens_per_second) {
         _ if writing.stopping => " Stopping ".to_owned(),
-        (0, _) if writing.loading => " The model is being loaded ".to_owned(),
-        (0, _) => " The model reads the log ".to_owned(),
-        (tokens, None) => format!(" The model writes: {tokens} tokens, esc stops it "),
-        (tokens, Some(pace)) => format!(" The model writes: {tokens} tokens, {pace:.0} tokens/s, esc stops it "),
+        (0, _) if writing.loading => format!(" {who} is being loaded "),
+        (0, _) => format!(" {who} reads the log "),
+        (tokens, None) => format!(" {who} writes: {tokens} tokens, esc stops it "),
+        (tokens, Some(pace)) => format!(" {who} writes: {tokens} tokens, {pace:.0} tokens/s, esc stops it "),
     };
     let block = framed(fit(&title, inside(area)), true, theme);
     let inner = block.inner(area);
