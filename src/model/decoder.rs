@@ -15,6 +15,7 @@ use super::kernels::attention::{LayerStore, Rotation};
 use super::ops::attention::{Batch, LayerCache, attend};
 use super::ops::linear::{Linear, frozen_product};
 use super::ops::norm::{rms_norm, silu_multiply};
+use super::ops::residual::add;
 use super::weights::{Weight, WeightFiles};
 
 struct Layer {
@@ -165,11 +166,11 @@ impl Decoder {
             k = by_head(&k, key_norm)?;
         }
         let attended = attend(&q, &k, &v, batch, heads, cache)?;
-        let x = (x + linear(&attended, Target::Output)?)?;
+        let x = add(x, &linear(&attended, Target::Output)?)?;
 
         let normed = rms_norm(&x, &layer.feed_forward_norm, epsilon)?;
         let gated = silu_multiply(&linear(&normed, Target::Gate)?, &linear(&normed, Target::Up)?)?;
-        x + linear(&gated, Target::Down)?
+        add(&x, &linear(&gated, Target::Down)?)
     }
 
     /// The final norm, before the head.

@@ -1,5 +1,7 @@
 //! Rows through the whole decoder behind a key-value cache: what writing and scoring have in common.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 
 use super::adapter::{Adapter, LayerUpdates};
@@ -33,7 +35,26 @@ impl<'a> Forward<'a> {
     }
 
     /// Runs some rows through the decoder, grows the cache, and returns the logits of `wanted` rows end to end.
+    ///
+    /// Spans lie end to end, and `wanted` is in order. Many rows go through in pieces: their activations, not the weights,
+    /// would take the most memory.
     pub fn run(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let mut logits = Vec::new();
+        for (rows, spans) in pieces(spans) {
+            let of_piece = |row: &u32| rows.contains(&(*row as usize)).then(|| *row - rows.start as u32);
+            let wanted: Vec<u32> = wanted.iter().filter_map(of_piece).collect();
+            let found = self.run_piece(&tokens[rows], spans, &wanted)?;
+            // Nearly always there is one piece with logits: no second copy of its hundreds of kilobytes.
+            if logits.is_empty() {
+                logits = found;
+            } else {
+                logits.extend(found);
+            }
+        }
+        Ok(logits)
+    }
+
+    fn run_piece(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
         let decoder = self.model.decoder();
         let batch = decoder.batch(spans);
         let (cache, updates) = (&mut self.cache, &self.updates);
@@ -56,6 +77,32 @@ impl<'a> Forward<'a> {
     }
 }
 
+/// Rows that go through the decoder at once: more make the matrix products hardly faster.
+const PIECE_ROWS: usize = 256;
+
+/// Spans that lie end to end, cut into runs of at most [`PIECE_ROWS`] rows: the rows of each run, and its spans as they lie
+/// within it.
+fn pieces(spans: Vec<Span>) -> Vec<(Range<usize>, Vec<Span>)> {
+    let mut pieces: Vec<(Range<usize>, Vec<Span>)> = Vec::new();
+    for Span { mut rows, mut start, slot } in spans {
+        while !rows.is_empty() {
+            let room = pieces.last().map_or(0, |(taken, _)| PIECE_ROWS - taken.len());
+            if room == 0 {
+                pieces.push((rows.start..rows.start, Vec::new()));
+                continue;
+            }
+            let Some((taken, cut)) = pieces.last_mut() else { break };
+            let length = rows.len().min(room);
+            let first = rows.start - taken.start;
+            cut.push(Span { rows: first..first + length, start, slot });
+            taken.end += length;
+            rows.start += length;
+            start += length;
+        }
+    }
+    pieces
+}
+
 /// A shared start shorter than this is not worth copying.
 pub(super) const SHORTEST_PREFIX: usize = 8;
 
@@ -76,6 +123,20 @@ pub(super) fn shared_prefix(prompts: &[&[u32]]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_rows_are_cut_and_few_are_not() {
+        let span = |rows: Range<usize>, start, slot| Span { rows, start, slot };
+        let few = vec![span(0..1, 9, 0), span(1..3, 0, 1)];
+        assert_eq!(pieces(few.clone()), [(0..3, few)]);
+        let cut = pieces(vec![span(0..200, 5, 0), span(200..600, 0, 1)]);
+        let expected = [
+            (0..256, vec![span(0..200, 5, 0), span(200..256, 0, 1)]),
+            (256..512, vec![span(0..256, 56, 1)]),
+            (512..600, vec![span(0..88, 312, 1)]),
+        ];
+        assert_eq!(cut, expected);
+    }
 
     #[test]
     fn the_shared_start_leaves_every_prompt_a_token() {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::gemm::{Product, View};
-use super::simd::{add_scaled, dot, softmax};
+use super::simd::{dot, dot_body, multiply_add, multiversion, softmax};
 
 /// Query rows whose scores are computed together: a block sees only the keys up to its last row.
 const BLOCK: usize = 64;
@@ -165,17 +165,50 @@ impl LayerStore {
     }
 }
 
+multiversion! {
+    /// scale · q·key for each of the keys, which are as long as `q`.
+    fn key_scores(q: &[f32], keys: &[f32], scale: f32, scores: &mut [f32]) {
+        for (key, score) in keys.chunks_exact(q.len()).zip(scores) {
+            *score = dot_body::<FMA>(q, key) * scale;
+        }
+    }
+}
+
+multiversion! {
+    /// Σ weight · value, each value as long as `out`.
+    fn weighted_sum(weights: &[f32], values: &[f32], out: &mut [f32]) {
+        let dimension = out.len();
+        let (wide, narrow) = out.as_chunks_mut::<64>();
+        for (i, out) in wide.iter_mut().enumerate() {
+            // In registers over all the values, where one of 64 would go to memory and back for each.
+            let mut sums = [0f32; 64];
+            for (weight, value) in weights.iter().zip(values.chunks_exact(dimension)) {
+                let Some(value) = value[64 * i..].first_chunk::<64>() else { break };
+                for (sum, value) in sums.iter_mut().zip(value) {
+                    *sum = multiply_add::<FMA>(*weight, *value, *sum);
+                }
+            }
+            *out = sums;
+        }
+        let first = dimension - narrow.len();
+        for (weight, value) in weights.iter().zip(values.chunks_exact(dimension)) {
+            for (sum, value) in narrow.iter_mut().zip(&value[first..]) {
+                *sum = multiply_add::<FMA>(*weight, *value, *sum);
+            }
+        }
+    }
+}
+
 /// Attends one head's queries (length × dimension, turned) to `start + length` keys and values.
 fn attend(q: &[f32], keys: &[f32], values: &[f32], start: usize, heads: Heads) -> Vec<f32> {
     let dimension = heads.dimension;
     let length = q.len() / dimension;
     let mut out = vec![0f32; q.len()];
     if length == 1 {
-        let mut scores: Vec<f32> = keys.chunks_exact(dimension).map(|key| dot(q, key) * heads.scale()).collect();
+        let mut scores = vec![0f32; keys.len() / dimension];
+        key_scores(q, keys, heads.scale(), &mut scores);
         softmax(&mut scores);
-        for (score, value) in scores.iter().zip(values.chunks_exact(dimension)) {
-            add_scaled(&mut out, *score, value);
-        }
+        weighted_sum(&scores, values, &mut out);
         return out;
     }
     let mut scores = vec![0f32; BLOCK.min(length) * (start + length)];

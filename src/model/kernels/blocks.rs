@@ -4,7 +4,7 @@
 
 use candle_core::quantized::GgmlDType;
 
-use super::simd::{dot, multiversion};
+use super::simd::multiversion;
 
 /// How a weight matrix is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -348,23 +348,6 @@ pub fn expand(format: Format, bytes: &[u8], out: &mut [f32]) {
         }
     }
     expand_compiled(format, bytes, out)
-}
-
-/// Σ w·x of one row of whole blocks; `row` is scratch space as long as the row.
-pub(super) fn dot_row(format: Format, bytes: &[u8], x: &[f32], row: &mut [f32]) -> f32 {
-    #[cfg(target_arch = "x86_64")]
-    if super::x86::covers(format) {
-        use super::simd::{Level, level};
-        match level() {
-            // SAFETY: `level` has just found these instruction sets on this machine.
-            Level::Avx512 => return unsafe { super::x86::avx512::dot(format, bytes, x) },
-            // SAFETY: as above.
-            Level::Avx2 => return unsafe { super::x86::avx2::dot(format, bytes, x) },
-            Level::Portable => {}
-        }
-    }
-    expand_compiled(format, bytes, row);
-    dot(row, x)
 }
 
 #[cfg(test)]

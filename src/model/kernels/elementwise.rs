@@ -1,4 +1,4 @@
-//! RMSNorm and the gated activation, forward and backward.
+//! RMSNorm and the gated activation, forward and backward, and the residual sum.
 
 use rayon::prelude::*;
 
@@ -107,4 +107,13 @@ pub fn silu_multiply_backward(gate: &[f32], up: &[f32], g: &[f32], d_gate: &mut 
         .zip(up.par_chunks(TASK_VALUES))
         .zip(g.par_chunks(TASK_VALUES))
         .for_each(|((((d_gate, d_up), gate), up), g)| gate_values_backward(gate, up, g, d_gate, d_up));
+}
+
+/// x += y.
+pub fn add(x: &mut [f32], y: &[f32]) {
+    x.par_chunks_mut(TASK_VALUES).zip(y.par_chunks(TASK_VALUES)).for_each(|(x, y)| {
+        for (x, y) in x.iter_mut().zip(y) {
+            *x += y;
+        }
+    });
 }

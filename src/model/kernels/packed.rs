@@ -9,9 +9,11 @@ use super::blocks::{self, Format};
 use super::gemm::{Product, View};
 use super::simd::{dot_body, multiply_add, multiversion, sum_16};
 
-/// Up to this many activation rows, weights are expanded row by row in the first-level cache and used at once; above it,
-/// panel by panel for a blocked matrix product.
-const FEW_ROWS: usize = 24;
+/// Activation rows that are multiplied with a weight while it is at hand, in registers or in the first-level cache.
+pub(super) const TILE: usize = 8;
+
+/// Above this many activation rows, weights are expanded panel by panel for a blocked matrix product.
+const FEW_ROWS: usize = 3 * TILE;
 
 /// Weights in one expanded panel (4 MiB of `f32`).
 const PANEL_WEIGHTS: usize = 1 << 20;
@@ -115,12 +117,16 @@ impl PackedMatrix {
             0 => {}
             1 => self.few_rows(x, 1, y),
             2..=FEW_ROWS => {
-                // Threads own rows of W, so they write yᵀ; turning it is cheap beside reading W.
-                let mut transposed = vec![0f32; n * self.rows];
-                self.few_rows(x, n, &mut transposed);
-                for (i, y) in y.chunks_exact_mut(self.rows).enumerate() {
-                    for (j, y) in y.iter_mut().enumerate() {
-                        *y = transposed[j * n + i];
+                let mut transposed = vec![0f32; n.min(TILE) * self.rows];
+                for (x, y) in x.chunks(TILE * self.columns).zip(y.chunks_mut(TILE * self.rows)) {
+                    // Threads own rows of W, so they write yᵀ; turning it is cheap beside reading W.
+                    let n = y.len() / self.rows;
+                    let transposed = &mut transposed[..n * self.rows];
+                    self.few_rows(x, n, transposed);
+                    for (i, y) in y.chunks_exact_mut(self.rows).enumerate() {
+                        for (y, row) in y.iter_mut().zip(transposed.chunks_exact(n)) {
+                            *y = row[i];
+                        }
                     }
                 }
             }
@@ -140,7 +146,7 @@ impl PackedMatrix {
         }
     }
 
-    /// The transpose of x·Wᵀ for few rows of x: `y` is rows×n.
+    /// The transpose of x·Wᵀ for up to [`TILE`] rows of x: `y` is rows×n.
     fn few_rows(&self, x: &[f32], n: usize, y: &mut [f32]) {
         // Enough work for each task to outweigh handing it over.
         let least = (32_768 / self.columns.max(1)).max(1);
@@ -148,7 +154,7 @@ impl PackedMatrix {
         let run = |(i, y): (usize, &mut [f32])| {
             let first = i * chunk;
             let rows = first..first + y.len() / n;
-            rows_times(self.format, self.row_slice(rows), self.row_bytes, x, n, self.columns, y);
+            rows_times(self.format, self.row_slice(rows), self.row_bytes, x, n, y);
         };
         if chunk >= self.rows {
             run((0, y));
@@ -192,16 +198,23 @@ fn dot_4<const FMA: bool>(w: &[f32], x: [&[f32]; 4]) -> [f32; 4] {
     [finish(s0, x0.1), finish(s1, x1.1), finish(s2, x2.1), finish(s3, x3.1)]
 }
 
-/// Expands each weight row once and multiplies it with all `n` activation rows; `y` is (weight rows)×n.
-fn rows_times(format: Format, bytes: &[u8], row_bytes: usize, x: &[f32], n: usize, columns: usize, y: &mut [f32]) {
-    let mut row = vec![0f32; columns];
-    for (bytes, y) in bytes.chunks_exact(row_bytes).zip(y.chunks_exact_mut(n)) {
-        if let [y] = y {
-            *y = blocks::dot_row(format, bytes, x, &mut row);
-        } else {
-            blocks::expand(format, bytes, &mut row);
-            row_times(&row, x, y);
+/// The products of some weight rows with `n` activation rows; `y` is (weight rows)×n.
+fn rows_times(format: Format, bytes: &[u8], row_bytes: usize, x: &[f32], n: usize, y: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if super::x86::covers(format) {
+        use super::simd::{Level, level};
+        match level() {
+            // SAFETY: `level` has just found these instruction sets on this machine.
+            Level::Avx512 => return unsafe { super::x86::avx512::dots(format, bytes, x, n, y) },
+            // SAFETY: as above.
+            Level::Avx2 => return unsafe { super::x86::avx2::dots(format, bytes, x, n, y) },
+            Level::Portable => {}
         }
+    }
+    let mut row = vec![0f32; x.len() / n];
+    for (bytes, y) in bytes.chunks_exact(row_bytes).zip(y.chunks_exact_mut(n)) {
+        blocks::expand(format, bytes, &mut row);
+        row_times(&row, x, y);
     }
 }
 

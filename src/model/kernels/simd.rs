@@ -112,15 +112,6 @@ multiversion! {
     }
 }
 
-multiversion! {
-    /// y += scale · x, element by element.
-    pub fn add_scaled(y: &mut [f32], scale: f32, x: &[f32]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = multiply_add::<FMA>(scale, *x, *y);
-        }
-    }
-}
-
 /// eˣ to within 2 ulp, written so that the compiler vectorises it (after Cephes' `expf`); clamped to ±87.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {

@@ -7,6 +7,7 @@
 pub mod attention;
 pub mod linear;
 pub mod norm;
+pub mod residual;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor};
 
