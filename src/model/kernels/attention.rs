@@ -414,3 +414,29 @@ fn attend_backward(
     }
     dq
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_query_attends_as_the_definition_says_for_wide_and_narrow_heads() {
+        let number = |i: usize| ((i * 2_654_435_761) >> 7 & 0xffff) as f32 / 32_768.0 - 1.0;
+        for dimension in [8, 64, 80, 128, 130] {
+            let keys: Vec<f32> = (0..5 * dimension).map(number).collect();
+            let values: Vec<f32> = (0..5 * dimension).map(|i| number(i + 999)).collect();
+            let q: Vec<f32> = (0..dimension).map(|i| number(i + 77)).collect();
+            let (mut scores, mut out) = (vec![0f32; 5], vec![0f32; dimension]);
+            key_scores(&q, &keys, 0.5, &mut scores);
+            weighted_sum(&scores, &values, &mut out);
+            for (key, score) in keys.chunks(dimension).zip(&scores) {
+                let expected: f32 = q.iter().zip(key).map(|(q, k)| 0.5 * q * k).sum();
+                assert!((score - expected).abs() < 1e-4, "{dimension}: {score} against {expected}");
+            }
+            for (i, out) in out.iter().enumerate() {
+                let expected: f32 = scores.iter().zip(values.chunks(dimension)).map(|(s, v)| s * v[i]).sum();
+                assert!((out - expected).abs() < 1e-4, "{dimension}: {out} against {expected}");
+            }
+        }
+    }
+}
