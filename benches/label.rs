@@ -77,6 +77,7 @@ fn typing(texts: &[String]) {
             own: None,
             comment: None,
             flagged: false,
+            contested: None,
             hidden: Reveal::default(),
         }
     };
@@ -168,6 +169,7 @@ fn label_pane(criterion: &mut Criterion) {
             count: (index * 7919 % 1013) as u64,
             own: Some(own),
             flagged: index % 17 == 0,
+            contested: index % 23 == 0,
             suggestion: Some(if index % 9 == 0 { Label::Abnormal } else { Label::Normal }),
         })
         .collect();
