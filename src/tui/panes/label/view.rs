@@ -116,10 +116,10 @@ fn list_row(item: &Item, selected: bool, tick: &str, width: usize, theme: &Theme
         Some(judgement) => judgement_span(judgement, theme),
         None => Span::styled(". open", theme.muted),
     };
-    let flag = match (item.flagged, item.contested.is_some()) {
-        (true, true) => "FC",
-        (true, false) => "F ",
-        (false, true) => "C ",
+    // Who contests flags it too, so the one says the other.
+    let flag = match (item.contested.is_some(), item.flagged) {
+        (true, _) => "C ",
+        (false, true) => "F ",
         (false, false) => "  ",
     };
     let left = format!("{}{:>8}", " ".repeat(11usize.saturating_sub(own.width())), count(item.count));

@@ -1,7 +1,7 @@
 //! Asking: whom, about which log or session, and who waits for what.
 
 use super::effects::{Ask, Effect, Message};
-use super::state::{Board, Front, Question, State, Wearing, Writing};
+use super::state::{Board, Doing, Front, Question, State, Wearing, Writing};
 use crate::reasoning::Window;
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
@@ -83,7 +83,7 @@ impl State {
         let mut effects = self.stop();
         self.ticket += 1;
         self.front = Front::Trace;
-        self.comparing = None;
+        (self.doing, self.comparing) = (Doing::Browsing, None);
         let name = &shared.model_name;
         let Some(path) = shared.model.path().cloned() else {
             self.board = Board::Waiting { question };

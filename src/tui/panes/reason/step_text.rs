@@ -1,7 +1,7 @@
 //! The text of a step: its tokens shaded by how probable they were, or by what of them the log says; what the log does not
 //! contain stands between `x[` and `]`. And the entropy of all tokens in one line.
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 
 use super::shaded::Shaded;
@@ -63,7 +63,10 @@ pub(super) fn legend(lens: Lens, theme: &Theme) -> Line<'static> {
             Span::raw(" "),
         ],
     };
-    Line::from(spans)
+    // A frame's titles are bold, which would make every sample look like a guess.
+    let bold = |style: Style| style.add_modifier.contains(Modifier::BOLD);
+    let plain = |span: Span<'static>| if bold(span.style) { span } else { span.remove_modifier(Modifier::BOLD) };
+    Line::from(spans.into_iter().map(plain).collect::<Vec<_>>())
 }
 
 /// A claim, by its place among the bytes of all of the step's tokens.

@@ -89,15 +89,16 @@ pub(super) fn strongest(evidence: &[EvidenceToken]) -> Vec<&EvidenceToken> {
 fn evidence_line(trace: &SteppedTrace, width: usize, theme: &Theme) -> Option<Line<'static>> {
     let strong = strongest(&trace.evidence);
     let mut spans = vec![Span::styled(" rests on", theme.muted)];
+    let mut used = spans[0].width();
     for (index, word) in strong.iter().enumerate() {
         let comma = if index == 0 { " " } else { ", " };
-        spans.push(Span::styled(comma, theme.muted));
         let style = if word.delta > 0.0 { theme.abnormal } else { theme.normal };
         let told = format!("{} {:+.1}", SafeText::one_line(&word.token), word.delta);
-        let used: usize = spans.iter().map(Span::width).sum();
-        if used + told.width() > width {
+        used += comma.len() + told.width();
+        if used > width && index > 0 {
             break;
         }
+        spans.push(Span::styled(comma, theme.muted));
         spans.push(Span::styled(told, style));
     }
     (!strong.is_empty()).then(|| Line::from(spans))

@@ -144,6 +144,7 @@ impl Pane for State {
             // A pane that hands over a log brings this one to the front: what was trained meanwhile is not known yet.
             Message::Ask(log) if self.reading => {
                 let effects = self.stop();
+                self.doing = Doing::Browsing;
                 (self.board, self.front) = (Board::Waiting { question: Question::log(&log) }, Front::Trace);
                 self.ask_next = Some(Question::log(log));
                 return effects;

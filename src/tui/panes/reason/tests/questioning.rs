@@ -174,6 +174,16 @@ fn a_word_is_replaced_and_the_changed_log_asked_about() {
 }
 
 #[test]
+fn a_log_that_another_pane_hands_over_ends_what_the_keys_were_about() {
+    for keys in ["c", "A", "b"] {
+        let mut state = answered();
+        press(&mut state, keys);
+        assert!(asked(&tell(&mut state, AppMessage::Reason(Message::Ask("link lost".into())))).is_some(), "{keys}");
+        assert_eq!(state.mode(), crate::tui::action::Mode::BROWSE, "{keys}");
+    }
+}
+
+#[test]
 fn base_and_adapters_are_asked_in_one_go_and_stand_side_by_side() {
     let mut state = reason();
     press(&mut state, "A");
