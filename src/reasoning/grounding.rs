@@ -110,6 +110,14 @@ pub fn claims(step: &str, log: &Evidence) -> Vec<Claim> {
     claims
 }
 
+/// Whether a word of a log is one of those that a claim of this kind rests on: the claim itself in any of its forms, or a
+/// word of what it quotes.
+pub fn supports(word: &str, claim: &str, kind: ClaimKind) -> bool {
+    let said = || normal(word);
+    Evidence::of(word).contains(claim, kind)
+        || (kind == ClaimKind::Quotation && normal(claim).split(' ').any(|part| part == said()))
+}
+
 /// Whether every hard claim of a step stands in the log; `None` where it makes none.
 pub fn is_grounded(claims: &[Claim]) -> Option<bool> {
     let hard: Vec<&Claim> = claims.iter().filter(|claim| claim.kind.is_hard()).collect();
@@ -252,6 +260,15 @@ mod tests {
         assert_eq!(hard(step, log), expected.map(|(text, found)| (text.to_owned(), found)));
         assert_eq!(is_grounded(&claims(step, &Evidence::of(log))), Some(false));
         assert_eq!(is_grounded(&claims("1. It says so.", &Evidence::of(log))), None);
+    }
+
+    #[test]
+    fn a_word_of_the_log_supports_what_is_said_of_it() {
+        assert!(supports("Error", "errors", ClaimKind::Word) && !supports("Error", "terror", ClaimKind::Word));
+        assert!(supports("rank=007,", "7", ClaimKind::Number) && !supports("rank=17", "7", ClaimKind::Number));
+        assert!(supports("R02-M1-N0:", "R02-M1", ClaimKind::Identifier));
+        let quoted = "Error  loading";
+        assert!(supports("loading", quoted, ClaimKind::Quotation) && !supports("load", quoted, ClaimKind::Quotation));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod review;
 mod reviewable;
 mod window;
 
-pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded};
+pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded, supports};
 pub use items::{ItemError, Pair, PairCheck, Rationale, Task, Thought, Trouble};
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};

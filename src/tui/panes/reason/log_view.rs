@@ -10,8 +10,9 @@ use ratatui::widgets::Paragraph;
 use super::shaded::Shaded;
 use super::trace_view::{inside, strongest};
 use super::what_if::Supposing;
-use crate::evaluation::{EvidenceToken, log_words};
+use crate::evaluation::{EvidenceToken, GroundedClaim, log_words};
 use crate::labels::Label;
+use crate::reasoning::supports;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{fit, framed, label_span};
 
@@ -23,6 +24,9 @@ pub(super) struct ShownLog<'a> {
     /// Bytes of its end that the model did not read.
     pub bytes_cut: usize,
     pub evidence: &'a [EvidenceToken],
+    /// What the step in front says of it, where that is what the text is shaded by: the words that bear it out are set
+    /// off instead of the evidence.
+    pub claims: Option<Vec<&'a GroundedClaim>>,
     /// The changes that are being tried.
     pub supposing: Option<&'a Supposing>,
 }
@@ -30,7 +34,7 @@ pub(super) struct ShownLog<'a> {
 impl<'a> ShownLog<'a> {
     /// A log of which nothing is known yet.
     pub fn plain(text: &'a str, session: bool) -> Self {
-        Self { text, session, bytes_cut: 0, evidence: &[], supposing: None }
+        Self { text, session, bytes_cut: 0, evidence: &[], claims: None, supposing: None }
     }
 }
 
@@ -66,7 +70,8 @@ pub(super) fn view_log(log: &ShownLog<'_>, theme: &Theme, frame: &mut Frame, are
 }
 
 /// The log with the words of the evidence in the colour of the label that they speak for (which words those are, and how
-/// much each counts, also stands below the verdict), or with the changes that are being tried.
+/// much each counts, also stands below the verdict), with the words that bear out what the step in front says, or with the
+/// changes that are being tried.
 fn shaded(log: &ShownLog<'_>, theme: &Theme) -> Shaded {
     let strong = strongest(log.evidence);
     let mut shaded = Shaded::default();
@@ -92,7 +97,10 @@ fn shaded(log: &ShownLog<'_>, theme: &Theme) -> Shaded {
                 }
             }
             None => {
+                let borne_out = |claim: &&GroundedClaim| claim.in_log && supports(text, &claim.claim, claim.kind);
                 let style = match strong.iter().find(|evidence| evidence.range.start == word.start) {
+                    _ if log.claims.as_ref().is_some_and(|claims| claims.iter().any(borne_out)) => theme.added,
+                    _ if log.claims.is_some() => Style::new(),
                     Some(evidence) if evidence.delta > 0.0 => theme.abnormal,
                     Some(_) => theme.normal,
                     None => Style::new(),
@@ -136,4 +144,46 @@ pub(super) fn what_if_line(supposing: &Supposing, width: usize, theme: &Theme) -
 
 fn verdict(margin: f64) -> Label {
     if margin > 0.0 { Label::Abnormal } else { Label::Normal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reasoning::ClaimKind;
+
+    /// The words of the log that look so.
+    fn words(log: &ShownLog<'_>, look: Style) -> Vec<String> {
+        let (rows, _) = shaded(log, &Theme::coloured()).rows(80);
+        let spans = rows.into_iter().flat_map(|row| row.spans).filter(|span| span.style == look);
+        spans.map(|span| span.content.into_owned()).filter(|text| !text.trim().is_empty()).collect()
+    }
+
+    #[test]
+    fn words_are_set_off_by_their_part_in_the_verdict_or_by_the_claims_that_they_bear_out() {
+        let theme = Theme::coloured();
+        let word = |token: &str, start: usize, delta| EvidenceToken {
+            token: token.to_owned(),
+            range: start..start + token.len(),
+            delta,
+        };
+        let evidence = [word("disk", 0, 1.0), word("gone", 5, -0.5), word("at", 10, 0.01)];
+        let log = ShownLog { evidence: &evidence, ..ShownLog::plain("disk gone at 007 disk", false) };
+        assert_eq!(words(&log, theme.abnormal), ["disk"], "the place counts, not the word");
+        assert_eq!(words(&log, theme.normal), ["gone"]);
+        let claim = |text: &str, kind, in_log| GroundedClaim {
+            step: 0,
+            claim: text.to_owned(),
+            kind,
+            range: 0..text.len(),
+            in_log,
+        };
+        let claims = [
+            claim("disks", ClaimKind::Word, true),
+            claim("7", ClaimKind::Number, true),
+            claim("gone", ClaimKind::Word, false),
+        ];
+        let log = ShownLog { claims: Some(claims.iter().collect()), ..log };
+        assert_eq!(words(&log, theme.added), ["disk", "007", "disk"]);
+        assert!(words(&log, theme.abnormal).is_empty());
+    }
 }

@@ -11,6 +11,7 @@ use super::kept::view_kept;
 use super::log_view::{ShownLog, view_log};
 use super::several::view_ticks;
 use super::state::{Board, Doing, Front, State, Writing};
+use super::step_text::Lens;
 use super::trace_view::{inside, view_trace};
 use crate::logs::SafeText;
 use crate::tui::model::ModelStanding;
@@ -167,6 +168,8 @@ fn view_reasoning(state: &State, shared: &Shared, frame: &mut Frame, area: Rect)
                 session: trace.session,
                 bytes_cut: trace.input_bytes_cut,
                 evidence: &trace.evidence,
+                claims: (state.lens == Lens::Grounding && state.comparing.is_none())
+                    .then(|| trace.grounding.iter().filter(|claim| claim.step == state.step).collect()),
                 supposing: state.supposing(),
             };
             let rest = view_log(&log, theme, frame, area);
