@@ -6,13 +6,17 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use logwright::model::tokenizer::Part;
 use logwright::model::{
-    Activations, Adapter, DeviceChoice, Endings, Finish, GenerateSettings, LanguageModel, LoraSettings, Sampling,
-    Sequence, Target, Trace,
+    Activations, Adapter, DeviceChoice, Endings, Finish, GenerateSettings, LanguageModel, LoraSettings, Message,
+    ModelTokenizer, Role, Sampling, Sequence, Target, Trace,
 };
 use serde_json::Value;
 
-const FAMILIES: [&str; 5] = ["llama", "llama3", "mistral", "qwen2", "qwen3"];
+const FAMILIES: [&str; 6] = ["llama", "llama3", "mistral", "qwen2", "qwen3", "qwen2-yarn"];
+
+/// Those that are there as GGUF too, as llama.cpp's converter would write them.
+const IN_GGUF: [&str; 3] = ["llama3", "qwen2-yarn", "qwen3"];
 
 fn folder(family: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family)
@@ -71,11 +75,64 @@ fn weight_sum(batch: &[Sequence]) -> f32 {
 fn every_family_has_the_logits_of_transformers() {
     for family in FAMILIES {
         let (model, expected) = (load(family), expected(family));
-        let logits = model.logits(&ids(&expected["ids"]), None).unwrap().to_vec2::<f32>().unwrap();
-        for (row, values) in ids(&expected["rows"]).iter().zip(expected["logits"].as_array().unwrap()) {
-            let difference = largest_difference(&logits[*row as usize], &numbers(values));
-            assert!(difference < 1e-4, "{family}: row {row} differs by {difference}");
-        }
+        check_logits(family, &model, &expected);
+    }
+}
+
+fn gguf(name: &str) -> PathBuf {
+    folder(&format!("{name}.gguf"))
+}
+
+#[test]
+fn a_gguf_has_the_logits_of_the_folder_that_it_was_made_from() {
+    for family in IN_GGUF {
+        let (model, expected) = (LanguageModel::load(&gguf(family), &DeviceChoice::Cpu).unwrap(), expected(family));
+        check_logits(family, &model, &expected);
+        let (tokenizer, of_folder) = (model.tokenizer(), load(family));
+        let text = "fan 12 <|im_end|> é\u{1f642}\n";
+        assert_eq!(tokenizer.encode(text).unwrap(), of_folder.tokenizer().encode(text).unwrap(), "{family}");
+        let chat = [Message::new(Role::User, text)];
+        assert_eq!(model.encode_chat(&chat, true).unwrap(), of_folder.encode_chat(&chat, true).unwrap(), "{family}");
+    }
+}
+
+/// Q8_0, Q4_0, Q4_1, Q5_0, Q4_K, Q6_K, F16 and F32 in one model.
+#[test]
+fn every_format_of_gguf_has_the_logits_of_what_it_holds() {
+    let model = LanguageModel::load(&gguf("formats"), &DeviceChoice::Cpu).unwrap();
+    check_logits("formats", &model, &in_gguf()["formats"]);
+}
+
+#[test]
+fn sentence_piece_ids_are_those_of_sentence_piece() {
+    let path = gguf("sentencepiece");
+    let mut file = std::fs::File::open(&path).unwrap();
+    let content = candle_core::quantized::gguf_file::Content::read(&mut file).unwrap();
+    let tokenizer = ModelTokenizer::from_gguf(&path, &content.metadata).unwrap();
+    for entry in in_gguf()["sentencepiece"].as_array().unwrap() {
+        let (text, expected) = (entry["text"].as_str().unwrap(), ids(&entry["ids"]));
+        let tokens = tokenizer.encode(text).unwrap();
+        assert_eq!(tokens, expected, "{text:?}");
+        // SentencePiece puts a space before a text, and takes it off again.
+        assert_eq!(tokenizer.decode(&tokens).strip_prefix(' ').unwrap_or_default(), text.replace('\u{2581}', " "));
+        assert!(tokens.iter().all(|id| !tokenizer.is_control(*id)), "{text:?}");
+    }
+    assert_eq!((tokenizer.bos_text().as_str(), tokenizer.eos()), ("<s>", &[2][..]));
+    let parts = [Part::Frame("<s>disk"), Part::Content(" </s>"), Part::Frame("</s>")];
+    let ids = tokenizer.encode_parts(&parts).unwrap();
+    assert_eq!((ids[0], ids[ids.len() - 1]), (1, 2));
+    assert_eq!(ids.iter().filter(|id| tokenizer.is_control(**id)).count(), 2);
+}
+
+fn in_gguf() -> Value {
+    serde_json::from_slice(&std::fs::read(folder("gguf.json")).unwrap()).unwrap()
+}
+
+fn check_logits(name: &str, model: &LanguageModel, expected: &Value) {
+    let logits = model.logits(&ids(&expected["ids"]), None).unwrap().to_vec2::<f32>().unwrap();
+    for (row, values) in ids(&expected["rows"]).iter().zip(expected["logits"].as_array().unwrap()) {
+        let difference = largest_difference(&logits[*row as usize], &numbers(values));
+        assert!(difference < 1e-4, "{name}: row {row} differs by {difference}");
     }
 }
 
@@ -355,6 +412,46 @@ fn a_stop_asked_for_at_any_token_ends_everything() {
     assert_eq!(traces.len(), 3);
     assert_eq!(traces.iter().map(|t| t.tokens.len()).sum::<usize>(), 4);
     assert!(traces.iter().all(|t| t.finish == Finish::Cancelled));
+}
+
+#[test]
+fn a_stop_string_ends_the_text_right_behind_it() {
+    let model = load("llama");
+    let prompt = ids(&expected("llama")["ids"])[..9].to_vec();
+    let settings = GenerateSettings { max_tokens: 24, ..Default::default() };
+    let whole = write(&model, std::slice::from_ref(&prompt), None, &settings).remove(0);
+    let chars: Vec<char> = whole.text.chars().collect();
+    let stop: String = chars[6..9].iter().collect();
+    let settings = GenerateSettings { stop: vec!["never".into(), stop.clone()], ..settings };
+    let stopped = write(&model, &[prompt], None, &settings).remove(0);
+    assert_eq!(stopped.finish, Finish::Stop);
+    assert!(stopped.text.ends_with(&stop) && whole.text.starts_with(&stopped.text));
+    assert_eq!(stopped.text.matches(&stop).count(), 1);
+    assert_eq!(stopped.text, stopped.tokens.iter().map(|t| t.text.as_str()).collect::<String>());
+}
+
+#[test]
+fn a_constrained_answer_is_one_of_those_allowed_whatever_the_model_would_say() {
+    for family in FAMILIES {
+        let model = load(family);
+        let begun = "<think>y</think><answer>";
+        let prompt = model.tokenizer().encode(begun).unwrap();
+        for seed in 0..4 {
+            let sampling = Sampling { temperature: 1.5, seed, min_p: Some(0.01), ..Default::default() };
+            let settings = GenerateSettings {
+                max_tokens: 40,
+                sampling,
+                answers: vec!["normal".to_owned(), "abnormal".to_owned()],
+                begun: begun.to_owned(),
+                stop: vec!["</answer>".to_owned()],
+                ..Default::default()
+            };
+            let trace = write(&model, std::slice::from_ref(&prompt), None, &settings).remove(0);
+            let allowed = ["normal</answer>", "abnormal</answer>"];
+            assert!(allowed.contains(&trace.text.as_str()), "{family}: {}", trace.text);
+            assert_eq!(trace.finish, Finish::Stop);
+        }
+    }
 }
 
 #[test]

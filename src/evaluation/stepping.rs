@@ -198,6 +198,7 @@ pub fn step_through(
     }
     if let Some(opening) = &opening {
         tokens.extend(asked.model.tokenizer().encode(&opening.text)?);
+        settings.begun.clone_from(&opening.text);
         if on_text(&opening.text).is_break() {
             settings.max_tokens = 0;
         }

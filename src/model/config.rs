@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::ModelError;
 use super::kernels::attention::Heads;
+use super::rotary::{Rotary, Scaling, Yarn};
 
 /// The families that the decoder runs; they differ in biases and head norms only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +69,8 @@ pub struct ModelConfig {
     pub norm_epsilon: f32,
     /// Radians per position for each pair of a head's dimensions.
     pub inverse_frequencies: Vec<f32>,
-}
-
-/// `base^(−2i/d)`, the frequencies of Su et al. 2021, "RoFormer".
-fn frequencies(base: f32, dimension: usize) -> Vec<f32> {
-    (0..dimension / 2).map(|i| 1.0 / base.powf(2.0 * i as f32 / dimension as f32)).collect()
+    /// What rotated queries and keys are scaled by: 1 but under YaRN.
+    pub rotation_scale: f32,
 }
 
 impl ModelConfig {
@@ -99,16 +97,28 @@ impl ModelConfig {
             (_, Some(size)) => size,
             _ => return Err(ModelError::damaged(path, "no vocabulary size in its metadata")),
         };
-        if let Some(Value::String(kind)) = metadata.get(&format!("{architecture}.rope.scaling.type"))
-            && !matches!(kind.as_str(), "none" | "linear")
-        {
-            return Err(ModelError::Unsupported { path: path.to_owned(), what: format!("rope scaling {kind:?}") });
-        }
-        let mut inverse_frequencies = frequencies(float("rope.freq_base").unwrap_or(10_000.0), dimension);
-        if let Some(factor) = float("rope.scaling.factor") {
-            inverse_frequencies.iter_mut().for_each(|f| *f /= factor);
-        }
         let context = required("context_length")?;
+        let named = match metadata.get(&format!("{architecture}.rope.scaling.type")) {
+            Some(Value::String(kind)) => kind.as_str(),
+            _ => "linear",
+        };
+        let factor = float("rope.scaling.factor").unwrap_or(1.0);
+        let scaling = match named {
+            "none" => Scaling::None,
+            "linear" => Scaling::Linear { factor },
+            "yarn" => Scaling::Yarn(Yarn {
+                original: integer("rope.scaling.original_context_length").unwrap_or(context) as f32,
+                fast: float("rope.scaling.yarn_beta_fast").unwrap_or(Yarn::FAST),
+                slow: float("rope.scaling.yarn_beta_slow").unwrap_or(Yarn::SLOW),
+                attention: float("rope.scaling.attn_factor").map(|by| by * Yarn::attention(factor)),
+                ..Yarn::by(factor)
+            }),
+            kind => {
+                return Err(ModelError::Unsupported { path: path.to_owned(), what: format!("rope scaling {kind:?}") });
+            }
+        };
+        let base = float("rope.freq_base").unwrap_or(10_000.0);
+        let Rotary { inverse_frequencies, scale: rotation_scale } = Rotary::new(base, dimension, scaling);
         Self {
             family,
             hidden,
@@ -119,6 +129,7 @@ impl ModelConfig {
             context: integer("attention.sliding_window").map_or(context, |window| window.min(context)),
             norm_epsilon: float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5),
             inverse_frequencies,
+            rotation_scale,
         }
         .checked(path)
     }
@@ -137,9 +148,10 @@ impl ModelConfig {
         let parameters = &json["rope_parameters"];
         let theta = json["rope_theta"].as_f64().or(parameters["rope_theta"].as_f64()).unwrap_or(10_000.0);
         let scaling = if json["rope_scaling"].is_object() { &json["rope_scaling"] } else { parameters };
-        let mut inverse_frequencies = frequencies(theta as f32, dimension);
-        scale_frequencies(path, scaling, &mut inverse_frequencies)?;
         let context = integer("max_position_embeddings").unwrap_or(2048);
+        let scaling = Scaling::from_json(scaling, context)
+            .map_err(|what| ModelError::Unsupported { path: path.to_owned(), what })?;
+        let Rotary { inverse_frequencies, scale: rotation_scale } = Rotary::new(theta as f32, dimension, scaling);
         let window = if json["use_sliding_window"] == Json::Bool(false) { None } else { integer("sliding_window") };
         Self {
             family,
@@ -151,6 +163,7 @@ impl ModelConfig {
             context: window.map_or(context, |window| window.min(context)),
             norm_epsilon: json["rms_norm_eps"].as_f64().unwrap_or(1e-5) as f32,
             inverse_frequencies,
+            rotation_scale,
         }
         .checked(path)
     }
@@ -184,34 +197,6 @@ pub(crate) fn gguf_integer(value: &Value) -> Option<usize> {
     }
 }
 
-/// Applies a `rope_scaling` object: linear, or Llama 3's piecewise scaling.
-fn scale_frequencies(path: &Path, scaling: &Json, frequencies: &mut [f32]) -> Result<(), ModelError> {
-    let kind = scaling["rope_type"].as_str().or(scaling["type"].as_str()).unwrap_or("default");
-    let number = |key: &str, default: f64| scaling[key].as_f64().unwrap_or(default) as f32;
-    let factor = number("factor", 1.0);
-    match kind {
-        "default" => {}
-        "linear" => frequencies.iter_mut().for_each(|f| *f /= factor),
-        "llama3" => {
-            let (low, high) = (number("low_freq_factor", 1.0), number("high_freq_factor", 4.0));
-            let original = number("original_max_position_embeddings", 8192.0);
-            for frequency in frequencies {
-                let wavelength = 2.0 * std::f32::consts::PI / *frequency;
-                if wavelength > original / low {
-                    *frequency /= factor;
-                } else if wavelength >= original / high {
-                    let smooth = (original / wavelength - low) / (high - low);
-                    *frequency = (1.0 - smooth) * *frequency / factor + smooth * *frequency;
-                }
-            }
-        }
-        other => {
-            return Err(ModelError::Unsupported { path: path.to_owned(), what: format!("rope scaling {other:?}") });
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +214,15 @@ mod tests {
         assert_eq!(config.heads, Heads { query: 9, key_value: 3, dimension: 64 });
         assert_eq!(config.inverse_frequencies.len(), 32);
         assert!((config.inverse_frequencies[1] - 100_000f32.powf(-1.0 / 32.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_sliding_window_limits_the_context() {
+        let mut json = smollm2();
+        json["sliding_window"] = 4096.into();
+        assert_eq!(ModelConfig::from_json(Path::new("config.json"), &json).unwrap().context, 4096);
+        json["use_sliding_window"] = false.into();
+        assert_eq!(ModelConfig::from_json(Path::new("config.json"), &json).unwrap().context, 8192);
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Decoder {
 
     /// What the layers need to know about the sequences of a batch.
     pub fn batch(&self, spans: Vec<Span>) -> Arc<Batch> {
-        let rotation = Rotation::new(&spans, &self.config.inverse_frequencies);
+        let rotation = Rotation::new(&spans, &self.config.inverse_frequencies).scaled(self.config.rotation_scale);
         Arc::new(Batch { spans, rotation })
     }
 

@@ -26,6 +26,8 @@ pub struct GenerateSettings {
     pub stop: Vec<String>,
     /// What may stand between `<answer>` and `</answer>`; anything where this is empty.
     pub answers: Vec<String>,
+    /// What every prompt ends with that belongs to the answer already: a tag that is open there counts.
+    pub begun: String,
     /// Other tokens to record for each token.
     pub alternatives: usize,
     /// Sequences that are written at the same time.
@@ -39,6 +41,7 @@ impl Default for GenerateSettings {
             sampling: Sampling::default(),
             stop: Vec::new(),
             answers: Vec::new(),
+            begun: String::new(),
             alternatives: 5,
             batch: 16,
         }
@@ -173,7 +176,7 @@ impl<'a> Writer<'a> {
                 let logits = &logits[i * vocabulary..][..vocabulary];
                 let before = self.prompts[writing.sequence].iter().copied().chain(writing.tokens.iter().map(|t| t.id));
                 let tokenizer = self.model.tokenizer();
-                let choice = match answer_left(&writing.text, &self.settings.answers) {
+                let choice = match answer_left(&self.settings.begun, &writing.text, &self.settings.answers) {
                     None => writing.sampler.choose(logits, before, None)?,
                     Some(left) => {
                         let keeps_to_it = |id: u32| {
@@ -319,11 +322,13 @@ impl<'a> Writer<'a> {
 
 /// What may still be written of the answers, where the text stands inside an answer's tags and one of `answers` can still
 /// come of it.
-fn answer_left(text: &str, answers: &[String]) -> Option<Vec<String>> {
+fn answer_left(before: &str, text: &str, answers: &[String]) -> Option<Vec<String>> {
     const OPEN: &str = "<answer>";
     if answers.is_empty() {
         return None;
     }
+    let joined = format!("{before}{text}");
+    let text = &joined;
     let begun = &text[text.rfind(OPEN)? + OPEN.len()..];
     let whole = answers.iter().map(|answer| format!("{answer}</answer>"));
     let left: Vec<String> = whole.filter_map(|answer| Some(answer.strip_prefix(begun)?.to_owned())).collect();
@@ -361,12 +366,13 @@ mod tests {
     #[test]
     fn an_answer_is_held_to_what_may_be_answered() {
         let answers = ["normal".to_owned(), "abnormal".to_owned()];
-        let left = |text: &str| answer_left(text, &answers);
+        let left = |text: &str| answer_left("", text, &answers);
         assert_eq!(left("<think>so</think>"), None);
         assert_eq!(left("<answer>").unwrap(), ["normal</answer>", "abnormal</answer>"]);
         assert_eq!(left("<answer>ab").unwrap(), ["normal</answer>"]);
         assert_eq!(left("<answer>normal</answer>"), None);
         assert_eq!(left("<answer>maybe"), None);
-        assert_eq!(answer_left("<answer>", &[]), None);
+        assert_eq!(answer_left("", "<answer>", &[]), None);
+        assert_eq!(answer_left("x <answer>nor", "mal", &answers).unwrap(), ["</answer>"]);
     }
 }

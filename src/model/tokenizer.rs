@@ -17,8 +17,8 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
-use super::ModelError;
 use super::config::gguf_integer;
+use super::{ModelError, sentence_piece};
 
 /// A piece of a rendered chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,40 +64,33 @@ impl ModelTokenizer {
                 _ => Err(ModelError::damaged(path, format!("no {key} in its metadata"))),
             }
         };
-        let kind = text("tokenizer.ggml.model").unwrap_or("(none)");
-        if kind != "gpt2" {
-            return Err(unsupported(format!(
-                "tokenizer {kind:?} in a GGUF (a folder with tokenizer.json and safetensors works)"
-            )));
-        }
-        let pre = text("tokenizer.ggml.pre").unwrap_or("default");
-        let scheme = Scheme::from_name(pre).ok_or_else(|| unsupported(format!("pre-tokenizer {pre:?}")))?;
-
         let tokens = strings("tokenizer.ggml.tokens")?;
-        let merges = strings("tokenizer.ggml.merges")?
-            .into_iter()
-            .map(|merge| {
-                let (a, b) = merge
-                    .split_once(' ')
-                    .ok_or_else(|| ModelError::damaged(path, format!("merge {merge:?} is not a pair")))?;
-                Ok((a.to_owned(), b.to_owned()))
-            })
-            .collect::<Result<Vec<_>, ModelError>>()?;
-        let vocabulary: tokenizers::models::bpe::Vocab =
-            tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), id as u32)).collect();
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary, merges)
-            .ignore_merges(scheme.ignores_merges())
-            .build()
-            .map_err(|e| ModelError::damaged(path, format!("its tokenizer: {e}")))?;
-        let mut inner = Tokenizer::new(model);
-        inner.with_pre_tokenizer(Some(scheme.pre_tokenizer().map_err(|e| ModelError::Tokenizer(e.to_string()))?));
-        if scheme.normalises() {
-            inner.with_normalizer(Some(NFC)).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
-        }
         let kinds: Vec<usize> = match metadata.get("tokenizer.ggml.token_type") {
             Some(Value::Array(kinds)) => kinds.iter().map(|k| gguf_integer(k).unwrap_or(1)).collect(),
             _ => Vec::new(),
+        };
+        let id = |key: &str| metadata.get(key).and_then(gguf_integer).map(|id| id as u32);
+        let (mut inner, byte_level) = match text("tokenizer.ggml.model").unwrap_or("(none)") {
+            "gpt2" => {
+                let pre = text("tokenizer.ggml.pre").unwrap_or("default");
+                let scheme = Scheme::from_name(pre).ok_or_else(|| unsupported(format!("pre-tokenizer {pre:?}")))?;
+                (byte_level_tokenizer(path, scheme, &tokens, strings("tokenizer.ggml.merges")?)?, true)
+            }
+            "llama" => {
+                let scores: Vec<f32> = match metadata.get("tokenizer.ggml.scores") {
+                    Some(Value::Array(scores)) => scores.iter().map(|s| s.to_f32().unwrap_or(f32::MIN)).collect(),
+                    _ => return Err(ModelError::damaged(path, "no tokenizer.ggml.scores in its metadata")),
+                };
+                let prefixed = !matches!(metadata.get("tokenizer.ggml.add_space_prefix"), Some(Value::Bool(false)));
+                let unknown = id("tokenizer.ggml.unknown_token_id").or(Some(0));
+                let built = sentence_piece::tokenizer(&tokens, &scores, &kinds, unknown, prefixed);
+                (built.map_err(|e| ModelError::damaged(path, format!("its tokenizer: {e}")))?, false)
+            }
+            kind => {
+                return Err(unsupported(format!(
+                    "tokenizer {kind:?} in a GGUF (a folder with tokenizer.json and safetensors works)"
+                )));
+            }
         };
         let of_kind = |kind: usize| {
             tokens.iter().zip(&kinds).filter(move |(_, k)| **k == kind).map(|(token, _)| (*token).to_owned())
@@ -108,17 +101,27 @@ impl ModelTokenizer {
         inner.add_special_tokens(special).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
         inner.add_tokens(added).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
 
-        let id = |key: &str| metadata.get(key).and_then(gguf_integer).map(|id| id as u32);
         let eos = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
         let eos = eos.into_iter().filter_map(id).collect();
-        Ok(Self::new(inner, true, eos, id("tokenizer.ggml.bos_token_id")))
+        Ok(Self::new(inner, byte_level, eos, id("tokenizer.ggml.bos_token_id")))
     }
 
     /// Reads the `tokenizer.json` of a Transformers folder, and its end tokens from the files beside it.
     pub fn from_folder(folder: &Path) -> Result<Self, ModelError> {
         let path = folder.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|e| ModelError::file(&path, e))?;
-        let inner = Tokenizer::from_bytes(&bytes).map_err(|e| ModelError::damaged(&path, e))?;
+        let mut description: serde_json::Value =
+            serde_json::from_slice(&bytes).map_err(|e| ModelError::damaged(&path, e))?;
+        if !description.is_object() {
+            return Err(ModelError::damaged(&path, "not the description of a tokenizer"));
+        }
+        let byte_level =
+            ["decoder", "pre_tokenizer"].iter().any(|part| description[part].to_string().contains("ByteLevel"));
+        // Not used here, and their reader panics over what it does not know.
+        for part in ["decoder", "post_processor", "padding", "truncation"] {
+            description[part] = serde_json::Value::Null;
+        }
+        let inner = Tokenizer::from_bytes(description.to_string()).map_err(|e| ModelError::damaged(&path, e))?;
         let json = |name: &str| -> serde_json::Value {
             std::fs::read(folder.join(name)).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default()
         };
@@ -135,9 +138,6 @@ impl ModelTokenizer {
             .collect();
         eos.extend(named("eos_token"));
         let bos = named("bos_token");
-        let description: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let byte_level =
-            ["decoder", "pre_tokenizer"].iter().any(|part| description[part].to_string().contains("ByteLevel"));
         Ok(Self::new(inner, byte_level, eos, bos))
     }
 
@@ -259,6 +259,37 @@ impl ModelTokenizer {
     pub fn eos_text(&self) -> String {
         self.eos.first().map(|id| self.describe(*id)).unwrap_or_default()
     }
+}
+
+/// A byte-level tokenizer from its tokens and merges.
+fn byte_level_tokenizer(
+    path: &Path,
+    scheme: Scheme,
+    tokens: &[&str],
+    merges: Vec<&str>,
+) -> Result<Tokenizer, ModelError> {
+    let merges = merges
+        .into_iter()
+        .map(|merge| {
+            let (a, b) = merge
+                .split_once(' ')
+                .ok_or_else(|| ModelError::damaged(path, format!("merge {merge:?} is not a pair")))?;
+            Ok((a.to_owned(), b.to_owned()))
+        })
+        .collect::<Result<Vec<_>, ModelError>>()?;
+    let vocabulary: tokenizers::models::bpe::Vocab =
+        tokens.iter().enumerate().map(|(id, token)| ((*token).to_owned(), id as u32)).collect();
+    let model = BPE::builder()
+        .vocab_and_merges(vocabulary, merges)
+        .ignore_merges(scheme.ignores_merges())
+        .build()
+        .map_err(|e| ModelError::damaged(path, format!("its tokenizer: {e}")))?;
+    let mut inner = Tokenizer::new(model);
+    inner.with_pre_tokenizer(Some(scheme.pre_tokenizer().map_err(|e| ModelError::Tokenizer(e.to_string()))?));
+    if scheme.normalises() {
+        inner.with_normalizer(Some(NFC)).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
+    }
+    Ok(inner)
 }
 
 /// How text is cut before byte-pair merging; llama.cpp's names (`tokenizer.ggml.pre`).

@@ -84,6 +84,14 @@ impl Rotation {
         Self { cos, sin }
     }
 
+    /// The same, and everything that is turned is scaled by `scale` too.
+    pub fn scaled(mut self, scale: f32) -> Self {
+        if scale != 1.0 {
+            self.cos.iter_mut().chain(&mut self.sin).for_each(|value| *value *= scale);
+        }
+        self
+    }
+
     /// Turns one head's row by its angles; `back` turns it the other way (the transpose, for gradients).
     fn turn(&self, row: usize, x: &mut [f32], back: bool) {
         let half = x.len() / 2;
