@@ -36,11 +36,19 @@ impl BaseArgs {
     pub fn resolve(&self, of_run: Option<&str>, workspace: Option<&Workspace>) -> Result<Base, Failure> {
         let of_project = workspace.map(|workspace| workspace.settings().model.as_str());
         let name = self.model.as_deref().or(of_run).or(of_project).unwrap_or(pull::DEFAULT_MODEL);
-        let path = installed(name).ok_or_else(|| {
-            Failure::failed(format!("model {name} is not on this machine: run `logwright model pull {name}`"))
-        })?;
+        let path = installed(name).ok_or_else(|| not_here(name))?;
         Ok(Base { name: name.to_owned(), path })
     }
+}
+
+/// What is said of a model that is not on this machine.
+pub(super) fn not_here(name: &str) -> Failure {
+    if pull::can_be_pulled(name) {
+        return Failure::failed(format!("model {name} is not on this machine: run `logwright model pull {name}`"));
+    }
+    Failure::failed(format!(
+        "model {name}: no such file or folder; `logwright model list` shows what is on this machine"
+    ))
 }
 
 /// An adapter that someone named.

@@ -1,11 +1,17 @@
 //! `logwright model pull|list|info NAME`
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
+use super::base::not_here;
 use super::{Failure, interrupt, output};
-use crate::model::{DeviceChoice, LanguageModel, Progress, installed, list, models_dir, pull};
+use crate::model::{ModelInfo, Progress, installed, list, memory_limit, models_dir, pull, told_bytes};
+
+/// Tokens of a short log with its answer.
+const SHORT_TOKENS: usize = 640;
 
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
@@ -93,23 +99,36 @@ fn show_list(json: bool) -> Result<(), Failure> {
 
 fn info(named: &Named) -> Result<(), Failure> {
     let name = &named.name;
-    let path = installed(name).ok_or_else(|| {
-        Failure::failed(format!("model {name} is not on this machine: run `logwright model pull {name}`"))
-    })?;
-    let model = LanguageModel::load(&path, &DeviceChoice::Cpu)?;
-    let config = model.config();
+    let path = installed(name).ok_or_else(|| not_here(name))?;
+    let info = ModelInfo::read(&path)?;
+    let (tokens, free) = (info.context, memory_limit());
+    let needed = info.memory.total_bytes(tokens);
     if named.json {
-        return output::json(&serde_json::json!({
-            "name": name, "path": path, "layers": config.layers, "hidden": config.hidden,
-            "vocabulary": config.vocabulary, "context": config.context,
-        }));
+        #[derive(Serialize)]
+        struct Told<'a> {
+            name: &'a str,
+            path: &'a Path,
+            #[serde(flatten)]
+            info: &'a ModelInfo,
+            /// With the whole context in use.
+            needed_bytes: u64,
+            available_bytes: Option<u64>,
+        }
+        return output::json(&Told { name, path: &path, info: &info, needed_bytes: needed, available_bytes: free });
     }
+    let formats: Vec<&str> = info.formats.keys().copied().collect();
+    let free = free.map_or_else(String::new, |bytes| format!("; {} are free", told_bytes(bytes)));
     output::line(&format!(
-        "{name}: {} layers, {} wide, {} tokens of vocabulary, context of {} tokens\n{}",
-        config.layers,
-        config.hidden,
-        config.vocabulary,
-        config.context,
+        "{name}: {}, {} layers, {} wide, {} tokens of vocabulary, context of {tokens} tokens\n\
+         {:.0} million weights as {}; memory about {} for a short log, {} for {tokens} tokens{free}\n{}",
+        info.family,
+        info.layers,
+        info.hidden,
+        info.vocabulary,
+        info.parameters as f64 / 1e6,
+        formats.join(", "),
+        told_bytes(info.memory.total_bytes(SHORT_TOKENS.min(tokens))),
+        told_bytes(needed),
         path.display()
     ))
 }

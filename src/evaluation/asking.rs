@@ -28,6 +28,17 @@ pub enum AskError {
     /// Nothing to judge.
     #[error("the log is empty: give the text of a log entry")]
     Empty,
+    /// The question with nothing of the log fills the model's context already.
+    #[error(
+        "an answer of {max_tokens} tokens leaves no room for the log in the model's context of {context}: give fewer \
+         --max-tokens, or a model with a longer context"
+    )]
+    NoRoom {
+        /// Tokens that the answer may take.
+        max_tokens: usize,
+        /// Tokens that the model can attend to.
+        context: usize,
+    },
     /// The project's prompt.
     #[error(transparent)]
     Prompt(#[from] PromptError),
@@ -53,11 +64,16 @@ pub(super) fn encode_to_fit(
     if log.trim().is_empty() {
         return Err(AskError::Empty);
     }
-    let room = model.config().context.saturating_sub(max_tokens);
+    let context = model.config().context;
+    let room = context.saturating_sub(max_tokens);
     let mut length = char_floor(log, room.saturating_mul(BYTES_A_TOKEN));
     loop {
+        // A log of which nothing is left, or only space, is not judged.
+        if log[..length].trim().is_empty() {
+            return Err(AskError::NoRoom { max_tokens, context });
+        }
         let tokens = encode(model, prompt, &log[..length])?;
-        if tokens.len() <= room || length == 0 {
+        if tokens.len() <= room {
             return Ok((tokens, length));
         }
         // Aim at the room by proportion, and a little lower so that this ends soon.

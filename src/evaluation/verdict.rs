@@ -19,7 +19,11 @@ pub(super) const START_OF_ANSWER: &str = "<answer>";
 /// The most words of a log that are left out one by one; further words are left out of the evidence.
 pub const EVIDENCE_WORDS: usize = 96;
 
-/// A word of the log, and what it does to the verdict.
+/// Tokens of all the logs with something left out, at most: half a minute or so of a small model on two cores. Of a log too
+/// long for that, runs of words are left out instead of words.
+const EVIDENCE_TOKENS: usize = 32_768;
+
+/// A word of the log (of a long log, a run of words), and what it does to the verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceToken {
     /// The word.
@@ -69,7 +73,8 @@ impl<'a> Margins<'a> {
         log: &str,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<(f64, Vec<EvidenceToken>)>, AskError> {
-        let mut words: Vec<Range<usize>> = words(log).take(EVIDENCE_WORDS).collect();
+        let each = self.asked.model.tokenizer().encode(log).map_err(AskError::from)?.len().max(1);
+        let mut words = left_out(log, EVIDENCE_TOKENS / each);
         if words.len() == 1 {
             // Without its only word there is no log to judge.
             words.clear();
@@ -132,6 +137,17 @@ pub(super) fn words(log: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// What of a log is left out by turns: its first words, or where only so `many` logs can be asked about, all of it in runs
+/// of words.
+fn left_out(log: &str, many: usize) -> Vec<Range<usize>> {
+    let all: Vec<Range<usize>> = words(log).collect();
+    if all.len().min(EVIDENCE_WORDS) <= many {
+        return all.into_iter().take(EVIDENCE_WORDS).collect();
+    }
+    let run = all.len().div_ceil(many.max(2));
+    all.chunks(run).map(|run| run[0].start..run[run.len() - 1].end).collect()
+}
+
 /// The log without a word and the space behind it.
 fn leave_out(log: &str, word: Range<usize>) -> String {
     let rest = log[word.end..].trim_start();
@@ -147,6 +163,19 @@ mod tests {
         let log = "ciod:  Error loading é";
         let without: Vec<String> = words(log).map(|word| leave_out(log, word)).collect();
         assert_eq!(without, ["Error loading é", "ciod:  loading é", "ciod:  Error é", "ciod:  Error loading"]);
+    }
+
+    #[test]
+    fn of_a_long_log_runs_of_words_are_left_out() {
+        let log = "a bb c dd e";
+        let told = |many| left_out(log, many).into_iter().map(|range| &log[range]).collect::<Vec<_>>();
+        assert_eq!(told(96), ["a", "bb", "c", "dd", "e"]);
+        assert_eq!(told(5), told(96));
+        assert_eq!(told(3), ["a bb", "c dd", "e"]);
+        assert_eq!(told(0), ["a bb c", "dd e"]);
+        let many = "x ".repeat(500);
+        assert_eq!(left_out(&many, 96).len(), EVIDENCE_WORDS);
+        assert!(left_out(&many, 20).len() <= 20 && left_out(&many, 20).last().is_some_and(|run| run.end == 999));
     }
 
     #[test]

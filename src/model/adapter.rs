@@ -200,6 +200,8 @@ impl Adapter {
             serde_json::from_str(&text).map_err(|e| refuse(&path, format!("not a PEFT config: {e}")))?;
         let settings = config.settings().map_err(|why| refuse(&path, why))?;
 
+        const ADVICE: &str = "choose the model it was trained on (--model)";
+        let wanted = config.base_model_name_or_path.as_deref().unwrap_or("another model");
         let path = folder.join(WEIGHTS_FILE);
         let bytes = std::fs::read(&path).map_err(|e| ModelError::file(&path, e))?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes)
@@ -207,9 +209,7 @@ impl Adapter {
         if let Some(base) = metadata.metadata().as_ref().and_then(|m| m.get(BASE_KEY))
             && *base != model.fingerprint()
         {
-            let base_name = config.base_model_name_or_path.as_deref().unwrap_or("another model");
-            let why = format!("made for {base_name}, not for {}; choose the model it was trained on", model.name());
-            return Err(refuse(&path, why));
+            return Err(refuse(&path, format!("made for {wanted}, not for {}; {ADVICE}", model.name())));
         }
         let tensors = SafeTensors::deserialize(&bytes)
             .map_err(|e| refuse(&path, format!("damaged ({e}); copy or train the adapter again")))?;
@@ -219,9 +219,16 @@ impl Adapter {
             let mut take = |which: char, shape: [usize; 2]| {
                 used += 1;
                 let name = parameter_name(layer, target, which);
-                let view = tensors.tensor(&name).map_err(|_| refuse(&path, format!("no tensor {name}")))?;
+                let view = tensors.tensor(&name).map_err(|_| {
+                    refuse(
+                        &path,
+                        format!("no tensor {name}, which {} needs; made for {wanted}: {ADVICE}", model.name()),
+                    )
+                })?;
                 if view.shape() != shape {
-                    let why = format!("{name} has shape {:?}, {} needs {shape:?}", view.shape(), model.name());
+                    let (found, name_of) = (view.shape(), model.name());
+                    let why =
+                        format!("{name} has shape {found:?}, {name_of} needs {shape:?}; made for {wanted}: {ADVICE}");
                     return Err(refuse(&path, why));
                 }
                 read_tensor(&view, shape, device).map_err(|why| refuse(&path, format!("{name}: {why}")))
@@ -229,7 +236,8 @@ impl Adapter {
             Ok((take('A', [settings.rank, inputs])?, take('B', [outputs, settings.rank])?))
         })?;
         if used != tensors.len() {
-            let why = format!("holds {} tensors where {used} were expected", tensors.len());
+            let held = tensors.len();
+            let why = format!("holds {held} tensors where {} has {used}; made for {wanted}: {ADVICE}", model.name());
             return Err(refuse(&path, why));
         }
         Ok(adapter)

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::memory::{Footprint, MEMORY_VARIABLE, told_bytes};
+
 /// An error of the model room.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -34,6 +36,26 @@ pub enum ModelError {
         path: PathBuf,
         /// The architecture, tokenizer or format that is not supported.
         what: String,
+    },
+    /// The model would not fit into the memory.
+    #[error(
+        "{}: it needs about {} (weights {}, {tokens} tokens {}) and {} are free; take a smaller model or one in fewer bits, \
+         fewer tokens (--max-tokens, a shorter log), or set {MEMORY_VARIABLE}=unlimited to try all the same",
+        path.display(),
+        told_bytes(footprint.total_bytes(*tokens)),
+        told_bytes(footprint.weights_bytes),
+        told_bytes(footprint.total_bytes(*tokens) - footprint.weights_bytes),
+        told_bytes(*available)
+    )]
+    Memory {
+        /// The model's file or folder.
+        path: PathBuf,
+        /// What it takes.
+        footprint: Footprint,
+        /// The sequence that it was reckoned for.
+        tokens: usize,
+        /// Bytes that are free.
+        available: u64,
     },
     /// The chat template of the model cannot be parsed or rendered.
     #[error("chat template: {0}")]

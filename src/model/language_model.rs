@@ -1,5 +1,6 @@
 //! A loaded model: weights, tokenizer, chat template, device.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -11,9 +12,41 @@ use super::adapter::{Adapter, LayerUpdates};
 use super::chat::{ChatTemplate, Message};
 use super::config::ModelConfig;
 use super::decoder::{self, Decoder, Span};
+use super::memory::Footprint;
 use super::tokenizer::ModelTokenizer;
 use super::weights::WeightFiles;
 use super::{DeviceChoice, ModelError};
+
+/// Tokens of a sequence for which memory is reckoned where nobody says otherwise.
+const ORDINARY_TOKENS: usize = 2048;
+
+/// A model's files, opened and looked at, not loaded.
+pub(super) struct Source {
+    /// The GGUF file or Transformers folder.
+    pub path: PathBuf,
+    pub config: ModelConfig,
+    pub files: WeightFiles,
+    /// Of a GGUF file.
+    pub metadata: Option<HashMap<String, Value>>,
+}
+
+impl Source {
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        let path = resolve(path)?;
+        if !path.is_dir() {
+            let mut files = WeightFiles::open_gguf(&path)?;
+            let metadata = std::mem::take(&mut files.metadata);
+            let config = ModelConfig::from_gguf(&path, &metadata)?;
+            return Ok(Self { path, config, files, metadata: Some(metadata) });
+        }
+        let config_path = path.join("config.json");
+        let text = std::fs::read_to_string(&config_path).map_err(|e| ModelError::file(&config_path, e))?;
+        let json = serde_json::from_str(&text).map_err(|e| ModelError::damaged(&config_path, e))?;
+        let config = ModelConfig::from_json(&config_path, &json)?;
+        let files = WeightFiles::open_safetensors(&path)?;
+        Ok(Self { path, config, files, metadata: None })
+    }
+}
 
 /// A frozen base model, ready to generate and to train adapters on.
 pub struct LanguageModel {
@@ -36,28 +69,36 @@ impl LanguageModel {
     /// Loads a GGUF file, a folder that holds one, or a folder in Transformers' layout.
     ///
     /// A GPU that is asked for and not there is no error; see [`LanguageModel::note`].
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged, is not one that this decoder runs, or does not fit into the memory with a
+    /// sequence of ordinary length.
     pub fn load(path: &Path, device: &DeviceChoice) -> Result<Self, ModelError> {
+        Self::load_for(path, device, None)
+    }
+
+    /// The same where the caller knows how many tokens it will ask the model to remember at once.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::load`].
+    pub fn load_for(path: &Path, device: &DeviceChoice, tokens: Option<usize>) -> Result<Self, ModelError> {
         let (device, note) = device.open();
-        let path = resolve(path)?;
-        let (decoder, tokenizer, template) = if path.is_dir() {
-            let config_path = path.join("config.json");
-            let text = std::fs::read_to_string(&config_path).map_err(|e| ModelError::file(&config_path, e))?;
-            let json = serde_json::from_str(&text).map_err(|e| ModelError::damaged(&config_path, e))?;
-            let config = ModelConfig::from_json(&config_path, &json)?;
-            let mut files = WeightFiles::open_safetensors(&path)?;
-            let decoder = Decoder::load(config, &mut files, &device)?;
-            (decoder, ModelTokenizer::from_folder(&path)?, folder_template(&path))
-        } else {
-            let mut files = WeightFiles::open_gguf(&path)?;
-            let metadata = std::mem::take(&mut files.metadata);
-            let config = ModelConfig::from_gguf(&path, &metadata)?;
-            let tokenizer = ModelTokenizer::from_gguf(&path, &metadata)?;
-            let template = match metadata.get("tokenizer.chat_template") {
-                Some(Value::String(template)) => Some(template.clone()),
-                _ => None,
-            };
-            (Decoder::load(config, &mut files, &device)?, tokenizer, template)
+        let Source { path, config, mut files, metadata } = Source::open(path)?;
+        if device.is_cpu() {
+            Footprint::of(&config, files.bytes())
+                .check(&path, tokens.unwrap_or(ORDINARY_TOKENS.min(config.context)))?;
+        }
+        let (tokenizer, template) = match &metadata {
+            None => (ModelTokenizer::from_folder(&path)?, folder_template(&path)),
+            Some(metadata) => {
+                let template = match metadata.get("tokenizer.chat_template") {
+                    Some(Value::String(template)) => Some(template.clone()),
+                    _ => None,
+                };
+                (ModelTokenizer::from_gguf(&path, metadata)?, template)
+            }
         };
+        let decoder = Decoder::load(config, &mut files, &device)?;
         let chat = ChatTemplate::new(template.as_deref(), tokenizer.bos_text(), tokenizer.eos_text())?;
         let name = decoder::name_of(&path);
         Ok(Self { path, name, decoder, tokenizer, chat, note, fingerprint: OnceLock::new() })

@@ -66,6 +66,8 @@ impl Weight {
 struct Entry {
     file: usize,
     offset: u64,
+    /// Bytes that it takes; all of them lie in the file.
+    length: u64,
     format: Format,
     shape: Vec<usize>,
 }
@@ -106,7 +108,8 @@ impl WeightFiles {
                 let why = format!("cut short at {size} bytes: {name} ends at {}", offset.saturating_add(bytes as u64));
                 return Err(ModelError::damaged(path, why));
             }
-            entries.insert(transformers_name(name), Entry { file: 0, offset, format, shape });
+            let length = bytes as u64;
+            entries.insert(transformers_name(name), Entry { file: 0, offset, length, format, shape });
         }
         let interleaved =
             matches!(content.metadata.get("general.architecture"), Some(Value::String(a)) if a == "llama");
@@ -123,6 +126,10 @@ impl WeightFiles {
             let mut names: Vec<String> = map.values().filter_map(|v| v.as_str().map(str::to_owned)).collect();
             names.sort();
             names.dedup();
+            // An index from elsewhere must not make this program read anything but what lies beside it.
+            if let Some(name) = names.iter().find(|name| !is_file_name(name)) {
+                return Err(ModelError::damaged(&index, format!("{name:?} is not the name of a file beside it")));
+            }
             names
         } else {
             vec!["model.safetensors".to_owned()]
@@ -135,7 +142,11 @@ impl WeightFiles {
             interleaved: false,
         };
         for name in names {
-            opened.add_safetensors(&folder.join(name))?;
+            let path = folder.join(name);
+            if index.exists() && !path.exists() {
+                return Err(ModelError::damaged(&path, "the index names this part, and it is missing"));
+            }
+            opened.add_safetensors(&path)?;
         }
         Ok(opened)
     }
@@ -162,12 +173,19 @@ impl WeightFiles {
                 // Buffers such as integer masks are no weights of ours.
                 _ => continue,
             };
-            let end = 8 + length + info.data_offsets.1 as u64;
+            let (from, to) = (info.data_offsets.0 as u64, info.data_offsets.1 as u64);
+            let (offset, end) = ((8 + length).saturating_add(from), (8 + length).saturating_add(to));
             if end > size {
                 return Err(ModelError::damaged(path, format!("cut short at {size} bytes: {name} ends at {end}")));
             }
-            let offset = 8 + length + info.data_offsets.0 as u64;
-            self.entries.insert(name, Entry { file: self.files.len(), offset, format, shape: info.shape.clone() });
+            let length = tensor_bytes(&info.shape, format).map(|bytes| bytes as u64);
+            let Some(length) = length.filter(|length| from.checked_add(*length) == Some(to)) else {
+                let why =
+                    format!("{name} of shape {:?} does not take the {from} to {to} bytes that it says", info.shape);
+                return Err(ModelError::damaged(path, why));
+            };
+            let shape = info.shape.clone();
+            self.entries.insert(name, Entry { file: self.files.len(), offset, length, format, shape });
         }
         self.paths.push(path.to_owned());
         self.files.push(reader);
@@ -214,6 +232,16 @@ impl WeightFiles {
         self.interleaved && ["q_proj.weight", "k_proj.weight"].iter().any(|end| name.ends_with(end))
     }
 
+    /// Bytes that all tensors take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.entries.values().map(|entry| entry.length).sum()
+    }
+
+    /// The format of every tensor with the number of its weights.
+    pub(super) fn formats(&self) -> impl Iterator<Item = (Format, u64)> {
+        self.entries.values().map(|entry| (entry.format, entry.shape.iter().map(|n| *n as u64).product()))
+    }
+
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<(Format, Vec<u8>), ModelError> {
         let first = self.path().to_owned();
         let entry = self.entries.get(name).ok_or_else(|| ModelError::damaged(&first, format!("no tensor {name}")))?;
@@ -222,9 +250,7 @@ impl WeightFiles {
             let why = format!("{name} has shape {:?} where its configuration says {shape:?}", entry.shape);
             return Err(ModelError::damaged(path, why));
         }
-        let bytes = tensor_bytes(&entry.shape, entry.format)
-            .ok_or_else(|| ModelError::damaged(path, format!("{name} is not a whole number of blocks")))?;
-        let mut data = vec![0u8; bytes];
+        let mut data = vec![0u8; entry.length as usize];
         let file = &mut self.files[entry.file];
         file.seek(SeekFrom::Start(entry.offset)).map_err(|e| ModelError::file(path, e))?;
         file.read_exact(&mut data)
@@ -288,6 +314,11 @@ impl WeightFiles {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether this is a plain file name, which no path leads out of a folder with.
+fn is_file_name(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == name) && !name.contains('\\')
 }
 
 /// llama.cpp stores the two halves of a head's rotary pairs interleaved: its row 2i + h is Transformers' row h·d/2 + i.

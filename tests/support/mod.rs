@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,8 +25,28 @@ impl Output {
 
 /// Runs the program in `dir`, with folders of its own for all that it keeps outside a project but the model.
 pub fn logwright(dir: &Path, args: &[&str]) -> Output {
+    finish(command(dir, args))
+}
+
+/// The same with some bytes on its standard input.
+pub fn logwright_fed(dir: &Path, args: &[&str], input: &[u8]) -> Output {
+    let file = tempfile::tempfile().unwrap();
+    (&file).write_all(input).unwrap();
+    (&file).rewind().unwrap();
+    let mut command = command(dir, args);
+    command.stdin(file);
+    finish(command)
+}
+
+/// The program, ready to be started in `dir`.
+pub fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logwright"));
     command.args(args).current_dir(dir).env_remove("LOGWRIGHT_PROJECT").env("LOGWRIGHT_DEMO", dir.join("demo"));
+    command
+}
+
+/// Runs a command to its end.
+pub fn finish(mut command: Command) -> Output {
     let output = command.output().expect("the program starts");
     Output {
         code: output.status.code().unwrap_or(-1),

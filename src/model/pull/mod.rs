@@ -379,6 +379,11 @@ pub fn pull(name: &str, on_progress: &mut OnProgress<'_>) -> Result<PathBuf, Pul
     Puller::from_env()?.pull(name, on_progress)
 }
 
+/// Whether a name could mean a model to fetch: a known one, or one of the Hub's.
+pub fn can_be_pulled(name: &str) -> bool {
+    known(name).is_some() || repository_name(name).is_some()
+}
+
 /// Where a model is on this machine, if it is here; see [`Puller::installed`].
 pub fn installed(name: &str) -> Option<PathBuf> {
     Puller::from_env().ok()?.installed(name)
