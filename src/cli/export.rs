@@ -1,4 +1,6 @@
-//! `logwright export structured|labels|votes FILE`
+//! `logwright export structured|labels|votes|traces FILE`
+
+mod traces;
 
 use std::path::PathBuf;
 
@@ -24,6 +26,8 @@ enum What {
     Labels(TableArgs),
     /// The votes that count: dataset,id,annotator,label,category,round,at,comment,revealed,elapsed_ms,majority
     Votes(TableArgs),
+    /// Kept traces, as JSON or as an HTML page that needs nothing else
+    Traces(traces::TracesArgs),
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +73,7 @@ pub(super) fn run(args: &ExportArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
         What::Structured(args) => structured(args, context),
         What::Labels(args) => args.write(&context.workspace()?.label_rows()?),
+        What::Traces(args) => traces::run(args, context),
         What::Votes(args) => args.write(&context.workspace()?.vote_rows()?),
     }
 }

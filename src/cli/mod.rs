@@ -6,6 +6,7 @@
 mod agreement;
 mod base;
 mod comment;
+mod contest;
 mod dump;
 mod evaluate;
 mod export;
@@ -105,6 +106,8 @@ enum Command {
     Model(model::ModelArgs),
     /// Let the model judge one log, and show its reasoning token by token
     Reason(reason::ReasonArgs),
+    /// Say that a kept reasoning is wrong
+    Contest(contest::ContestArgs),
     /// What a model or a baseline is worth on labelled logs
     Evaluate(evaluate::EvaluateArgs),
     /// Print a completion script for a shell
@@ -243,6 +246,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Train(args)) => train::run(&args, &context),
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Reason(args)) => reason::run(&args, &context),
+        Some(Command::Contest(args)) => contest::run(&args, &context),
         Some(Command::Evaluate(args)) => evaluate::run(&args, &context),
     }
 }

@@ -1,31 +1,34 @@
 //! `logwright reason "LOG LINE"`
 
+mod summary;
+
 use std::io::{Read as _, Write as _};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
-use super::base::{BaseArgs, named_adapter};
+use super::base::{BaseArgs, NamedAdapter, named_adapter};
 use super::{Context, Failure, interrupt, output};
-use crate::evaluation::{Asked, Asking, SteppedKind, SteppedTrace, step_through, weigh};
-use crate::logs::SafeText;
-use crate::model::{Adapter, LanguageModel};
+use crate::evaluation::{Asked, Asking, PageTrace, SteppedTrace, keep_trace, step_through, traces_page, weigh};
+use crate::logs::{SafeText, TemplateKey};
+use crate::model::{Adapter, LanguageModel, ModelInfo};
 use crate::reasoning::prompt::AnomalyPrompt;
+use crate::workspace::{Workspace, write_file};
 
-/// A token that the model was less sure of than this is worth a look.
-const DOUBTFUL: f32 = 0.5;
-
-/// Words of the evidence that are told to people.
-const EVIDENCE_SHOWN: usize = 5;
+/// What `--adapter` calls the model without any.
+const BASE: &str = "base";
 
 #[derive(Debug, Args)]
 pub(super) struct ReasonArgs {
     /// The log to judge; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     log: String,
-    /// The adapter that the model wears: a run (id, the start of it, `latest`) or a folder in PEFT's layout
-    #[arg(long, value_name = "RUN|DIR")]
-    adapter: Option<String>,
+    /// The adapter that the model wears: a run (id, the start of it, `latest`), a folder in PEFT's layout, or `base` for
+    /// none. Given several times, the log is judged with each, to compare
+    #[arg(long, value_name = "RUN|DIR|base")]
+    adapter: Vec<String>,
     #[command(flatten)]
     base: BaseArgs,
     /// Tokens that the answer may take
@@ -46,13 +49,60 @@ pub(super) struct ReasonArgs {
     /// Let nothing but normal or abnormal stand between the answer's tags
     #[arg(long)]
     constrained: bool,
-    /// Also say which words of the log the verdict rests on, by leaving each out; --json always does
+    /// Also say which words of the log the verdict rests on, by leaving each out; --json and --html always do
     #[arg(long)]
     evidence: bool,
-    /// Print the trace as JSON: {input, text, steps: [{text, tokens: [{text, probability, alternatives}]}], answer,
-    /// format_ok, margin, evidence: [{token, delta}], grounding: [{step, claim, in_log}], first_token_ms, answer_ms, …}
+    /// Write the trace as an HTML page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep the trace in the project; `export traces` lists what is kept
+    #[arg(long)]
+    keep: bool,
+    /// The template that the log stands for, as its id or DATASET/ID, for a trace that is kept
+    #[arg(long, requires = "keep")]
+    template: Option<String>,
+    /// Who keeps the trace
+    #[arg(long = "as", value_name = "NAME", requires = "keep")]
+    keeper: Option<String>,
+    /// Print the trace as JSON: {input, input_bytes_cut, text, steps: [{text, tokens: [{text, probability,
+    /// alternatives}]}], answer, format_ok, margin, evidence: [{token, delta}], grounding: [{step, claim, in_log}],
+    /// first_token_ms, answer_ms, …}; with several adapters {compared: [TRACE, …]}; kept traces have their `id`
     #[arg(long)]
     json: bool,
+}
+
+/// Tokens of the question around a log, or a few more.
+const QUESTION_TOKENS: usize = 512;
+
+impl ReasonArgs {
+    fn weighs_evidence(&self) -> bool {
+        self.evidence || self.json || self.html.is_some()
+    }
+
+    /// Tokens that the model is to remember at once: of the question with its answer; and for evidence of the two
+    /// answers and what they share.
+    fn tokens_at_once(&self, log_bytes: usize, context: usize) -> usize {
+        // Logs have more digits and names than prose; two bytes a token is few.
+        let whole = QUESTION_TOKENS.saturating_add(log_bytes / 2).saturating_add(self.max_tokens);
+        whole.min(context).saturating_mul(if self.weighs_evidence() { 3 } else { 1 })
+    }
+}
+
+/// What goes with a log to every adapter.
+struct Task<'a> {
+    args: &'a ReasonArgs,
+    log: String,
+    base: String,
+    model: LanguageModel,
+    prompt: AnomalyPrompt,
+    stop: interrupt::Interrupt,
+}
+
+/// Where traces are kept.
+struct Keeping {
+    workspace: Workspace,
+    template: Option<TemplateKey>,
+    by: String,
 }
 
 pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
@@ -63,58 +113,137 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
     if log.trim().is_empty() {
         return Err(Failure::failed("the log is empty: give the text of a log entry"));
     }
-    let workspace = context.workspace_if_any()?;
-    let adapter = args.adapter.as_deref().map(|name| named_adapter(name, workspace.as_ref())).transpose()?;
-    let of_run = adapter.as_ref().and_then(|adapter| adapter.model.as_deref());
-    let base = args.base.resolve(of_run, workspace.as_ref())?;
-    drop(workspace);
-    let model = LanguageModel::load(&base.path, &args.base.device)?;
+    let workspace = if args.keep { Some(context.workspace()?) } else { context.workspace_if_any()? };
+    let named = args.adapter.iter().map(|name| match name.as_str() {
+        BASE => Ok(None),
+        name => named_adapter(name, workspace.as_ref()).map(Some),
+    });
+    let mut adapters = named.collect::<Result<Vec<Option<NamedAdapter>>, Failure>>()?;
+    if adapters.is_empty() {
+        adapters.push(None);
+    }
+    let of_run = adapters.iter().flatten().find_map(|adapter| adapter.model.clone());
+    let base = args.base.resolve(of_run.as_deref(), workspace.as_ref())?;
+    let keeping = match workspace {
+        Some(workspace) if args.keep => Some(Keeping::new(workspace, args)?),
+        _ => None,
+    };
+    let context = ModelInfo::read(&base.path)?.context;
+    let model = LanguageModel::load_for(&base.path, &args.base.device, Some(args.tokens_at_once(log.len(), context)))?;
     if let Some(note) = model.note() {
         output::note(note);
     }
-    let loaded = adapter.as_ref().map(|adapter| Adapter::load(&adapter.dir, &model)).transpose()?;
-    let asked = Asked {
-        model: &model,
-        model_name: &base.name,
-        adapter: loaded.as_ref().zip(adapter.as_ref().map(|adapter| adapter.name.as_str())),
-        prompt: &AnomalyPrompt::default(),
-    };
-    let asking = Asking {
-        max_tokens: args.max_tokens,
-        temperature: args.temperature,
-        seed: args.seed,
-        fast: args.fast,
-        begun: args.begin.clone().unwrap_or_default(),
-        constrained: args.constrained,
-    };
     let stop = interrupt::flag()?;
+    let task = Task { args, log, base: base.name, model, prompt: AnomalyPrompt::default(), stop };
+    let mut traces = Vec::new();
     let mut stopped = false;
-    let mut trace = step_through(asked, &log, &asking, &mut |text| {
-        if !args.json {
-            // Shown as it comes; a reader that left is noticed at the end.
-            let _ = write!(std::io::stdout(), "{}", SafeText::new(text));
-            let _ = std::io::stdout().flush();
+    for (number, adapter) in adapters.iter().enumerate() {
+        if adapters.len() > 1 && !args.json {
+            let name = adapter.as_ref().map_or(BASE, |adapter| &adapter.name);
+            output::line(&format!("{}--- {name}", if number > 0 { "\n" } else { "" }))?;
         }
-        stopped = stop.is_set();
-        if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    if trace.input_bytes_cut > 0 {
-        output::note(&format!(
-            "the log is too long for the model: it read the first {} of {} bytes",
-            trace.input.len(),
-            log.len()
-        ));
+        let (trace, cut_off) = task.ask(adapter.as_ref())?;
+        traces.push(trace);
+        stopped = cut_off;
+        if stopped {
+            break;
+        }
     }
-    let evidence = args.evidence || args.json;
-    if !stopped && (evidence || trace.answer.is_some()) {
-        stopped = !weigh(asked, &mut trace, evidence, &mut || !stop.is_set())?;
-    }
-    if args.json {
-        output::json(&trace)?;
-    } else {
-        output::line(&summary(&trace))?;
-    }
+    task.hand_out(&traces, adapters.len() > 1, keeping.as_ref())?;
     if stopped { Err(Failure::failed("stopped before the answer was whole")) } else { Ok(()) }
+}
+
+impl Task<'_> {
+    /// Judges the log with an adapter, and says whether somebody stopped that.
+    fn ask(&self, adapter: Option<&NamedAdapter>) -> Result<(SteppedTrace, bool), Failure> {
+        let Self { args, log, model, stop, .. } = self;
+        let loaded = adapter.map(|adapter| Adapter::load(&adapter.dir, model)).transpose()?;
+        let asked = Asked {
+            model,
+            model_name: &self.base,
+            adapter: loaded.as_ref().zip(adapter.map(|adapter| adapter.name.as_str())),
+            prompt: &self.prompt,
+        };
+        let asking = Asking {
+            max_tokens: args.max_tokens,
+            temperature: args.temperature,
+            seed: args.seed,
+            fast: args.fast,
+            begun: args.begin.clone().unwrap_or_default(),
+            constrained: args.constrained,
+        };
+        let mut stopped = false;
+        let mut trace = step_through(asked, log, &asking, &mut |text| {
+            if !args.json {
+                // Shown as it comes; a reader that left is noticed at the end.
+                let _ = write!(std::io::stdout(), "{}", SafeText::new(text));
+                let _ = std::io::stdout().flush();
+            }
+            stopped = stop.is_set();
+            if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if trace.input_bytes_cut > 0 {
+            let (read, whole) = (trace.input.len(), log.len());
+            output::note(&format!("the log is too long for the model: it read the first {read} of {whole} bytes"));
+        }
+        let evidence = args.weighs_evidence();
+        if !stopped && (evidence || trace.answer.is_some()) {
+            stopped = !weigh(asked, &mut trace, evidence, &mut || !stop.is_set())?;
+        }
+        if !args.json {
+            output::line(&summary::of(&trace))?;
+        }
+        Ok((trace, stopped))
+    }
+
+    /// Keeps, writes and prints the traces as far as was asked for.
+    fn hand_out(&self, traces: &[SteppedTrace], several: bool, keeping: Option<&Keeping>) -> Result<(), Failure> {
+        if let Some(file) = &self.args.html {
+            let traces: Vec<PageTrace<'_>> = traces.iter().map(PageTrace::from).collect();
+            write_file(file, traces_page("A reasoning, step by step", &traces).as_bytes())?;
+        }
+        let mut told = Vec::with_capacity(traces.len());
+        for trace in traces {
+            let id = keeping.map(|keeping| keeping.keep(trace, &self.model)).transpose()?;
+            if let Some(id) = id.as_ref().filter(|_| !self.args.json) {
+                output::line(&format!("kept as {id}"))?;
+            }
+            told.push(Told { trace, id });
+        }
+        match &told[..] {
+            _ if !self.args.json => Ok(()),
+            [one] if !several => output::json(one),
+            compared => output::json(&Compared { compared }),
+        }
+    }
+}
+
+/// A trace for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    trace: &'a SteppedTrace,
+    /// Where it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Compared<'a> {
+    compared: &'a [Told<'a>],
+}
+
+impl Keeping {
+    fn new(workspace: Workspace, args: &ReasonArgs) -> Result<Self, Failure> {
+        let named = args.template.as_deref().map(|name| workspace.find_template(name)).transpose()?;
+        let by = workspace.settings().acting(args.keeper.as_deref());
+        Ok(Self { template: named.map(|record| record.key().clone()), by, workspace })
+    }
+
+    fn keep(&self, trace: &SteppedTrace, model: &LanguageModel) -> Result<String, Failure> {
+        let fingerprint = model.fingerprint();
+        Ok(keep_trace(&self.workspace, trace, self.template.as_ref(), Some(&fingerprint), &self.by)?)
+    }
 }
 
 fn read_log(given: &str) -> Result<String, Failure> {
@@ -124,41 +253,4 @@ fn read_log(given: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// What follows the streamed text: each step with how sure the model was, then the verdict.
-fn summary(trace: &SteppedTrace) -> String {
-    let mut lines = vec![String::new(), String::new()];
-    for (number, step) in (1..).zip(&trace.steps) {
-        let name = if step.kind == SteppedKind::Answer { "answer".to_owned() } else { format!("step {number}") };
-        let sure = step.mean_probability().unwrap_or_default() * 100.0;
-        let least = step.tokens.iter().min_by(|a, b| a.probability.total_cmp(&b.probability));
-        let doubt = least.filter(|token| token.probability < DOUBTFUL).map_or_else(String::new, |token| {
-            let best = token.alternatives.first().map(|other| format!(", or {:?}", other.text)).unwrap_or_default();
-            format!("; least sure of {:?} ({:.0} %{best})", token.text, token.probability * 100.0)
-        });
-        lines.push(format!("{name:<8} mean token probability {sure:.0} %{doubt}"));
-    }
-    let made_up: Vec<String> = trace
-        .grounding
-        .iter()
-        .filter(|claim| claim.kind.is_hard() && !claim.in_log)
-        .map(|claim| format!("{:?} in step {}", claim.claim, claim.step + 1))
-        .collect();
-    if !made_up.is_empty() {
-        lines.push(format!("not in the log: {}", made_up.join(", ")));
-    }
-    if !trace.evidence.is_empty() {
-        let mut strongest: Vec<_> = trace.evidence.iter().collect();
-        strongest.sort_by(|a, b| b.delta.abs().total_cmp(&a.delta.abs()));
-        let told = strongest.iter().take(EVIDENCE_SHOWN).map(|word| format!("{:?} {:+.2}", word.token, word.delta));
-        lines.push(format!("rests on (log-odds of abnormal, asked at once): {}", told.collect::<Vec<_>>().join(", ")));
-    }
-    if let Some(margin) = trace.margin {
-        lines.push(format!("margin {margin:+.2} (log-odds of abnormal)"));
-    }
-    let answer = trace.answer.as_deref().unwrap_or("none that can be read");
-    let format = if trace.format_ok { "format kept" } else { "format not kept" };
-    lines.push(format!("answer: {answer} ({format}); {:.0} tokens/s", trace.tokens_per_second));
-    lines.join("\n")
 }

@@ -30,7 +30,7 @@ pub fn keep_trace(
         adapter: trace.adapter.clone(),
         verdict: trace.answer.as_deref().and_then(answer_label),
         gold,
-        content: serde_json::to_value(trace)
+        content: serde_json::to_string(trace)
             .map_err(|error| WorkspaceError::Invalid(format!("the trace cannot be written as JSON: {error}")))?,
     })
 }

@@ -16,7 +16,7 @@ use crate::labels::Label;
 use crate::logs::TemplateKey;
 
 /// A trace to keep.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTrace {
     /// Who keeps it.
     pub by: String,
@@ -34,8 +34,8 @@ pub struct NewTrace {
     pub verdict: Option<Label>,
     /// The template's gold label at this moment.
     pub gold: Option<Label>,
-    /// The whole trace.
-    pub content: Value,
+    /// The whole trace, as JSON. Not a [`Value`], in which every `f32` gets the digits of an `f64`.
+    pub content: String,
 }
 
 /// Somebody says that a trace is wrong.
@@ -121,6 +121,9 @@ impl Workspace {
         if trace.by.trim().is_empty() {
             return Err(WorkspaceError::Invalid("a trace needs the name of who keeps it".into()));
         }
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&trace.content) {
+            return Err(WorkspaceError::Invalid(format!("a trace is JSON: {error}")));
+        }
         if let Some(template) = &trace.template {
             self.require_template(template)?;
         }
@@ -147,7 +150,7 @@ impl Workspace {
                 .bind(&trace.adapter)
                 .bind(trace.verdict.map(Label::as_str))
                 .bind(trace.gold.map(Label::as_str))
-                .bind(trace.content.to_string())
+                .bind(&trace.content)
                 .execute(&mut **write)
                 .await
                 .map(drop)
@@ -287,7 +290,7 @@ mod tests {
             adapter: None,
             verdict: Some(Label::Normal),
             gold: Some(Label::Abnormal),
-            content: json!({ "text": text, "steps": [] }),
+            content: json!({ "text": text, "steps": [], "margin": 0.1 }).to_string(),
         }
     }
 
@@ -306,6 +309,7 @@ mod tests {
         assert!(error("zz").contains("no trace zz") && error("").contains("several traces"), "{}", error(""));
         assert!(workspace.add_trace(&new("b", Some("9"))).is_err(), "an unknown template");
         assert!(workspace.add_trace(&NewTrace { by: " ".into(), ..new("b", None) }).is_err());
+        assert!(workspace.add_trace(&NewTrace { content: "{".into(), ..new("b", None) }).is_err());
     }
 
     #[test]

@@ -1,0 +1,38 @@
+//! `logwright contest TRACE`
+
+use clap::Args;
+
+use super::{Context, Failure, output};
+
+#[derive(Debug, Args)]
+pub(super) struct ContestArgs {
+    /// The kept trace: its id, or the start of it
+    trace: String,
+    /// Why it is wrong
+    #[arg(long, allow_hyphen_values = true)]
+    reason: Option<String>,
+    /// Say so no longer
+    #[arg(long, conflicts_with = "reason")]
+    withdraw: bool,
+    /// Who says so
+    #[arg(long = "as", value_name = "NAME")]
+    by: Option<String>,
+    /// Print the result as JSON: {id, by, contested, template}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &ContestArgs, context: &Context) -> Result<(), Failure> {
+    let workspace = context.workspace()?;
+    let by = workspace.settings().acting(args.by.as_deref());
+    workspace.contest_trace(&args.trace, &by, !args.withdraw, args.reason.as_deref())?;
+    let record = workspace.trace(&args.trace)?.record;
+    if args.json {
+        let contested = record.contested.is_some();
+        return output::json(&serde_json::json!({
+            "id": record.id, "by": by, "contested": contested, "template": record.template,
+        }));
+    }
+    let done = if args.withdraw { "no longer contests" } else { "contests" };
+    output::line(&format!("{by} {done} {}", record.id))
+}
