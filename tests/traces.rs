@@ -56,6 +56,11 @@ fn a_trace_is_kept_contested_and_exported() {
     let contest = ["contest", &id[..8], "--reason", "panic stands there once", "--as", "bao", "--json"];
     assert_eq!(project.run(&contest).json()["contested"], true);
     assert_eq!(project.run(&["contest", "ffff"]).code, 1);
+    let queue = project.run(&["queue", "--order", "contested", "--as", "bao", "--json"]).json();
+    assert_eq!(
+        (&queue["templates"][0]["id"], &queue["templates"][0]["contested"]["trace"]),
+        (&"1".into(), &id.as_str().into())
+    );
     let contested = project.run(&["export", "traces", "--contested", "--json"]).json();
     assert_eq!(contested["traces"][0]["contested"]["reason"], "panic stands there once");
     assert!(project.run(&["export", "traces"]).stdout.contains(" contested  kernel panic at 0x1f"));
@@ -140,4 +145,34 @@ fn a_hostile_log_does_nothing_in_the_page() {
         "--template needs --keep"
     );
     assert_eq!(project.run(&["reason", "x", "--model", "tiny", "--keep", "--template", "nine"]).code, 1);
+}
+
+#[test]
+fn a_session_is_judged_as_one_and_words_are_masked_and_replaced() {
+    let project = project();
+    let lines = "link up\n\n  kernel panic at 0x1f\nlink lost\n";
+    let trace = reason(&project, lines, &["--session", "--json"]).json();
+    assert_eq!(
+        (&trace["session"], &trace["input"]),
+        (&true.into(), &"link up\n  kernel panic at 0x1f\nlink lost".into())
+    );
+    let alone = reason(&project, lines, &["--json"]).json();
+    assert_eq!(alone["session"], false);
+    assert_ne!(trace["margin"], alone["margin"], "another question");
+    let many = "x\n".repeat(101);
+    let refused = project.run(&["reason", &many, "--session", "--model", "tiny"]);
+    assert_eq!((refused.code, refused.stderr.contains("1 to 100")), (1, true), "{}", refused.stderr);
+    assert_eq!(project.run(&["reason", "\n \n", "--session", "--model", "tiny"]).code, 1);
+
+    let more = ["--mask", "panic", "--replace", "kernel", "daemon", "--json", "--html", "if.html"];
+    let trace = reason(&project, "kernel panic at 0x1f", &more).json();
+    let what_if = &trace["counterfactual"];
+    assert_eq!((&what_if["input"], &what_if["masked"][0]), (&"daemon <*> at 0x1f".into(), &"kernel".into()));
+    let moved = what_if["margin"].as_f64().unwrap() - trace["margin_at_once"].as_f64().unwrap();
+    assert!((moved - what_if["delta"].as_f64().unwrap()).abs() < 1e-9 && moved != 0.0);
+    assert!(fs::read_to_string(project.path("if.html")).unwrap().contains("<dt>What if</dt>"));
+    let shown = reason(&project, "kernel panic at 0x1f", &["--mask", "panic"]).stdout;
+    assert!(shown.contains("without \"panic\" the margin asked at once is"), "{shown}");
+    let absent = project.run(&["reason", "kernel panic", "--mask", "disk", "--model", "tiny"]);
+    assert!(absent.code == 1 && absent.stderr.contains("the log does not say \"disk\""), "{}", absent.stderr);
 }

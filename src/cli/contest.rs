@@ -1,8 +1,9 @@
-//! `logwright contest TRACE`
+//! `logwright contest TRACE`: as in the Reason pane, its template is flagged and waits in the Label queue.
 
 use clap::Args;
 
 use super::{Context, Failure, output};
+use crate::evaluation::contest_kept;
 
 #[derive(Debug, Args)]
 pub(super) struct ContestArgs {
@@ -25,7 +26,11 @@ pub(super) struct ContestArgs {
 pub(super) fn run(args: &ContestArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let by = workspace.settings().acting(args.by.as_deref());
-    workspace.contest_trace(&args.trace, &by, !args.withdraw, args.reason.as_deref())?;
+    if args.withdraw {
+        workspace.contest_trace(&args.trace, &by, false, None)?;
+    } else {
+        contest_kept(&workspace, &args.trace, args.reason.as_deref(), &by)?;
+    }
     let record = workspace.trace(&args.trace)?.record;
     if args.json {
         let contested = record.contested.is_some();

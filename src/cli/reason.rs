@@ -11,9 +11,13 @@ use serde::Serialize;
 
 use super::base::{BaseArgs, NamedAdapter, named_adapter};
 use super::{Context, Failure, interrupt, output};
-use crate::evaluation::{Asked, Asking, PageTrace, SteppedTrace, keep_trace, step_through, traces_page, weigh};
-use crate::logs::{SafeText, TemplateKey};
+use crate::evaluation::{
+    Asked, Asking, Calibration, Change, PageTrace, SteppedTrace, calibrations, keep_trace, places, step_through,
+    template_of, traces_page, weigh, what_if,
+};
+use crate::logs::{SafeText, TemplateKey, VARIABLE};
 use crate::model::{Adapter, LanguageModel, ModelInfo};
+use crate::reasoning::Window;
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::workspace::{Workspace, write_file};
 
@@ -22,7 +26,7 @@ const BASE: &str = "base";
 
 #[derive(Debug, Args)]
 pub(super) struct ReasonArgs {
-    /// The log to judge; - reads it from standard input
+    /// The log to judge, or with --session several lines of it; - reads standard input
     #[arg(allow_hyphen_values = true)]
     log: String,
     /// The adapter that the model wears: a run (id, the start of it, `latest`), a folder in PEFT's layout, or `base` for
@@ -49,6 +53,15 @@ pub(super) struct ReasonArgs {
     /// Let nothing but normal or abnormal stand between the answer's tags
     #[arg(long)]
     constrained: bool,
+    /// The log is a session: 1 to 100 lines that are judged as one
+    #[arg(long)]
+    session: bool,
+    /// Say what the verdict would be if this word of the log were masked; may be given several times
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    mask: Vec<String>,
+    /// Say what the verdict would be if this word of the log read otherwise; may be given several times
+    #[arg(long, num_args = 2, value_names = ["WORD", "OTHER"], allow_hyphen_values = true)]
+    replace: Vec<String>,
     /// Also say which words of the log the verdict rests on, by leaving each out; --json and --html always do
     #[arg(long)]
     evidence: bool,
@@ -58,7 +71,7 @@ pub(super) struct ReasonArgs {
     /// Keep the trace in the project; `export traces` lists what is kept
     #[arg(long)]
     keep: bool,
-    /// The template that the log stands for, as its id or DATASET/ID, for a trace that is kept
+    /// The template that the log stands for, as its id or DATASET/ID, for a trace that is kept; otherwise the one it fits
     #[arg(long, requires = "keep")]
     template: Option<String>,
     /// Who keeps the trace
@@ -66,7 +79,7 @@ pub(super) struct ReasonArgs {
     keeper: Option<String>,
     /// Print the trace as JSON: {input, input_bytes_cut, text, steps: [{text, tokens: [{text, probability,
     /// alternatives}]}], answer, format_ok, margin, evidence: [{token, delta}], grounding: [{step, claim, in_log}],
-    /// first_token_ms, answer_ms, …}; with several adapters {compared: [TRACE, …]}; kept traces have their `id`
+    /// band, counterfactual: {masked, input, margin, delta}, first_token_ms, answer_ms, …}; with several adapters {compared: [TRACE, …]}; kept traces have their `id`
     #[arg(long)]
     json: bool,
 }
@@ -77,6 +90,17 @@ const QUESTION_TOKENS: usize = 512;
 impl ReasonArgs {
     fn weighs_evidence(&self) -> bool {
         self.evidence || self.json || self.html.is_some()
+    }
+
+    /// What the log would read otherwise.
+    fn changes(&self, log: &str) -> Result<Vec<Change>, Failure> {
+        let masks = self.mask.iter().map(|word| (word, VARIABLE));
+        let replacements = self.replace.chunks_exact(2).map(|pair| (&pair[0], pair[1].as_str()));
+        let mut changes = Vec::new();
+        for (word, with) in masks.chain(replacements) {
+            changes.extend(places(log, word)?.into_iter().map(|range| Change { range, with: with.to_owned() }));
+        }
+        Ok(changes)
     }
 
     /// Tokens that the model is to remember at once: of the question with its answer; and for evidence of the two
@@ -95,6 +119,8 @@ struct Task<'a> {
     base: String,
     model: LanguageModel,
     prompt: AnomalyPrompt,
+    changes: Vec<Change>,
+    calibrations: Vec<Calibration>,
     stop: interrupt::Interrupt,
 }
 
@@ -109,10 +135,14 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
     if args.temperature.is_nan() || args.temperature < 0.0 {
         return Err(Failure::usage("--temperature is 0 or more"));
     }
-    let log = read_log(&args.log)?;
+    let mut log = read_log(&args.log)?;
+    if args.session {
+        log = Window::read(&log)?.to_string();
+    }
     if log.trim().is_empty() {
         return Err(Failure::failed("the log is empty: give the text of a log entry"));
     }
+    let changes = args.changes(&log)?;
     let workspace = if args.keep { Some(context.workspace()?) } else { context.workspace_if_any()? };
     let named = args.adapter.iter().map(|name| match name.as_str() {
         BASE => Ok(None),
@@ -124,6 +154,7 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
     }
     let of_run = adapters.iter().flatten().find_map(|adapter| adapter.model.clone());
     let base = args.base.resolve(of_run.as_deref(), workspace.as_ref())?;
+    let calibrations = workspace.as_ref().map(calibrations).unwrap_or_default();
     let keeping = match workspace {
         Some(workspace) if args.keep => Some(Keeping::new(workspace, args)?),
         _ => None,
@@ -134,7 +165,8 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
         output::note(note);
     }
     let stop = interrupt::flag()?;
-    let task = Task { args, log, base: base.name, model, prompt: AnomalyPrompt::default(), stop };
+    let prompt = AnomalyPrompt::of(args.session);
+    let task = Task { args, log, base: base.name, model, prompt, changes, calibrations, stop };
     let mut traces = Vec::new();
     let mut stopped = false;
     for (number, adapter) in adapters.iter().enumerate() {
@@ -190,6 +222,12 @@ impl Task<'_> {
         if !stopped && (evidence || trace.answer.is_some()) {
             stopped = !weigh(asked, &mut trace, evidence, &mut || !stop.is_set())?;
         }
+        trace.set_band(&self.calibrations);
+        if !stopped && !self.changes.is_empty() {
+            let (input, as_it_is) = (&trace.input, trace.margin_at_once);
+            trace.counterfactual = what_if(asked, input, as_it_is, &self.changes, &mut || !stop.is_set())?;
+            stopped = trace.counterfactual.is_none();
+        }
         if !args.json {
             output::line(&summary::of(&trace))?;
         }
@@ -241,8 +279,12 @@ impl Keeping {
     }
 
     fn keep(&self, trace: &SteppedTrace, model: &LanguageModel) -> Result<String, Failure> {
+        let template = match &self.template {
+            Some(named) => Some(named.clone()),
+            None => template_of(&self.workspace.templates()?, trace),
+        };
         let fingerprint = model.fingerprint();
-        Ok(keep_trace(&self.workspace, trace, self.template.as_ref(), Some(&fingerprint), &self.by)?)
+        Ok(keep_trace(&self.workspace, trace, template.as_ref(), Some(&fingerprint), &self.by)?)
     }
 }
 

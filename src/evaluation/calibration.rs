@@ -1,5 +1,6 @@
 //! What a margin is worth: how often items with margins like it were abnormal when the model was last evaluated.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,25 @@ pub struct Band {
     pub data: PathBuf,
     /// Which column of that was the truth.
     pub truth: Truth,
+}
+
+/// For people, in a line.
+impl fmt::Display for Band {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [low, high] = self.interval.map(|share| share * 100.0);
+        write!(
+            f,
+            "of the {} nearest margins ({:+.2} to {:+.2}) in the last evaluation {:.0} % were abnormal, 95 % interval \
+             {low:.0} to {high:.0} %; {} items of {}, by {}",
+            self.n,
+            self.low,
+            self.high,
+            self.share * 100.0,
+            self.of,
+            self.data.display(),
+            self.truth.column()
+        )
+    }
 }
 
 /// A band has a quarter of the items, and at least and at most so many.

@@ -1,6 +1,7 @@
 //! What the verdict would be if the log said something else: words of it masked or replaced, asked at once as the
 //! evidence is, so that the answer comes in one short batch and no reasoning has to be written for it.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,15 @@ pub struct Counterfactual {
     pub margin: f64,
     /// That less the same margin of the log as it is.
     pub delta: f64,
+}
+
+/// For people, in a line.
+impl fmt::Display for Counterfactual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked: Vec<String> = self.masked.iter().map(|word| format!("{word:?}")).collect();
+        let (words, margin, delta) = (masked.join(", "), self.margin, self.delta);
+        write!(f, "without {words} the margin asked at once is {margin:+.2} ({delta:+.2}): {:?}", self.input)
+    }
 }
 
 /// What cannot be masked.

@@ -150,10 +150,19 @@ fn facts(trace: &SteppedTrace, kept: Option<&TraceRecord>) -> Vec<Fact> {
     if let Some(margin) = trace.margin_at_once {
         tell("Margin at once", format!("{} (without reasoning)", signed(margin)));
     }
+    if let Some(band) = &trace.band {
+        tell("Worth of the margin", band.to_string());
+    }
+    if let Some(counterfactual) = &trace.counterfactual {
+        tell("What if", counterfactual.to_string());
+    }
     if !trace.evidence.is_empty() {
         let told = strongest(&trace.evidence).take(STRONGEST);
         let told: Vec<String> = told.map(|word| format!("{:?} {}", word.token, signed(word.delta))).collect();
         tell("Rests on", told.join(", "));
+    }
+    if trace.session {
+        tell("Session", format!("{} lines, judged as one", trace.input.lines().count()));
     }
     let order = if trace.fast { "verdict first" } else { "reasoning first" };
     let answer = trace.answer_ms.map(|ms| format!(", answer after {ms:.0} ms")).unwrap_or_default();
@@ -232,6 +241,9 @@ fn token(token: &SteppedToken) -> Piece {
         title.push_str(if number == 0 { "; instead: " } else { ", " });
         let text = if other.control { other.text.clone() } else { format!("{:?}", other.text) };
         title.push_str(&format!("{text} {}", percent(other.probability)));
+    }
+    if let Some(entropy) = token.entropy {
+        title.push_str(&format!("; entropy {entropy:.2} nats"));
     }
     let level = level(1.0 - f64::from(token.probability));
     Piece { text: text_of(&token.text), class: (level > 0).then(|| format!("d{level}")), title: one_line(&title) }
@@ -360,8 +372,7 @@ mod tests {
         let page = traces_page("Traces", &[PageTrace::from(&one), PageTrace::from(&two)]);
         assert!(page.contains("<span class=\"n5\" title=\"-0.80 log-odds of abnormal\">ciod</span>"), "{page}");
         assert!(page.contains("<span class=\"a10\" title=\"+1.60 log-odds of abnormal\">failed</span>"));
-        let token =
-            "<span class=\"d7\" title=\"&quot;failed&quot; 31 %; instead: &quot;failed&quot; 20 %\">failed</span>";
+        let token = "<span class=\"d7\" title=\"&quot;failed&quot; 31 %; instead: &quot;failed&quot; 20 %; entropy 1.20 nats\">failed</span>";
         assert!(page.contains(token), "{page}");
         assert!(page.contains("x not in the log: &quot;failed&quot;"));
         assert!(page.contains("+ what it quotes, counts and names stands in the log (1 of 1)"));

@@ -1,6 +1,6 @@
 //! What is said of a trace to people: how sure the model was of each step, what it made up, what the verdict rests on.
 
-use crate::evaluation::{SteppedKind, SteppedTrace};
+use crate::evaluation::{Band, Counterfactual, SteppedKind, SteppedTrace};
 
 /// A token that the model was less sure of than this is worth a look.
 const DOUBTFUL: f32 = 0.5;
@@ -39,6 +39,8 @@ pub(super) fn of(trace: &SteppedTrace) -> String {
     if let Some(margin) = trace.margin {
         lines.push(format!("margin {margin:+.2} (log-odds of abnormal)"));
     }
+    lines.extend(trace.band.as_ref().map(Band::to_string));
+    lines.extend(trace.counterfactual.as_ref().map(Counterfactual::to_string));
     let answer = trace.answer.as_deref().unwrap_or("none that can be read");
     let format = if trace.format_ok { "format kept" } else { "format not kept" };
     lines.push(format!("answer: {answer} ({format}); {:.0} tokens/s", trace.tokens_per_second));
