@@ -55,6 +55,11 @@ pub struct LossAndGradients {
     pub log_probabilities: Vec<Vec<f32>>,
 }
 
+/// Decides how much each token's log-probability counts, once the forward pass has them all.
+///
+/// It is given ln p of each token of each sequence (0 where it is not wanted), and gives −∂L/∂ln p in the same shape.
+pub type Weigh<'a> = dyn FnMut(&[Vec<f32>]) -> Vec<Vec<f32>> + 'a;
+
 /// The predicted positions of a batch.
 struct Targets {
     /// Rows of the hidden states that predict.
@@ -82,9 +87,39 @@ impl LanguageModel {
         normaliser: f32,
         activations: Activations,
     ) -> Result<LossAndGradients, ModelError> {
-        let decoder = self.decoder();
         let (tokens, spans) = self.lay_out(batch)?;
         let targets = Targets::new(batch, &spans, normaliser)?;
+        self.backward(batch, adapter, (tokens, spans, targets), activations, 1.0, None)
+    }
+
+    /// The gradients of any loss L that is made of token log-probabilities, in one pass: `weigh` sees them after the
+    /// forward pass and says how much each counts. [`Sequence::weights`] only say which tokens are wanted (those
+    /// other than 0); `loss` of the result is Σ −weight·ln p with the weights given, which has L's gradient and not its value.
+    ///
+    /// Log-probabilities are those at `temperature`: of softmax(logits / temperature). Where every weight comes out as 0
+    /// there is no backward pass and the gradients are 0.
+    pub fn loss_by(
+        &self,
+        batch: &[Sequence],
+        adapter: &Adapter,
+        temperature: f64,
+        weigh: &mut Weigh<'_>,
+    ) -> Result<LossAndGradients, ModelError> {
+        let (tokens, spans) = self.lay_out(batch)?;
+        let targets = Targets::new(batch, &spans, 1.0)?;
+        self.backward(batch, adapter, (tokens, spans, targets), Activations::Auto, temperature, Some(weigh))
+    }
+
+    fn backward(
+        &self,
+        batch: &[Sequence],
+        adapter: &Adapter,
+        (tokens, spans, mut targets): (Vec<u32>, Vec<Span>, Targets),
+        activations: Activations,
+        temperature: f64,
+        weigh: Option<&mut Weigh<'_>>,
+    ) -> Result<LossAndGradients, ModelError> {
+        let decoder = self.decoder();
         let keep = match activations {
             Activations::Keep => true,
             Activations::Recompute => false,
@@ -111,7 +146,19 @@ impl LanguageModel {
         // Head: only the rows that predict something.
         let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
         let selected = Var::from_tensor(&x.index_select(&rows, 0)?)?;
-        let normed = decoder.final_norm(selected.as_tensor())?;
+        let normed = at_temperature(decoder.final_norm(selected.as_tensor())?, temperature)?;
+        if let Some(weigh) = weigh {
+            // The head once more, but only over the rows that predict: a small part of a second forward pass.
+            let (log_probabilities, _) = self.cross_entropy(&normed.detach(), &targets, false)?;
+            let spread = targets.spread(batch, &log_probabilities);
+            let weights = weigh(&spread);
+            targets.weights = targets.places.iter().map(|&(s, i)| weights[s][i]).collect();
+            if targets.weights.iter().all(|&weight| weight == 0.0) {
+                let nought = |(_, variable): (String, Var)| variable.zeros_like();
+                let gradients = adapter.parameters().into_iter().map(nought).collect::<Result<_, _>>()?;
+                return Ok(LossAndGradients { loss: 0.0, gradients, log_probabilities: spread });
+            }
+        }
         let (log_probabilities, d_normed) = self.cross_entropy(&normed.detach(), &targets, true)?;
         let d_selected = input_gradient(&normed, &d_normed, &selected)?;
         let mut gradient = x.zeros_like()?.index_add(&rows, &d_selected, 0)?;
@@ -144,7 +191,7 @@ impl LanguageModel {
 
     /// The loss alone, with an adapter or for the base: what [`LanguageModel::loss`] would say, without gradients.
     pub fn loss_only(&self, batch: &[Sequence], adapter: Option<&Adapter>, normaliser: f32) -> Result<f32, ModelError> {
-        let (targets, log_probabilities) = self.score(batch, adapter, normaliser)?;
+        let (targets, log_probabilities) = self.score(batch, adapter, normaliser, 1.0)?;
         Ok(targets.loss(&log_probabilities))
     }
 
@@ -154,7 +201,17 @@ impl LanguageModel {
         batch: &[Sequence],
         adapter: Option<&Adapter>,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
-        let (targets, log_probabilities) = self.score(batch, adapter, 1.0)?;
+        self.log_probabilities_at(batch, adapter, 1.0)
+    }
+
+    /// [`LanguageModel::log_probabilities`] of softmax(logits / temperature).
+    pub fn log_probabilities_at(
+        &self,
+        batch: &[Sequence],
+        adapter: Option<&Adapter>,
+        temperature: f64,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let (targets, log_probabilities) = self.score(batch, adapter, 1.0, temperature)?;
         Ok(targets.spread(batch, &log_probabilities))
     }
 
@@ -163,6 +220,7 @@ impl LanguageModel {
         batch: &[Sequence],
         adapter: Option<&Adapter>,
         normaliser: f32,
+        temperature: f64,
     ) -> Result<(Targets, Vec<f32>), ModelError> {
         let decoder = self.decoder();
         let (tokens, spans) = self.lay_out(batch)?;
@@ -173,7 +231,7 @@ impl LanguageModel {
             x = decoder.layer(layer, &x, &shared, &self.updates(adapter, layer), None)?;
         }
         let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
-        let normed = decoder.final_norm(&x.index_select(&rows, 0)?)?;
+        let normed = at_temperature(decoder.final_norm(&x.index_select(&rows, 0)?)?, temperature)?;
         let (log_probabilities, _) = self.cross_entropy(&normed, &targets, false)?;
         Ok((targets, log_probabilities))
     }
@@ -225,6 +283,11 @@ impl LanguageModel {
             weight => Ok(dense_cross_entropy(hidden, weight, targets)?),
         }
     }
+}
+
+/// Hidden states whose logits are those of `hidden` / `temperature`: the head is linear.
+fn at_temperature(hidden: Tensor, temperature: f64) -> candle_core::Result<Tensor> {
+    if temperature == 1.0 { Ok(hidden) } else { hidden.affine(1.0 / temperature, 0.0) }
 }
 
 /// The same as the kernel, from candle's operations: gradient = weight · (softmax − onehot)·W.

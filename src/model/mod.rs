@@ -47,7 +47,7 @@ pub use error::ModelError;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;
 pub use language_model::LanguageModel;
-pub use loss::{Activations, LossAndGradients, Sequence};
+pub use loss::{Activations, LossAndGradients, Sequence, Weigh};
 pub use memory::{Footprint, MEMORY_VARIABLE, limit as memory_limit, told_bytes};
 
 pub use pull::{Installed, Progress, PullError, installed, list, models_dir, pull};

@@ -9,6 +9,7 @@ mod parse;
 pub mod prompt;
 mod review;
 mod reviewable;
+pub mod similarity;
 mod window;
 
 pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded, supports};

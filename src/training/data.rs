@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::rng::{Stream, shuffle};
 use super::{DataSettings, TrainingError};
 use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn};
-use crate::reasoning::{Rationale, Task};
+use crate::reasoning::{Pair, Rationale, Task, Thought};
 
 /// What the model is to be taught: to continue a conversation with a text. A line of a run's `examples.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,12 @@ pub struct Example {
     pub turns: Vec<Turn>,
     /// What the model should say next.
     pub completion: String,
+    /// What it should rather not say, of a preference pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+    /// The true answer, where the model's own is to be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 impl Example {
@@ -33,20 +39,75 @@ impl Example {
     /// # Errors
     /// When the prompt is not valid.
     pub fn from_rationale(rationale: &Rationale, prompt: &AnomalyPrompt) -> Result<Self, PromptError> {
-        let turns = match rationale.task {
-            Task::Anomaly => prompt.turns(&rationale.input)?,
-            _ => {
-                let text = format!("{}\n```\n{}\n```", rationale.instruction.trim(), rationale.input);
-                vec![Turn { speaker: Speaker::User, text }]
-            }
-        };
+        let Rationale { id, task, instruction, input, label, reasoning, .. } = rationale;
         Ok(Self {
-            id: rationale.id.clone(),
-            task: rationale.task,
-            input: rationale.input.clone(),
-            turns,
-            completion: rationale.reasoning.trim().to_owned(),
+            id: id.clone(),
+            task: *task,
+            input: input.clone(),
+            turns: ask(*task, instruction, input, prompt)?,
+            completion: reasoning.trim().to_owned(),
+            rejected: None,
+            label: Some(label.clone()),
         })
+    }
+
+    /// The example that an accepted pair makes, asked as a rationale of its task is.
+    ///
+    /// # Errors
+    /// When the prompt is not valid.
+    pub fn from_pair(pair: &Pair, prompt: &AnomalyPrompt) -> Result<Self, PromptError> {
+        let Pair { id, task, instruction, input, label, chosen, rejected, .. } = pair;
+        Ok(Self {
+            id: id.clone(),
+            task: *task,
+            input: input.clone(),
+            turns: ask(*task, instruction, input, prompt)?,
+            completion: chosen.trim().to_owned(),
+            rejected: Some(rejected.trim().to_owned()),
+            label: Some(label.clone()),
+        })
+    }
+
+    /// The example that an accepted thought makes: from a question to its core challenge and the steps that such questions take,
+    /// as LogReasoner's first stage teaches.
+    pub fn from_thought(thought: &Thought) -> Self {
+        let ask = format!(
+            "{}\nDo not answer yet. Name the core challenge of this question, then the steps that solve questions like it, \
+             without details of this one.",
+            thought.problem.trim()
+        );
+        let steps: String = (1..).zip(&thought.steps).map(|(n, step)| format!("\n{n}. {}", step.trim())).collect();
+        Self {
+            id: thought.id.clone(),
+            task: thought.task,
+            input: thought.problem.clone(),
+            turns: vec![Turn { speaker: Speaker::User, text: ask }],
+            completion: format!("Challenge: {}{steps}", thought.challenge.trim()),
+            rejected: None,
+            label: None,
+        }
+    }
+}
+
+fn ask(task: Task, instruction: &str, input: &str, prompt: &AnomalyPrompt) -> Result<Vec<Turn>, PromptError> {
+    Ok(match task {
+        Task::Anomaly => prompt.turns(input)?,
+        _ => {
+            let text = format!("{}\n```\n{input}\n```", instruction.trim());
+            vec![Turn { speaker: Speaker::User, text }]
+        }
+    })
+}
+
+/// Something that is about a log.
+pub trait OfLog {
+    /// The log.
+    fn log(&self) -> &str;
+}
+
+impl OfLog for TokenizedExample {
+    fn log(&self) -> &str {
+        &self.input
     }
 }
 
@@ -155,25 +216,21 @@ fn verdict(completion: &str) -> Option<Range<usize>> {
 ///
 /// At least one log is held out where `dev_fraction` is above nought and there are two or more; at most `dev_limit`
 /// examples are.
-pub fn split_dev(
-    examples: Vec<TokenizedExample>,
-    settings: &DataSettings,
-    seed: u64,
-) -> (Vec<TokenizedExample>, Vec<TokenizedExample>) {
+pub fn split_dev<T: OfLog>(examples: Vec<T>, settings: &DataSettings, seed: u64) -> (Vec<T>, Vec<T>) {
     let wanted = ((examples.len() as f64 * settings.dev_fraction).round() as usize).min(settings.dev_limit);
     let wanted = if settings.dev_fraction > 0.0 { wanted.max(1) } else { 0 };
     let mut logs: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
     for example in &examples {
-        if seen.insert(example.input.clone()) {
-            logs.push(example.input.clone());
+        if seen.insert(example.log().to_owned()) {
+            logs.push(example.log().to_owned());
         }
     }
     if wanted == 0 || settings.dev_limit == 0 || logs.len() < 2 {
         return (examples, Vec::new());
     }
     shuffle(&mut logs, seed, Stream::HoldOut);
-    let count_of = |log: &str| examples.iter().filter(|example| example.input == log).count();
+    let count_of = |log: &str| examples.iter().filter(|example| example.log() == log).count();
     let mut held = HashSet::new();
     let mut held_examples = 0;
     for log in logs.iter().skip(1) {
@@ -186,7 +243,7 @@ pub fn split_dev(
             break;
         }
     }
-    examples.into_iter().partition(|example| !held.contains(&example.input))
+    examples.into_iter().partition(|example| !held.contains(example.log()))
 }
 
 /// SHA-256 over the examples as they are stored, in hexadecimal: a resumed run must train on the same.
@@ -222,6 +279,8 @@ pub(super) mod tests {
             input: input.into(),
             turns: vec![Turn { speaker: Speaker::User, text: input.into() }],
             completion: completion.into(),
+            rejected: None,
+            label: None,
         }
     }
 

@@ -8,36 +8,46 @@
 //! This room knows no terminal, and nothing of evaluation.
 
 mod batches;
+mod build;
 mod checkpoint;
 mod data;
+mod dpo;
 mod error;
 mod export;
 mod measure;
 mod objective;
 mod optimizer;
+mod pairs;
+mod question;
 mod recipe;
+mod reference;
 pub mod rng;
 mod run;
 mod schedule;
 mod sft;
+mod sources;
 mod start;
 mod trainer;
 mod watchdog;
 
 pub use batches::BatchPlan;
 pub use checkpoint::{Best, Checkpoint, Progress};
-pub use data::{DataSummary, Encoder, Example, TokenizedExample, examples_digest, split_dev, tokenize};
+pub use data::{DataSummary, Encoder, Example, OfLog, TokenizedExample, examples_digest, split_dev, tokenize};
+pub use dpo::{Dpo, DpoSettings};
 pub use error::TrainingError;
 pub use export::{ExportKind, Exported, GgufFormat, default_place as default_export_place, export};
 pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
+pub use pairs::{TokenizedPair, tokenize_pairs};
 pub use recipe::{
-    BestBy, DataSettings, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe,
+    BestBy, DataSettings, DataSource, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe,
     RecipeError, ScheduleName, Take, WatchdogSettings,
 };
+pub use reference::{Reference, ReferenceName};
 pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;
 pub use sft::Sft;
-pub use start::{Base, Job, Place, adapter_of_run, resume, start_sft};
+pub use sources::accepted_examples;
+pub use start::{Base, Job, Place, adapter_of_run, resume, start};
 pub use trainer::{CancelFlag, Event, Summary, Trainer};

@@ -1,8 +1,12 @@
 //! The settings of a fine-tuning, as a TOML file that people write and a run folder keeps.
 
+mod layers;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use super::DpoSettings;
 
 /// What is optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -11,6 +15,8 @@ pub enum ObjectiveName {
     /// Supervised fine-tuning: the likelihood of accepted reasoning.
     #[default]
     Sft,
+    /// Direct preference optimisation: chosen against rejected reasoning.
+    Dpo,
 }
 
 impl ObjectiveName {
@@ -18,6 +24,7 @@ impl ObjectiveName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Sft => "sft",
+            Self::Dpo => "dpo",
         }
     }
 }
@@ -44,6 +51,10 @@ pub struct Recipe {
     /// The model to start from: a name that `model list` knows, or a path. Absent: the project's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The adapter to start from: a run, or a folder in PEFT's layout. Absent: a fresh one. Its rank, alpha and targets win
+    /// over `lora`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// Decides everything that is drawn at random.
     pub seed: u64,
     /// The adapter that is trained.
@@ -56,6 +67,20 @@ pub struct Recipe {
     pub length: LengthSettings,
     /// When a loss that has run away stops the run.
     pub watchdog: WatchdogSettings,
+    /// How preferences count; of DPO alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpo: Option<DpoSettings>,
+}
+
+/// Which accepted things supervised fine-tuning learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    /// Rationales: reasoning and answer.
+    #[default]
+    Rationales,
+    /// Thoughts: the core challenge of a question and the steps to take (LogReasoner's first stage).
+    Thoughts,
 }
 
 /// The low-rank adapter (Hu et al. 2021): W·x + (alpha / rank)·B·A·x. Its weights are single precision whatever the
@@ -89,6 +114,8 @@ impl Default for LoraRecipe {
 pub struct DataSettings {
     /// Only these tasks (`anomaly`, `parsing`, …); empty means all.
     pub tasks: Vec<String>,
+    /// Which accepted things SFT learns; DPO learns pairs.
+    pub source: DataSource,
     /// Examples in a batch.
     pub batch: usize,
     /// Batches that make one step.
@@ -108,6 +135,7 @@ impl Default for DataSettings {
     fn default() -> Self {
         Self {
             tasks: Vec::new(),
+            source: DataSource::Rationales,
             batch: 4,
             accumulation: 1,
             max_length: 1024,
@@ -296,6 +324,11 @@ pub enum RecipeError {
     Invalid(Vec<String>),
 }
 
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> RecipeError {
+    let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
+    RecipeError::Syntax { path: path.to_path_buf(), line, why: error.message().trim().replace('\n', " ") }
+}
+
 impl Recipe {
     /// Reads and validates a recipe.
     ///
@@ -304,13 +337,7 @@ impl Recipe {
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
-        let recipe: Self = toml::from_str(&text).map_err(|error| RecipeError::Syntax {
-            path: path.to_path_buf(),
-            line: error
-                .span()
-                .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count()),
-            why: error.message().trim().replace('\n', " "),
-        })?;
+        let recipe: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
         recipe.validated()
     }
 
@@ -405,6 +432,7 @@ impl Recipe {
             format!("watchdog.factor = {} (0 for none, or above 1)", watchdog.factor),
         );
         require(watchdog.patience >= 1, format!("watchdog.patience = {} (at least 1)", watchdog.patience));
+        complaints.extend(self.dpo.iter().flat_map(DpoSettings::complaints));
         complaints
     }
 }

@@ -8,6 +8,8 @@
 //!   samples.jsonl    what the model wrote along the way
 //!   status.json      state, step, process; replaced as a whole
 //!   checkpoint-50/   adapter, moments and position, to resume from
+//!   start/           the adapter that it started from, if any
+//!   reference-….jsonl what the reference says of preference pairs
 //!   adapter/         the trained weights, in PEFT's layout
 //!   cancel, pause    ask the run to stop or to wait, by being there
 //!   output.log       what a detached run's process had to say
@@ -102,6 +104,11 @@ impl RunFolder {
     /// `adapter/`: the trained weights.
     pub fn adapter_dir(&self) -> PathBuf {
         self.path.join("adapter")
+    }
+
+    /// `start/`: the adapter that it started from, if any.
+    pub fn start_dir(&self) -> PathBuf {
+        self.path.join("start")
     }
 
     /// `metrics.jsonl`.

@@ -10,13 +10,14 @@
 //! `SFTTrainer` does with completion-only loss since its accumulation fix).
 
 use std::cell::Cell;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 
 use candle_core::Var;
 
+use super::question::Question;
 use super::{Encoder, Held, Objective, Part, Said, Statistics, TokenizedExample, TrainingError};
-use crate::model::{Adapter, Finish, GenerateSettings, LanguageModel, Message, ModelError, Role, Sequence};
+use crate::model::{Adapter, LanguageModel, Message, ModelError, Role, Sequence};
 use crate::reasoning::prompt::{Speaker, Turn};
 
 /// Supervised fine-tuning of an adapter over a frozen model.
@@ -27,16 +28,13 @@ pub struct Sft {
     train: Vec<Sequence>,
     dev: Vec<Sequence>,
     batch: usize,
-    /// A log, and the tokens that ask about it: a held-out one if there is one.
-    question: Option<(String, Vec<u32>)>,
+    /// A held-out one if there is one.
+    question: Option<Question>,
     /// Decides what dropout hides.
     seed: u64,
     /// The step that is being taken and the batches of it that were seen: what dropout is drawn for.
     at: Cell<(usize, usize)>,
 }
-
-/// Tokens of a sample; enough for a short chain of steps and its verdict.
-const SAMPLE_TOKENS: usize = 200;
 
 impl Sft {
     /// Trains `adapter` over `model` on `train`; `dev` is only measured on, `batch` sequences at a time.
@@ -50,7 +48,7 @@ impl Sft {
         let parameters = adapter.parameters();
         let question = dev.first().or(train.first()).map(|example| {
             let prompt = example.weights.iter().take_while(|&&weight| weight == 0.0).count();
-            (example.input.clone(), example.tokens[..prompt].to_vec())
+            Question { input: example.input.clone(), prompt: example.tokens[..prompt].to_vec() }
         });
         let sequences = |examples: Vec<TokenizedExample>| examples.into_iter().map(sequence).collect();
         Self {
@@ -137,18 +135,7 @@ impl Objective for Sft {
     }
 
     fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
-        let Some((input, prompt)) = &self.question else { return Ok(Vec::new()) };
-        let settings = GenerateSettings {
-            max_tokens: SAMPLE_TOKENS,
-            stop: vec!["</answer>".to_owned()],
-            alternatives: 0,
-            ..GenerateSettings::default()
-        };
-        let mut on_token = |_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        let traces =
-            self.model.generate(std::slice::from_ref(prompt), Some(&self.adapter), &settings, &mut on_token)?;
-        let whole = traces.into_iter().find(|trace| trace.finish != Finish::Cancelled);
-        Ok(whole.map(|trace| Said { input: input.clone(), text: trace.text, ..Said::default() }).into_iter().collect())
+        self.question.as_ref().map_or_else(|| Ok(Vec::new()), |it| it.ask(&self.model, &self.adapter, cancelled))
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use jiff::Timestamp;
 
+use super::build::{build, keep_start};
 use super::run::RunLock;
 use super::{
-    CancelFlag, Checkpoint, Event, Example, LoraRecipe, ObjectiveName, Recipe, RunFolder, RunState, Sft, Status,
-    Summary, Trainer, TrainingError, examples_digest, split_dev, tokenize,
+    CancelFlag, Checkpoint, Event, Example, LoraRecipe, Recipe, RunFolder, RunState, Status, Summary, Trainer,
+    TrainingError, examples_digest,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
 
@@ -54,26 +55,35 @@ impl Job {
     }
 }
 
-/// Starts supervised fine-tuning on `examples` in a thread.
+/// Starts what `recipe` says on `examples` in a thread, from the adapter in the folder `from` or else from a fresh one.
 ///
 /// # Errors
 /// When there is nothing to train on, the recipe cannot work, or the run's folder cannot be made. Whatever goes wrong
 /// later is told by [`Event::Ended`] and the folder's status.
-pub fn start_sft(recipe: Recipe, examples: &[Example], place: &Place, base: Base) -> Result<Job, TrainingError> {
-    let recipe = recipe.validated()?;
+pub fn start(
+    recipe: Recipe,
+    examples: &[Example],
+    from: Option<&Path>,
+    place: &Place,
+    base: Base,
+) -> Result<Job, TrainingError> {
+    let mut recipe = recipe.completed().validated()?;
     let wanted = |example: &&Example| {
         recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task == example.task.as_str())
     };
     let examples: Vec<Example> = examples.iter().filter(wanted).cloned().collect();
     if examples.is_empty() {
-        return Err(TrainingError::NothingAccepted("rationale"));
+        return Err(TrainingError::NothingAccepted(recipe.learns_from()));
     }
     lora_settings(&recipe.lora, recipe.seed)?;
     let folder = match place {
-        Place::In(parent) => RunFolder::create_in(parent, Timestamp::now(), ObjectiveName::Sft)?,
+        Place::In(parent) => RunFolder::create_in(parent, Timestamp::now(), recipe.objective)?,
         Place::At(path) => RunFolder::create_at(path)?,
     };
     let lock = folder.lock()?;
+    if let Some(from) = from {
+        recipe.lora = keep_start(from, &folder, recipe.lora)?;
+    }
     folder.write_recipe(&recipe)?;
     folder.write_examples(&examples)?;
     spawn(folder, lock, recipe, base, Timestamp::now())
@@ -147,18 +157,10 @@ impl Work {
         let model = LanguageModel::load(&self.base.path, &self.base.device)?;
         let adapter = match &checkpoint {
             Some(checkpoint) => Adapter::load(&checkpoint.adapter_dir(), &model)?,
+            None if self.folder.start_dir().is_dir() => Adapter::load(&self.folder.start_dir(), &model)?,
             None => Adapter::new(&model, &lora_settings(&self.recipe.lora, self.recipe.seed)?)?,
         };
-        let mut settings = self.recipe.data.clone();
-        settings.max_length = settings.max_length.min(model.config().context);
-        let (tokenized, mut data) = tokenize(&examples, &model, &settings)?;
-        if tokenized.is_empty() {
-            return Err(TrainingError::NothingFits(examples.len(), settings.max_length));
-        }
-        let (train, dev) = split_dev(tokenized, &settings, self.recipe.seed);
-        (data.examples, data.held_out) = (train.len(), dev.len());
-        data.tokens = train.iter().map(|example| example.tokens.len()).sum();
-        let objective = Sft::new(model, adapter, train, dev, settings.batch).seeded(self.recipe.seed);
+        let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder)?;
         let events = |event| self.tell(event);
         let trainer = Trainer {
             folder: &self.folder,
@@ -171,7 +173,7 @@ impl Work {
             held_out: &[],
             measure: None,
         };
-        trainer.run(&objective, checkpoint.as_ref())
+        trainer.run(&*objective, checkpoint.as_ref())
     }
 
     fn tell(&self, event: Event) {

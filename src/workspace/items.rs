@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::reasoning::{ItemKind, Pair, Rationale, Standing, Thought, Verdict};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Standing, Thought, Verdict};
 
 impl Workspace {
     /// All rationales, in the order in which they came in.
@@ -44,6 +44,40 @@ impl Workspace {
                 rationale.reasoning.clone_from(text);
             }
             Standing::of(review).trains().then_some(rationale)
+        });
+        Ok(accepted.collect())
+    }
+
+    /// The preference pairs that may train: accepted ones as they are, edited ones with the chosen side as edited.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn accepted_pairs(&self) -> Result<Vec<Pair>, WorkspaceError> {
+        let reviews = self.reviews()?;
+        let accepted = self.pairs()?.into_iter().filter_map(|mut pair| {
+            let review = reviews.get(&(ItemKind::Pair, pair.id.clone()));
+            if let Some(Verdict::Edit(text)) = review.map(|review| &review.verdict) {
+                pair.chosen.clone_from(text);
+            }
+            Standing::of(review).trains().then_some(pair)
+        });
+        Ok(accepted.collect())
+    }
+
+    /// The thoughts that may train: accepted ones as they are, edited ones as edited.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn accepted_thoughts(&self) -> Result<Vec<Thought>, WorkspaceError> {
+        let reviews = self.reviews()?;
+        let accepted = self.thoughts()?.into_iter().filter_map(|thought| {
+            let review = reviews.get(&(ItemKind::Thought, thought.id.clone()));
+            let standing = Standing::of(review);
+            let as_reviewed = Reviewable::Thought(thought).under(review.map(|review| &review.verdict));
+            match as_reviewed {
+                Reviewable::Thought(thought) if standing.trains() => Some(thought),
+                _ => None,
+            }
         });
         Ok(accepted.collect())
     }

@@ -9,8 +9,17 @@ use crate::tui::widgets::duration;
 /// How often `train watch` looks at the run's folder, and a run of this process at Ctrl-C.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What a line about a step tells beside its loss, where the objective has it: its name in the metrics, and the word here.
+const TOLD: [(&str, &str); 5] = [
+    ("reward", "reward"),
+    ("reward_margin", "margin"),
+    ("reward_accuracy", "accuracy"),
+    ("answer_accuracy", "accuracy"),
+    ("kl", "KL"),
+];
+
 /// Follows a run of this process to its end, one progress line on standard error. Ctrl-C stops it with a checkpoint.
-pub(super) fn follow(job: Job, json: bool) -> Result<(), Failure> {
+pub(super) fn follow(job: Job) -> Result<Summary, Failure> {
     let stop = interrupt::flag()?;
     let mut line = output::Progress::new();
     let mut steps = 0;
@@ -43,11 +52,15 @@ pub(super) fn follow(job: Job, json: bool) -> Result<(), Failure> {
     }
     drop(line);
     job.join();
-    let summary = outcome.map_err(Failure::failed)?;
+    outcome.map_err(Failure::failed)
+}
+
+/// Prints what came of a run; one that was cancelled is a failure.
+pub(super) fn report(summary: &Summary, json: bool) -> Result<(), Failure> {
     if json {
-        output::json(&summary)?
+        output::json(summary)?
     } else {
-        output::line(&summary_text(&summary))?
+        output::line(&summary_text(summary))?
     }
     match summary.status {
         RunState::Cancelled => {
@@ -61,7 +74,13 @@ pub(super) fn follow(job: Job, json: bool) -> Result<(), Failure> {
 pub(super) fn step_line(record: &StepRecord, steps: usize, eta_seconds: Option<f64>) -> String {
     let StepRecord { step, loss, learning_rate, tokens_per_second, .. } = record;
     let eta = eta_seconds.map_or_else(String::new, |seconds| format!(" · {} left", duration(seconds)));
-    format!("step {step}/{steps} · loss {loss:.4} · lr {learning_rate:.2e} · {tokens_per_second:.0} tokens/s{eta}")
+    let told: String = TOLD
+        .iter()
+        .filter_map(|(name, word)| Some(format!(" · {word} {:.3}", record.statistics.get(*name)?)))
+        .collect();
+    format!(
+        "step {step}/{steps} · loss {loss:.4}{told} · lr {learning_rate:.2e} · {tokens_per_second:.0} tokens/s{eta}"
+    )
 }
 
 fn summary_text(summary: &Summary) -> String {

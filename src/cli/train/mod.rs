@@ -1,11 +1,11 @@
-//! `logwright train sft | list | watch | resume | cancel`
+//! `logwright train sft | dpo | list | watch | resume | cancel`
 
 mod cancel;
 mod export;
 mod follow;
 mod list;
+mod objective;
 mod resume;
-mod sft;
 mod watch;
 
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::{Context, Failure};
-use crate::training::{RunFolder, resolve_run};
+use crate::training::{ObjectiveName, RunFolder, resolve_run};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -25,7 +25,9 @@ pub(super) struct TrainArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Fine-tune on the accepted rationales (supervised)
-    Sft(sft::SftArgs),
+    Sft(objective::ObjectiveArgs),
+    /// Fine-tune on the accepted preference pairs: the chosen side against the rejected one
+    Dpo(objective::ObjectiveArgs),
     /// List the project's runs, newest first
     List(list::ListArgs),
     /// Follow a run, wherever it was started
@@ -49,7 +51,8 @@ struct RunArgs {
 
 pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
-        What::Sft(args) => sft::run(args, context),
+        What::Sft(args) => objective::run(ObjectiveName::Sft, args, context),
+        What::Dpo(args) => objective::run(ObjectiveName::Dpo, args, context),
         What::List(args) => list::run(args, context),
         What::Watch(args) => watch::run(args, context),
         What::Resume(args) => resume::run(args, context),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::follow::follow;
+use super::follow::{follow, report};
 use super::{RunArgs, find};
 use crate::cli::base::BaseArgs;
 use crate::cli::{Context, Failure};
@@ -21,5 +21,6 @@ pub(super) fn run(args: &ResumeArgs, context: &Context) -> Result<(), Failure> {
     let model = folder.recipe()?.model;
     let base = args.base.resolve(model.as_deref(), workspace.as_ref())?;
     drop(workspace);
-    follow(training::resume(folder, training::Base { path: base.path, device: args.base.device })?, args.run.json)
+    let job = training::resume(folder, training::Base { path: base.path, device: args.base.device })?;
+    report(&follow(job)?, args.run.json)
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use crossbeam_channel::RecvTimeoutError;
 
 use crate::model::{DeviceChoice, installed};
-use crate::reasoning::prompt::AnomalyPrompt;
 use crate::training::{
-    self, Base, Event, Example, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord, TrainingError,
-    list_runs,
+    self, Base, Event, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord, TrainingError,
+    accepted_examples, list_runs,
 };
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
@@ -107,17 +106,11 @@ fn load(workspace: &Workspace) -> Result<Loaded, String> {
 
 fn start(root: &std::path::Path, recipe: Recipe) -> Result<training::Job, String> {
     let workspace = Workspace::open(root).map_err(|error| error.to_string())?;
-    let rationales = workspace.accepted_rationales().map_err(|error| error.to_string())?;
-    let prompt = AnomalyPrompt::default();
-    let examples: Vec<Example> = rationales
-        .iter()
-        .map(|rationale| Example::from_rationale(rationale, &prompt))
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())?;
+    let examples = accepted_examples(&workspace, &recipe).map_err(|error| error.to_string())?;
     let model = recipe.model.clone().unwrap_or_else(|| workspace.settings().model.clone());
     let base = base(&model)?;
     let recipe = Recipe { model: Some(model), ..recipe };
-    training::start_sft(recipe, &examples, &Place::In(workspace.runs_dir()), base).map_err(|error| error.to_string())
+    training::start(recipe, &examples, None, &Place::In(workspace.runs_dir()), base).map_err(|error| error.to_string())
 }
 
 fn resume(root: &std::path::Path, dir: PathBuf) -> Result<training::Job, String> {

@@ -1,0 +1,82 @@
+//! From stored examples to the objective that a recipe names, with what is held out split off.
+
+use super::{
+    DataSummary, Dpo, Example, LoraRecipe, Objective, ObjectiveName, Recipe, Reference, RunFolder, Sft, TrainingError,
+    split_dev, tokenize, tokenize_pairs,
+};
+use crate::model::{Adapter, LanguageModel};
+
+/// The objective of a run in `folder`, ready to train `adapter`.
+///
+/// # Errors
+/// When nothing fits, or what the run keeps cannot be read.
+pub(super) fn build(
+    model: LanguageModel,
+    adapter: Adapter,
+    examples: &[Example],
+    recipe: &Recipe,
+    folder: &RunFolder,
+) -> Result<(Box<dyn Objective>, DataSummary), TrainingError> {
+    let mut settings = recipe.data.clone();
+    settings.max_length = settings.max_length.min(model.config().context);
+    let nothing_fits = || TrainingError::NothingFits(examples.len(), settings.max_length);
+    match recipe.objective {
+        ObjectiveName::Sft => {
+            let (tokenized, mut data) = tokenize(examples, &model, &settings)?;
+            if tokenized.is_empty() {
+                return Err(nothing_fits());
+            }
+            let (train, dev) = split_dev(tokenized, &settings, recipe.seed);
+            (data.examples, data.held_out) = (train.len(), dev.len());
+            data.tokens = train.iter().map(|example| example.tokens.len()).sum();
+            let sft = Sft::new(model, adapter, train, dev, settings.batch).seeded(recipe.seed);
+            Ok((Box::new(sft), data))
+        }
+        ObjectiveName::Dpo => {
+            let (pairs, mut data) = tokenize_pairs(examples, &model, &settings)?;
+            if pairs.is_empty() {
+                return Err(nothing_fits());
+            }
+            let (train, dev) = split_dev(pairs, &settings, recipe.seed);
+            (data.examples, data.held_out) = (train.len(), dev.len());
+            data.tokens = train.iter().map(|pair| pair.chosen.len() + pair.rejected.len()).sum();
+            let dpo = recipe.dpo.clone().unwrap_or_default();
+            let reference = Reference::open(dpo.reference, folder, &model)?;
+            let dpo =
+                Dpo::new(model, adapter, reference, dpo, train, dev, settings.batch, Some(folder))?.seeded(recipe.seed);
+            Ok((Box::new(dpo), data))
+        }
+    }
+}
+
+/// The parts of PEFT's `adapter_config.json` that a recipe tells of, too.
+#[derive(serde::Deserialize)]
+struct Shape {
+    r: usize,
+    lora_alpha: f64,
+    target_modules: Vec<String>,
+}
+
+/// Copies the adapter that a run starts from into its folder, and gives its shape as a recipe tells it.
+///
+/// # Errors
+/// When a file is missing or cannot be written.
+pub(super) fn keep_start(
+    from: &std::path::Path,
+    folder: &RunFolder,
+    mut lora: LoraRecipe,
+) -> Result<LoraRecipe, TrainingError> {
+    let start = folder.start_dir();
+    std::fs::create_dir_all(&start).map_err(|error| TrainingError::file(&start, error))?;
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        let path = from.join(name);
+        std::fs::copy(&path, start.join(name)).map_err(|error| TrainingError::file(&path, error))?;
+    }
+    let path = start.join("adapter_config.json");
+    let text = std::fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
+    // Where PEFT has another way to say it, the model room decides when it loads the adapter.
+    if let Ok(Shape { r, lora_alpha, target_modules }) = serde_json::from_slice(&text) {
+        (lora.rank, lora.alpha, lora.targets) = (r, lora_alpha, target_modules);
+    }
+    Ok(lora)
+}
