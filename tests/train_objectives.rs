@@ -1,4 +1,4 @@
-//! `train dpo` on the command line, with a tiny random model: what it says, keeps, and goes on with.
+//! `train dpo|grpo` on the command line, with a tiny random model: what it says, keeps, and goes on with.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,6 +26,30 @@ warmup_steps = 0
 [length]
 steps = 6
 save_every = 2
+";
+
+const CHAIN: &str = "
+seed = 3
+
+[[stage]]
+name = \"thoughts\"
+recipe = \"recipe.toml\"
+data.source = \"thoughts\"
+length.steps = 2
+
+[[stage]]
+name = \"solutions\"
+recipe = \"recipe.toml\"
+length.steps = 2
+
+[[stage]]
+objective = \"dpo\"
+recipe = \"recipe.toml\"
+
+[[stage]]
+objective = \"grpo\"
+length.steps = 1
+grpo = { rollouts = 2, max_tokens = 8 }
 ";
 
 fn tiny() -> String {
@@ -175,4 +199,107 @@ fn thoughts_train_where_the_recipe_says_so() {
     assert_eq!(run["examples"].as_u64().unwrap() + run["held_out"].as_u64().unwrap(), 4);
     let examples = fs::read_to_string(project.path("run/examples.jsonl")).unwrap();
     assert!(examples.contains("Challenge: It is short.\\n1. Read.\\n2. Judge."), "{examples}");
+}
+
+/// So short that the tiny model learns it by heart.
+const BY_HEART: &str = "<think>a</think><answer>yes</answer>";
+
+#[test]
+fn rollouts_are_rewarded_and_a_killed_run_draws_the_same_again() {
+    let (project, model) = (Project::empty(), tiny());
+    let rationales: String = (0..4)
+        .map(|i| {
+            let row = json!({ "id": format!("r{i}"), "task": "matching", "instruction": "?", "input": format!("log {i}"),
+                "label": if i == 3 { "no" } else { "yes" }, "reasoning": BY_HEART });
+            format!("{row}\n")
+        })
+        .collect();
+    project.write("rationales.jsonl", rationales.as_bytes());
+    assert_eq!(project.run(&["import", "rationales", "rationales.jsonl"]).code, 0);
+    assert_eq!(project.run(&["review", "accept", "--all"]).code, 0);
+    let sft = "[data]\ndev_fraction = 0.0\nanswer_weight = 1.0\n[lora]\nrank = 16\n[optimizer]\nlearning_rate = 1e-2\n";
+    project.write("sft.toml", sft.as_bytes());
+    let grpo = "[data]\nbatch = 2\ndev_fraction = 0.25\n[optimizer]\nlearning_rate = 1e-3\nwarmup_steps = 0\n[length]\nsave_every = 1\n\
+                [grpo]\nrollouts = 4\nmax_tokens = 40\ntemperature = 0.6\nreuse = 2\nkl = 0.01\nclip_high = 0.28\n";
+    project.write("grpo.toml", grpo.as_bytes());
+    let train = |objective: &str, more: &[&str]| {
+        let recipe = format!("{objective}.toml");
+        project.run(&[&["train", objective, "--model", &model, "--recipe", &recipe, "--json"][..], more].concat())
+    };
+    done(&train("sft", &["--steps", "600", "--out", "by-heart"]));
+    let reinforce = |out: &str| done(&train("grpo", &["--start", "by-heart", "--steps", "6", "--out", out]));
+    let whole = reinforce("whole");
+    let recorded = steps(&project, "whole");
+    let figures =
+        |name: &str| recorded.iter().map(|step| step["statistics"][name].as_f64().unwrap()).collect::<Vec<_>>();
+    assert!(
+        figures("flat_groups").iter().any(|&share| share < 1.0),
+        "some rollouts are better than others: {recorded:?}"
+    );
+    assert!(figures("completion_tokens").iter().all(|&tokens| (1.0..=40.0).contains(&tokens)));
+    // Two steps learn from the same rollouts; only the second finds the model moved.
+    for pair in recorded.chunks(2) {
+        assert_eq!(pair[0]["statistics"]["reward"], pair[1]["statistics"]["reward"]);
+        assert_eq!(pair[0]["statistics"]["clip_fraction"], 0.0);
+    }
+    let parts = ["reward_format", "reward_answer", "reward_grounding", "reward_coherence", "reward_brevity"];
+    let sum: f64 = parts.iter().map(|part| figures(part)[0]).sum();
+    assert!((sum - figures("reward")[0]).abs() < 1e-9, "the parts add up");
+    for name in ["kl", "entropy", "truncated", "advantage_deviation", "answer_accuracy", "dev_reward"] {
+        assert!(recorded[0]["statistics"][name].is_number(), "{name}: {}", recorded[0]);
+    }
+    let samples = fs::read_to_string(project.path("whole/samples.jsonl")).unwrap();
+    let sample: Value = serde_json::from_str(samples.lines().next().unwrap()).unwrap();
+    assert!(sample["reward"]["total"].is_number() && sample["reward"]["reward_format"].is_number(), "{sample}");
+    let recipe = fs::read_to_string(project.path("whole/recipe.toml")).unwrap();
+    assert!(recipe.contains("preset = \"paper\"") && recipe.contains("missed_anomaly = -2"), "{recipe}");
+
+    // Killed after step 5, the first of two on the same rollouts: they are read back, and the last step is the same.
+    reinforce("killed");
+    kill_after(&project, "killed", 6);
+    assert!(project.path("killed/checkpoint-5/rollouts.json").is_file());
+    let resumed = done(&project.run(&["train", "resume", "killed", "--model", &model, "--json"]));
+    assert_eq!(resumed["loss"], whole["loss"]);
+    assert!(weights(&project, "killed") == weights(&project, "whole"), "the resumed weights differ");
+}
+
+#[test]
+fn a_chain_hands_its_adapter_on_and_goes_on_where_it_was() {
+    let (project, model) = (project(), tiny());
+    assert_eq!(project.run(&["review", "accept", "--all"]).code, 0);
+    project.write("chain.toml", CHAIN.as_bytes());
+    let start = |more: &[&str]| {
+        project.run(&[&["train", "chain", "chain.toml", "--model", &model, "--json"][..], more].concat())
+    };
+    let whole = done(&start(&[]));
+    let names: Vec<&str> =
+        whole["stages"].as_array().unwrap().iter().map(|stage| stage["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["thoughts", "solutions", "dpo", "grpo"]);
+    let run = |chain: &Value, stage: usize| format!("runs/{}", chain["stages"][stage]["run"].as_str().unwrap());
+    assert!(run(&whole, 2).ends_with("-chain-3-dpo"), "{whole}");
+    for stage in 1..4 {
+        let recipe = fs::read_to_string(project.path(&run(&whole, stage)).join("recipe.toml")).unwrap();
+        assert!(
+            recipe.contains(&format!("start = \"{}\"", whole["stages"][stage - 1]["run"].as_str().unwrap())),
+            "{recipe}"
+        );
+        assert!(recipe.contains("rank = 4"), "the rank of the first stage is handed on: {recipe}");
+    }
+
+    // Finished: started again it begins anew. Killed in the third stage, it goes on there, to the same weights.
+    let again = done(&start(&[]));
+    assert_ne!(again["chain"], whole["chain"]);
+    kill_after(&project, &run(&again, 2), 6);
+    fs::remove_dir_all(project.path(&run(&again, 3))).unwrap();
+    let resumed = start(&[]);
+    assert!(resumed.stderr.contains("goes on where it was"), "{}", resumed.stderr);
+    let resumed = done(&resumed);
+    assert_eq!(resumed["chain"], again["chain"]);
+    for stage in 0..4 {
+        assert_eq!(resumed["stages"][stage]["state"], "finished");
+        assert!(weights(&project, &run(&resumed, stage)) == weights(&project, &run(&whole, stage)), "stage {stage}");
+    }
+    project.write("chain.toml", b"[[stage]]\nname = \"a\"\n[stage.data]\nbatch = 0\n");
+    let wrong = start(&[]);
+    assert!(wrong.code == 1 && wrong.stderr.contains("stage a: data.batch = 0"), "{}", wrong.stderr);
 }

@@ -1,8 +1,8 @@
 //! From stored examples to the objective that a recipe names, with what is held out split off.
 
 use super::{
-    DataSummary, Dpo, Example, LoraRecipe, Objective, ObjectiveName, Recipe, Reference, RunFolder, Sft, TrainingError,
-    split_dev, tokenize, tokenize_pairs,
+    Checkpoint, DataSummary, Dpo, Example, Grpo, LoraRecipe, Objective, ObjectiveName, Recipe, Reference, Reward,
+    RunFolder, Sft, TrainingError, split_dev, tokenize, tokenize_pairs, tokenize_prompts,
 };
 use crate::model::{Adapter, LanguageModel};
 
@@ -16,6 +16,7 @@ pub(super) fn build(
     examples: &[Example],
     recipe: &Recipe,
     folder: &RunFolder,
+    checkpoint: Option<&Checkpoint>,
 ) -> Result<(Box<dyn Objective>, DataSummary), TrainingError> {
     let mut settings = recipe.data.clone();
     settings.max_length = settings.max_length.min(model.config().context);
@@ -45,6 +46,24 @@ pub(super) fn build(
             let dpo =
                 Dpo::new(model, adapter, reference, dpo, train, dev, settings.batch, Some(folder))?.seeded(recipe.seed);
             Ok((Box::new(dpo), data))
+        }
+        ObjectiveName::Grpo => {
+            let (prompts, mut data) = tokenize_prompts(examples, &model, &settings)?;
+            if prompts.is_empty() {
+                return Err(nothing_fits());
+            }
+            let (train, dev) = split_dev(prompts, &settings, recipe.seed);
+            (data.examples, data.held_out) = (train.len(), dev.len());
+            data.tokens = train.iter().map(|prompt| prompt.tokens.len()).sum();
+            let settings = recipe.grpo.clone().unwrap_or_default();
+            let reward = Reward::new(&recipe.reward.clone().unwrap_or_default());
+            let reference = Reference::open(settings.reference, folder, &model)?;
+            let grpo = Grpo::new(model, adapter, reference, settings, reward, train, dev, recipe.seed);
+            let state = checkpoint.map(|it| it.adapter_dir().with_file_name(Grpo::STATE_FILE));
+            if let Some(state) = state.filter(|path| path.is_file()) {
+                grpo.restore(&state)?;
+            }
+            Ok((Box::new(grpo), data))
         }
     }
 }

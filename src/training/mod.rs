@@ -9,11 +9,13 @@
 
 mod batches;
 mod build;
+mod chain;
 mod checkpoint;
 mod data;
 mod dpo;
 mod error;
 mod export;
+mod grpo;
 mod measure;
 mod objective;
 mod optimizer;
@@ -21,6 +23,7 @@ mod pairs;
 mod question;
 mod recipe;
 mod reference;
+mod reward;
 pub mod rng;
 mod run;
 mod schedule;
@@ -31,11 +34,16 @@ mod trainer;
 mod watchdog;
 
 pub use batches::BatchPlan;
+pub use chain::{Chain, ChainRecord, Stage};
 pub use checkpoint::{Best, Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, OfLog, TokenizedExample, examples_digest, split_dev, tokenize};
 pub use dpo::{Dpo, DpoSettings};
 pub use error::TrainingError;
 pub use export::{ExportKind, Exported, GgufFormat, default_place as default_export_place, export};
+pub use grpo::{
+    AdvantageName, AggregationName, Group, Grpo, GrpoSettings, Prompted, Rollout, TokenLoss, Window, advantages,
+    deviation, k3, tokenize_prompts,
+};
 pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
@@ -45,6 +53,7 @@ pub use recipe::{
     RecipeError, ScheduleName, Take, WatchdogSettings,
 };
 pub use reference::{Reference, ReferenceName};
+pub use reward::{GroundIn, Reward, RewardPreset, RewardSettings, Rewarded};
 pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;
 pub use sft::Sft;

@@ -2,11 +2,13 @@
 
 mod layers;
 
+pub(super) use layers::lay_over;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::DpoSettings;
+use super::{DpoSettings, GrpoSettings, RewardSettings};
 
 /// What is optimised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,6 +19,8 @@ pub enum ObjectiveName {
     Sft,
     /// Direct preference optimisation: chosen against rejected reasoning.
     Dpo,
+    /// Group relative policy optimisation: the model's own answers, by their rewards.
+    Grpo,
 }
 
 impl ObjectiveName {
@@ -25,6 +29,7 @@ impl ObjectiveName {
         match self {
             Self::Sft => "sft",
             Self::Dpo => "dpo",
+            Self::Grpo => "grpo",
         }
     }
 }
@@ -70,6 +75,12 @@ pub struct Recipe {
     /// How preferences count; of DPO alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpo: Option<DpoSettings>,
+    /// How rollouts are drawn and count; of GRPO alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpo: Option<GrpoSettings>,
+    /// What a rollout is worth; of GRPO alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardSettings>,
 }
 
 /// Which accepted things supervised fine-tuning learns.
@@ -114,7 +125,7 @@ impl Default for LoraRecipe {
 pub struct DataSettings {
     /// Only these tasks (`anomaly`, `parsing`, …); empty means all.
     pub tasks: Vec<String>,
-    /// Which accepted things SFT learns; DPO learns pairs.
+    /// Which accepted things SFT learns; DPO learns pairs, GRPO from rationales.
     pub source: DataSource,
     /// Examples in a batch.
     pub batch: usize,
@@ -324,6 +335,13 @@ pub enum RecipeError {
     Invalid(Vec<String>),
 }
 
+/// Reads a TOML file.
+pub(super) fn table(path: &Path) -> Result<toml::Table, RecipeError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
+    toml::from_str(&text).map_err(|error| syntax(path, &text, &error))
+}
+
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> RecipeError {
     let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
     RecipeError::Syntax { path: path.to_path_buf(), line, why: error.message().trim().replace('\n', " ") }
@@ -433,6 +451,12 @@ impl Recipe {
         );
         require(watchdog.patience >= 1, format!("watchdog.patience = {} (at least 1)", watchdog.patience));
         complaints.extend(self.dpo.iter().flat_map(DpoSettings::complaints));
+        complaints.extend(self.grpo.iter().flat_map(GrpoSettings::complaints));
+        complaints.extend(self.reward.iter().flat_map(RewardSettings::complaints));
+        if self.objective == ObjectiveName::Grpo && self.lora.dropout > 0.0 {
+            let why = "what is drawn and what is learnt must be the same model";
+            complaints.push(format!("lora.dropout = {} with grpo (0: {why})", self.lora.dropout));
+        }
         complaints
     }
 }

@@ -12,6 +12,8 @@ pub enum Stream {
     Order(u64),
     /// Which examples are held out.
     HoldOut,
+    /// The rollouts of a step.
+    Rollouts,
 }
 
 impl Stream {
@@ -21,6 +23,7 @@ impl Stream {
         match self {
             Self::Order(epoch) => epoch,
             Self::HoldOut => 1 << KIND,
+            Self::Rollouts => 2 << KIND,
         }
     }
 }

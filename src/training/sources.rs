@@ -4,8 +4,8 @@ use super::{DataSource, Example, ObjectiveName, Recipe, TrainingError};
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::workspace::Workspace;
 
-/// The examples that a recipe trains on, from what was accepted in a project: pairs for DPO, and for SFT rationales
-/// or, where `data.source` says so, thoughts.
+/// The examples that a recipe trains on, from what was accepted in a project: pairs for DPO, rationales for GRPO,
+/// and for SFT rationales or, where `data.source` says so, thoughts.
 ///
 /// # Errors
 /// When the store cannot be read or a prompt is not valid.
@@ -21,7 +21,7 @@ pub fn accepted_examples(workspace: &Workspace, recipe: &Recipe) -> Result<Vec<E
             let thoughts = workspace.accepted_thoughts().map_err(|error| failed(&error))?;
             Ok(thoughts.iter().map(Example::from_thought).collect())
         }
-        (ObjectiveName::Sft, DataSource::Rationales) => {
+        (ObjectiveName::Sft | ObjectiveName::Grpo, _) => {
             let rationales = workspace.accepted_rationales().map_err(|error| failed(&error))?;
             rationales.iter().map(|rationale| Example::from_rationale(rationale, &prompt)).collect()
         }

@@ -160,7 +160,7 @@ impl Work {
             None if self.folder.start_dir().is_dir() => Adapter::load(&self.folder.start_dir(), &model)?,
             None => Adapter::new(&model, &lora_settings(&self.recipe.lora, self.recipe.seed)?)?,
         };
-        let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder)?;
+        let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder, checkpoint.as_ref())?;
         let events = |event| self.tell(event);
         let trainer = Trainer {
             folder: &self.folder,

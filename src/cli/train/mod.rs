@@ -1,6 +1,7 @@
-//! `logwright train sft | dpo | list | watch | resume | cancel`
+//! `logwright train sft | dpo | grpo | chain | list | watch | resume | cancel`
 
 mod cancel;
+mod chain;
 mod export;
 mod follow;
 mod list;
@@ -28,6 +29,10 @@ enum What {
     Sft(objective::ObjectiveArgs),
     /// Fine-tune on the accepted preference pairs: the chosen side against the rejected one
     Dpo(objective::ObjectiveArgs),
+    /// Reinforce what the model itself answers to the accepted rationales' questions, by its reward
+    Grpo(objective::ObjectiveArgs),
+    /// Run recipes in a row, each from the adapter of the one before; a chain that was stopped goes on where it was
+    Chain(chain::ChainArgs),
     /// List the project's runs, newest first
     List(list::ListArgs),
     /// Follow a run, wherever it was started
@@ -52,7 +57,9 @@ struct RunArgs {
 pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
         What::Sft(args) => objective::run(ObjectiveName::Sft, args, context),
+        What::Grpo(args) => objective::run(ObjectiveName::Grpo, args, context),
         What::Dpo(args) => objective::run(ObjectiveName::Dpo, args, context),
+        What::Chain(args) => chain::run(args, context),
         What::List(args) => list::run(args, context),
         What::Watch(args) => watch::run(args, context),
         What::Resume(args) => resume::run(args, context),

@@ -1,4 +1,4 @@
-//! `logwright train sft|dpo`: one command an objective, which differ in what they learn from and in their recipe.
+//! `logwright train sft|dpo|grpo`: one command an objective, which differ in what they learn from and in their recipe.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ pub(super) struct ObjectiveArgs {
     /// Steps of the optimiser [default: as many as the recipe's passes over the data need]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
-    /// Examples in a batch [default: 4]
+    /// Examples in a batch [default: 4; grpo 2, each answered several times]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Highest learning rate [default: sft 0.003, dpo 0.0001]
+    /// Highest learning rate [default: sft 0.003, dpo 0.0001, grpo 0.00005]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Decides everything that is drawn at random [default: 0]

@@ -8,7 +8,7 @@ impl Recipe {
     /// The recipe of an objective with nothing changed.
     ///
     /// Learning rates are for adapters on models of some hundred million weights; the papers' are for seven billion (LogReasoner's
-    /// DPO 5e-6).
+    /// DPO 5e-6, RationAnomaly's GRPO 4e-7).
     pub fn of(objective: ObjectiveName) -> Self {
         let mut recipe = Self { objective, ..Self::default() };
         match objective {
@@ -16,6 +16,12 @@ impl Recipe {
             ObjectiveName::Dpo => {
                 recipe.optimizer.learning_rate = 1e-4;
                 recipe.dpo = Some(Default::default());
+            }
+            ObjectiveName::Grpo => {
+                recipe.optimizer.learning_rate = 5e-5;
+                recipe.data.batch = 2;
+                recipe.length.epochs = 1.0;
+                (recipe.grpo, recipe.reward) = (Some(Default::default()), Some(Default::default()));
             }
         }
         recipe
@@ -25,13 +31,16 @@ impl Recipe {
     #[must_use]
     pub fn completed(self) -> Self {
         let dpo = (self.objective == ObjectiveName::Dpo).then(|| self.dpo.unwrap_or_default());
-        Self { dpo, ..self }
+        let rewarded = self.objective == ObjectiveName::Grpo;
+        let grpo = rewarded.then(|| self.grpo.unwrap_or_default());
+        let reward = rewarded.then(|| self.reward.unwrap_or_default().written_out());
+        Self { dpo, grpo, reward, ..self }
     }
 
     /// What it learns from, in a word.
     pub fn learns_from(&self) -> &'static str {
         match (self.objective, self.data.source) {
-            (ObjectiveName::Sft, DataSource::Rationales) => "rationale",
+            (ObjectiveName::Sft, DataSource::Rationales) | (ObjectiveName::Grpo, _) => "rationale",
             (ObjectiveName::Sft, DataSource::Thoughts) => "thought",
             (ObjectiveName::Dpo, _) => "pair",
         }
@@ -67,7 +76,8 @@ impl Recipe {
     }
 }
 
-fn lay_over(below: &mut toml::Table, above: toml::Table) {
+/// Puts the settings of `above` in the place of those of `below`.
+pub(in crate::training) fn lay_over(below: &mut toml::Table, above: toml::Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
             (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => lay_over(inner, value),

@@ -1,0 +1,109 @@
+//! `logwright train chain FILE`: a curriculum, stage by stage.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::follow::follow;
+use crate::cli::base::{BaseArgs, named_adapter};
+use crate::cli::{Context, Failure, output};
+use crate::training::{
+    self, Chain, ChainRecord, Job, Place, Recipe, RunInfo, RunState, Stage, accepted_examples, adapter_of_run, run_info,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct ChainArgs {
+    /// The stages, in TOML: [[stage]] tables that are recipes, or name one with `recipe`
+    file: PathBuf,
+    /// Begin anew, also where an earlier start of the same file is not finished
+    #[arg(long)]
+    new: bool,
+    #[command(flatten)]
+    base: BaseArgs,
+    /// Print {chain, dir, stages: [{name, run, dir, objective, state, step, loss, adapter}]} as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Chained {
+    chain: String,
+    dir: PathBuf,
+    stages: Vec<Done>,
+}
+
+#[derive(Serialize)]
+struct Done {
+    name: String,
+    #[serde(flatten)]
+    info: RunInfo,
+    adapter: PathBuf,
+}
+
+pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
+    let chain = Chain::load(&args.file)?;
+    let runs = context.workspace()?.runs_dir();
+    let record = match chain.unfinished(&runs).filter(|_| !args.new) {
+        Some(record) => {
+            output::note(&format!("{} goes on where it was", record.chain));
+            record
+        }
+        None => chain.begin(&runs, Timestamp::now())?,
+    };
+    let mut stages = Vec::new();
+    for (at, stage) in chain.stages.iter().enumerate() {
+        if !record.is_finished(&runs, at) {
+            output::note(&format!("stage {} of {}: {}", at + 1, chain.stages.len(), stage.name));
+            let summary = follow(job(at, stage, &record, &runs, args, context)?)?;
+            if summary.status == RunState::Cancelled {
+                let (name, file) = (&stage.name, args.file.display());
+                return Err(Failure::failed(format!(
+                    "cancelled in stage {name}; `logwright train chain {file}` goes on"
+                )));
+            }
+        }
+        let folder = record.folder(&runs, at);
+        let info = run_info(&folder).ok_or_else(|| Failure::failed("the run's folder can no longer be read"))?;
+        stages.push(Done { name: stage.name.clone(), info, adapter: adapter_of_run(&folder)? });
+    }
+    if args.json {
+        return output::json(&Chained { dir: record.dir(&runs), chain: record.chain, stages });
+    }
+    for Done { name, info, adapter } in &stages {
+        let loss = info.loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+        output::line(&format!("{name}: {} steps{loss}, {}", info.status.step, adapter.display()))?;
+    }
+    Ok(())
+}
+
+/// Begins a stage, or goes on with it.
+fn job(
+    at: usize,
+    stage: &Stage,
+    record: &ChainRecord,
+    runs: &Path,
+    args: &ChainArgs,
+    context: &Context,
+) -> Result<Job, Failure> {
+    let workspace = context.workspace()?;
+    let folder = record.folder(runs, at);
+    if record.is_begun(runs, at)? {
+        let base = args.base.resolve(folder.recipe()?.model.as_deref(), Some(&workspace))?;
+        return Ok(training::resume(folder, training::Base { path: base.path, device: args.base.device })?);
+    }
+    let recipe = stage.recipe.clone();
+    let before = match at.checked_sub(1) {
+        Some(before) => Some(record.folder(runs, before).path().display().to_string()),
+        None => recipe.start.clone(),
+    };
+    let start = before.map(|name| named_adapter(&name, Some(&workspace))).transpose()?;
+    let of_start = start.as_ref().and_then(|start| start.model.as_deref());
+    let base = args.base.resolve(recipe.model.as_deref().or(of_start), Some(&workspace))?;
+    let examples = accepted_examples(&workspace, &recipe)?;
+    let recipe = Recipe { model: Some(base.name), start: start.as_ref().map(|start| start.name.clone()), ..recipe };
+    let base = training::Base { path: base.path, device: args.base.device };
+    let from = start.as_ref().map(|start| start.dir.as_path());
+    Ok(training::start(recipe, &examples, from, &Place::At(folder.path().to_path_buf()), base)?)
+}

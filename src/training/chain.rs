@@ -1,0 +1,289 @@
+//! A curriculum: recipes in a row, each from the adapter of the one before.
+//!
+//! ```toml
+//! model = "smollm2-135m"        # and seed: for every stage that does not say otherwise
+//!
+//! [[stage]]
+//! name = "thoughts"             # LogReasoner: how such questions are solved
+//! objective = "sft"
+//! data.source = "thoughts"
+//!
+//! [[stage]]
+//! name = "preferences"
+//! objective = "dpo"
+//! recipe = "dpo.toml"           # a recipe beside this file; what the stage says wins over it
+//! ```
+//!
+//! Each stage is a run like any other. What belongs together stands in `runs/<time>-chain/chain.json`, so that the same file, started
+//! again, goes on where it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::recipe::lay_over;
+use super::run::replace;
+use super::{ObjectiveName, Recipe, RecipeError, RunFolder, RunState, TrainingError};
+
+const RECORD: &str = "chain.json";
+
+/// One of the recipes of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// What it is called, in its run's name too.
+    pub name: String,
+    /// What it does.
+    pub recipe: Recipe,
+}
+
+/// Recipes in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// From first to last.
+    pub stages: Vec<Stage>,
+}
+
+/// A chain that was started: which runs are its stages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainRecord {
+    /// Its name.
+    pub chain: String,
+    /// SHA-256 of all that its recipes say.
+    pub recipes_sha256: String,
+    /// The names of its runs, in order; later ones may not exist yet.
+    pub runs: Vec<String>,
+}
+
+impl Chain {
+    /// Reads a chain and the recipes that it names.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or is not TOML (with its line), and where a stage cannot work (with its name).
+    pub fn load(path: &Path) -> Result<Self, RecipeError> {
+        let mut whole = super::recipe::table(path)?;
+        let stages = match whole.remove("stage") {
+            Some(toml::Value::Array(stages)) if !stages.is_empty() => stages,
+            _ => return Err(invalid("a chain needs at least one [[stage]]")),
+        };
+        if let Some(key) = whole.keys().find(|key| !["model", "seed"].contains(&key.as_str())) {
+            return Err(invalid(format!("{key} is no setting of a chain: there are model, seed and [[stage]]")));
+        }
+        let stages = stages.into_iter().enumerate();
+        let stages = stages.map(|(at, stage)| Self::stage(path, at, stage, &whole)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { stages })
+    }
+
+    fn stage(path: &Path, at: usize, stage: toml::Value, common: &toml::Table) -> Result<Stage, RecipeError> {
+        let toml::Value::Table(mut own) = stage else { return Err(invalid("a [[stage]] is a table")) };
+        let mut word = |key: &str| match own.remove(key) {
+            None => Ok(None),
+            Some(toml::Value::String(word)) => Ok(Some(word)),
+            Some(_) => Err(invalid(format!("stage {}: {key} is a text", at + 1))),
+        };
+        let (name, file) = (word("name")?, word("recipe")?);
+        let mut table = common.clone();
+        if let Some(file) = file {
+            let beside = path.parent().unwrap_or(Path::new("")).join(file);
+            lay_over(&mut table, super::recipe::table(&beside)?);
+        }
+        lay_over(&mut table, own);
+        let called = name.clone().unwrap_or_else(|| format!("{}", at + 1));
+        let wrong = |why: String| invalid(format!("stage {called}: {why}"));
+        if at > 0 && table.contains_key("start") {
+            return Err(wrong("start is for the first stage; the others start from the one before".into()));
+        }
+        let objective = match table.get("objective") {
+            None => ObjectiveName::default(),
+            Some(word) => {
+                word.clone().try_into().map_err(|_| wrong(format!("objective {word} is none of sft, dpo, grpo")))?
+            }
+        };
+        let name = name.unwrap_or_else(|| objective.as_str().to_owned());
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+            return Err(wrong(format!("the name {name:?} is part of a folder's: letters, digits, - and _")));
+        }
+        let recipe = Recipe::over_defaults(table, objective).map_err(wrong)?;
+        let recipe = recipe.completed().validated().map_err(|error| match error {
+            RecipeError::Invalid(whys) => wrong(whys.join("; ")),
+            other => other,
+        })?;
+        Ok(Stage { name, recipe })
+    }
+
+    /// SHA-256 of all that the recipes say, in hexadecimal.
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for Stage { name, recipe } in &self.stages {
+            hash.update(format!("[{name}]\n{}\n", recipe.to_toml()));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The newest start of this chain in `runs` that is not finished.
+    pub fn unfinished(&self, runs: &Path) -> Option<ChainRecord> {
+        let digest = self.digest();
+        let mut records: Vec<ChainRecord> = fs::read_dir(runs)
+            .ok()?
+            .flatten()
+            .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path().join(RECORD)).ok()?).ok())
+            .filter(|record: &ChainRecord| record.recipes_sha256 == digest && record.runs.len() == self.stages.len())
+            .collect();
+        records.sort_by(|a, b| b.chain.cmp(&a.chain));
+        records.into_iter().find(|record| !(0..self.stages.len()).all(|stage| record.is_finished(runs, stage)))
+    }
+
+    /// Writes down that this chain starts now.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn begin(&self, runs: &Path, at: Timestamp) -> Result<ChainRecord, TrainingError> {
+        fs::create_dir_all(runs).map_err(|error| TrainingError::file(runs, error))?;
+        let stem = format!("{}-chain", at.strftime("%Y%m%d-%H%M%S"));
+        let names = std::iter::once(stem.clone()).chain((2..).map(|number| format!("{stem}-{number}")));
+        for chain in names {
+            let dir = runs.join(&chain);
+            match fs::create_dir(&dir) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(|error| TrainingError::file(&dir, error))?,
+            }
+            let run = |(at, stage): (usize, &Stage)| format!("{chain}-{}-{}", at + 1, stage.name);
+            let runs = self.stages.iter().enumerate().map(run).collect();
+            let record = ChainRecord { chain, recipes_sha256: self.digest(), runs };
+            let json = serde_json::to_vec_pretty(&record).map_err(|error| TrainingError::damaged(&dir, error))?;
+            replace(&dir.join(RECORD), &json)?;
+            return Ok(record);
+        }
+        unreachable!("the numbers do not end")
+    }
+}
+
+impl ChainRecord {
+    /// The folder of a stage's run.
+    pub fn folder(&self, runs: &Path, stage: usize) -> RunFolder {
+        RunFolder::at(runs.join(&self.runs[stage]))
+    }
+
+    /// Whether a stage is done.
+    pub fn is_finished(&self, runs: &Path, stage: usize) -> bool {
+        self.folder(runs, stage).status().is_ok_and(|status| status.state == RunState::Finished)
+    }
+
+    /// Whether a stage was begun so far that its run can be gone on with; what a kill left before that is cleared away.
+    ///
+    /// # Errors
+    /// When it cannot be cleared away.
+    pub fn is_begun(&self, runs: &Path, stage: usize) -> Result<bool, TrainingError> {
+        let folder = self.folder(runs, stage);
+        // The examples are the last that a start writes.
+        if folder.examples().is_ok() {
+            return Ok(true);
+        }
+        match fs::remove_dir_all(folder.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(TrainingError::file(folder.path(), error))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Its own folder.
+    pub fn dir(&self, runs: &Path) -> PathBuf {
+        runs.join(&self.chain)
+    }
+}
+
+fn invalid(why: impl Into<String>) -> RecipeError {
+    RecipeError::Invalid(vec![why.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::{DataSource, Status};
+
+    const FILE: &str = "
+seed = 7
+
+[[stage]]
+name = \"thoughts\"
+data.source = \"thoughts\"
+
+[[stage]]
+objective = \"dpo\"
+recipe = \"dpo.toml\"
+seed = 8
+";
+
+    fn load(text: &str) -> Result<Chain, RecipeError> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("dpo.toml"), "[dpo]\nbeta = 0.3\n[optimizer]\nwarmup_steps = 0\n").unwrap();
+        let path = folder.path().join("chain.toml");
+        fs::write(&path, text).unwrap();
+        Chain::load(&path)
+    }
+
+    #[test]
+    fn a_stage_is_its_objectives_defaults_its_file_and_what_it_says_itself() {
+        let Chain { stages } = load(FILE).unwrap();
+        assert_eq!(stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(), ["thoughts", "dpo"]);
+        assert_eq!((stages[0].recipe.seed, stages[0].recipe.data.source), (7, DataSource::Thoughts));
+        let dpo = &stages[1].recipe;
+        assert_eq!((dpo.objective, dpo.seed, dpo.optimizer.warmup_steps), (ObjectiveName::Dpo, 8, 0));
+        assert_eq!((dpo.dpo.as_ref().unwrap().beta, dpo.optimizer.learning_rate), (0.3, 1e-4));
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_its_stage() {
+        for (text, why) in [
+            ("", "at least one [[stage]]"),
+            ("steps = 3\n[[stage]]\n", "steps is no setting of a chain"),
+            ("[[stage]]\nobjective = \"ppo\"\n", "stage 1: objective"),
+            ("[[stage]]\n[[stage]]\nname = \"b\"\nstart = \"x\"\n", "stage b: start is for the first stage"),
+            ("[[stage]]\nname = \"a\"\n[stage.dpo]\nbeta = 1\n[stage.data]\nbatch = 0\n", "stage a: data.batch = 0"),
+            ("[[stage]]\nname = \"../x\"\n", "part of a folder's"),
+            ("[[stage]]\nlenght = 1\n", "unknown field `lenght`"),
+            ("[[stage]]\nrecipe = \"gone.toml\"\n", "gone.toml"),
+        ] {
+            let error = load(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_was_begun_is_found_until_all_its_stages_are_finished() {
+        let runs = tempfile::tempdir().unwrap();
+        let (chain, runs) = (load(FILE).unwrap(), runs.path());
+        assert_eq!(chain.unfinished(runs), None);
+        let at = Timestamp::UNIX_EPOCH;
+        let record = chain.begin(runs, at).unwrap();
+        assert_eq!(record.runs, ["19700101-000000-chain-1-thoughts", "19700101-000000-chain-2-dpo"]);
+        assert_eq!(chain.begin(runs, at).unwrap().chain, "19700101-000000-chain-2");
+        assert_eq!(load(&FILE.replace("seed = 8", "seed = 9")).unwrap().unfinished(runs), None);
+        for (stage, finished) in [(0, false), (1, true)] {
+            for record in [&record, &chain.unfinished(runs).unwrap()] {
+                let folder = record.folder(runs, stage);
+                fs::create_dir_all(folder.path()).unwrap();
+                folder.write_status(&Status::new(RunState::Finished, 1, 1, at)).unwrap();
+            }
+            assert_eq!(record.is_finished(runs, 1), finished);
+        }
+        assert_eq!(chain.unfinished(runs), None);
+    }
+
+    #[test]
+    fn a_stage_that_was_killed_before_it_began_begins_again() {
+        let runs = tempfile::tempdir().unwrap();
+        let record = load(FILE).unwrap().begin(runs.path(), Timestamp::UNIX_EPOCH).unwrap();
+        let folder = record.folder(runs.path(), 0);
+        fs::create_dir_all(folder.path()).unwrap();
+        folder.write_recipe(&Recipe::default()).unwrap();
+        assert!(!record.is_begun(runs.path(), 0).unwrap());
+        assert!(!folder.path().exists());
+        fs::create_dir_all(folder.path()).unwrap();
+        folder.write_examples(&[]).unwrap();
+        assert!(record.is_begun(runs.path(), 0).unwrap());
+    }
+}

@@ -1,0 +1,403 @@
+//! Group relative policy optimisation: the model answers each question several times, and what was rewarded above the
+//! group's mean becomes more probable (Shao et al. 2024, "DeepSeekMath", eq. 3; Yu et al. 2025, "DAPO"; Liu et al. 2025,
+//! "Dr. GRPO").
+//!
+//! For token t of rollout i, with r = π/π_old its ratio, A its rollout's advantage and ρ the frozen reference:
+//!
+//! ```text
+//! ℓ = −min(r·A, clip(r, 1 − low, 1 + high)·A) + β·k3(π, ρ)
+//! ```
+//!
+//! and the loss is ℓ's mean as the aggregation says ([`AggregationName`]). A step draws its rollouts from the model as it is, rewards
+//! them ([`crate::training::reward`]), and asks the reference; π_old is what the first loss of the rollouts finds, so it costs nothing. With
+//! `reuse` above one, that many steps learn from the same rollouts. Every draw follows from the seed, the step and the
+//! place in it, and rollouts still in use go into the checkpoint: a killed run goes on to the same weights.
+//!
+//! Log-probabilities are those at the sampling temperature, as in TRL.
+
+mod policy;
+mod rollouts;
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use candle_core::Var;
+use serde::{Deserialize, Serialize};
+
+pub use policy::{AdvantageName, AggregationName, TokenLoss, advantages, deviation, k3};
+pub use rollouts::{Group, Rollout, Window};
+
+use super::data::OfLog;
+use super::reward::Reward;
+use super::{
+    DataSettings, DataSummary, Encoder, Example, Held, Objective, Part, Reference, ReferenceName, Said, Statistics,
+    TrainingError,
+};
+use crate::model::{Adapter, LanguageModel, Sampling, Sequence};
+
+/// The settings of GRPO, `[grpo]` of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrpoSettings {
+    /// Rollouts of each question.
+    pub rollouts: usize,
+    /// Temperature that they are drawn at.
+    pub temperature: f64,
+    /// Draw among the best tokens that together have this probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// Draw among this many best tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<usize>,
+    /// Draw among the tokens with at least this share of the best one's probability.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_p: Option<f64>,
+    /// Longest rollout, in tokens.
+    pub max_tokens: usize,
+    /// Rollouts that are written at the same time; more are faster and take more memory.
+    pub concurrent: usize,
+    /// Steps that learn from the same rollouts (μ).
+    pub reuse: usize,
+    /// How far below one a ratio may go.
+    pub clip_low: f64,
+    /// How far above one a ratio may go.
+    pub clip_high: f64,
+    /// β: how dear it is to leave the reference; nought does without one.
+    pub kl: f64,
+    /// Weigh the distance by the ratio: its gradient is then KL's own, without bias (DeepSeek-V3.2; TRL's default). Without, as
+    /// DeepSeekMath and verl have it, one improbable token can pull hard.
+    pub unbiased_kl: bool,
+    /// What the model is held to.
+    pub reference: ReferenceName,
+    /// How rewards become advantages.
+    pub advantage: AdvantageName,
+    /// How the losses of tokens become one.
+    pub aggregation: AggregationName,
+    /// Leave groups whose rewards are all the same out of the mean; they count as nought otherwise.
+    pub skip_flat_groups: bool,
+    /// Leave rollouts that were cut off at the longest length without a gradient.
+    pub mask_truncated: bool,
+}
+
+impl Default for GrpoSettings {
+    fn default() -> Self {
+        Self {
+            rollouts: 8,
+            temperature: 0.9,
+            top_p: None,
+            top_k: None,
+            min_p: None,
+            max_tokens: 256,
+            concurrent: 16,
+            reuse: 1,
+            clip_low: 0.2,
+            clip_high: 0.2,
+            kl: 0.001,
+            unbiased_kl: true,
+            reference: ReferenceName::Start,
+            advantage: AdvantageName::Trl,
+            aggregation: AggregationName::Grpo,
+            skip_flat_groups: false,
+            mask_truncated: false,
+        }
+    }
+}
+
+impl GrpoSettings {
+    /// What cannot work, each with what would.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let within = |value: Option<f64>| value.is_none_or(|value| value > 0.0 && value <= 1.0);
+        let checks = [
+            ((2..=1024).contains(&self.rollouts), format!("grpo.rollouts = {} (2 to 1024)", self.rollouts)),
+            (
+                self.temperature > 0.0 && self.temperature <= 10.0,
+                format!("grpo.temperature = {} (above 0, at most 10)", self.temperature),
+            ),
+            (within(self.top_p) && within(self.min_p), "grpo.top_p and grpo.min_p are above 0, at most 1".to_owned()),
+            (self.max_tokens >= 1, format!("grpo.max_tokens = {} (at least 1)", self.max_tokens)),
+            ((1..=1024).contains(&self.concurrent), format!("grpo.concurrent = {} (1 to 1024)", self.concurrent)),
+            ((1..=64).contains(&self.reuse), format!("grpo.reuse = {} (1 to 64)", self.reuse)),
+            ((0.0..1.0).contains(&self.clip_low), format!("grpo.clip_low = {} (0 to below 1)", self.clip_low)),
+            ((0.0..=100.0).contains(&self.clip_high), format!("grpo.clip_high = {} (0 to 100)", self.clip_high)),
+            ((0.0..=100.0).contains(&self.kl), format!("grpo.kl = {} (0 to 100)", self.kl)),
+        ];
+        checks.into_iter().filter_map(|(holds, complaint)| (!holds).then_some(complaint)).collect()
+    }
+}
+
+/// A question that rollouts answer.
+#[derive(Debug, Clone)]
+pub struct Prompted {
+    /// What is asked, with the label and the reference's reasoning.
+    pub example: Example,
+    /// The tokens that ask.
+    pub tokens: Vec<u32>,
+}
+
+impl OfLog for Prompted {
+    fn log(&self) -> &str {
+        &self.example.input
+    }
+}
+
+/// Turns examples into questions; one that leaves no room for an answer is left out.
+///
+/// # Errors
+/// When a text cannot be tokenised.
+pub fn tokenize_prompts(
+    examples: &[Example],
+    encoder: &dyn Encoder,
+    settings: &DataSettings,
+) -> Result<(Vec<Prompted>, DataSummary), TrainingError> {
+    let (mut prompts, mut summary) = (Vec::new(), DataSummary::default());
+    for example in examples {
+        let tokens = encoder.prompt(&example.turns)?;
+        summary.longest = summary.longest.max(tokens.len());
+        if tokens.len() >= settings.max_length {
+            summary.left_out += 1;
+            continue;
+        }
+        summary.examples += 1;
+        summary.tokens += tokens.len();
+        prompts.push(Prompted { example: example.clone(), tokens });
+    }
+    Ok((prompts, summary))
+}
+
+/// GRPO of an adapter over a frozen model.
+pub struct Grpo {
+    model: LanguageModel,
+    adapter: Adapter,
+    parameters: Vec<(String, Var)>,
+    reference: Reference,
+    settings: GrpoSettings,
+    reward: Reward,
+    /// Those that train, then those held out.
+    prompts: Vec<Prompted>,
+    train: usize,
+    seed: u64,
+    /// What the present steps learn from.
+    window: RefCell<Window>,
+}
+
+impl Grpo {
+    /// Trains `adapter` over `model` on `train`; `dev` is only measured on. `seed` decides every draw.
+    #[allow(clippy::too_many_arguments, reason = "each is one thing, and they come together only here")]
+    pub fn new(
+        model: LanguageModel,
+        adapter: Adapter,
+        reference: Reference,
+        settings: GrpoSettings,
+        reward: Reward,
+        train: Vec<Prompted>,
+        dev: Vec<Prompted>,
+        seed: u64,
+    ) -> Self {
+        let (count, parameters) = (train.len(), adapter.parameters());
+        let prompts = train.into_iter().chain(dev).collect();
+        let window = RefCell::default();
+        Self { model, adapter, parameters, reference, settings, reward, prompts, train: count, seed, window }
+    }
+
+    /// Goes on with the rollouts that a checkpoint kept in `path`, or that were made elsewhere.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn restore(&self, path: &Path) -> Result<(), TrainingError> {
+        *self.window.borrow_mut() = Window::read(path)?;
+        Ok(())
+    }
+
+    /// Whether a group says nothing: then it is neither computed nor, if the recipe says so, counted.
+    fn is_skipped(&self, group: &Group) -> bool {
+        group.is_flat() && self.settings.skip_flat_groups
+    }
+
+    /// What a rollout's tokens are divided by, besides what is common to all.
+    fn own_divisor(&self, rollout: &Rollout) -> f64 {
+        match self.settings.aggregation {
+            AggregationName::Grpo => rollout.tokens.len().max(1) as f64,
+            AggregationName::DrGrpo | AggregationName::Dapo => 1.0,
+        }
+    }
+
+    fn counts(&self, rollout: &Rollout) -> bool {
+        !(rollout.truncated && self.settings.mask_truncated)
+    }
+
+    /// The loss of one group; the log-probabilities that its tokens have now go into `now`.
+    fn group_loss(
+        &self,
+        group: &Group,
+        normaliser: f64,
+        now: &mut Vec<Vec<f32>>,
+    ) -> Result<Option<Part>, TrainingError> {
+        let settings = &self.settings;
+        let silent = settings.kl == 0.0 && group.rollouts.iter().all(|rollout| rollout.advantage == 0.0);
+        let counted: Vec<&Rollout> = group.rollouts.iter().filter(|rollout| self.counts(rollout)).collect();
+        if silent || counted.is_empty() || self.is_skipped(group) {
+            return Ok(None);
+        }
+        let sequences: Vec<Sequence> = counted.iter().map(|rollout| self.sequence(group.example, rollout)).collect();
+        let (mut loss, mut told) = (0.0, Statistics::default());
+        let mut weigh = |found: &[Vec<f32>]| {
+            let of_rollout = |(rollout, found): (&&Rollout, &Vec<f32>)| {
+                let start = found.len() - rollout.tokens.len();
+                let divisor = self.own_divisor(rollout) * normaliser;
+                let mut weights = vec![0.0; found.len()];
+                for (t, &policy) in found[start..].iter().enumerate() {
+                    let policy = f64::from(policy);
+                    let old = rollout.old.get(t).map_or(policy, |&old| f64::from(old));
+                    let reference = rollout.reference.get(t).map(|&reference| f64::from(reference));
+                    let token = TokenLoss::of(policy, old, reference, f64::from(rollout.advantage), settings);
+                    loss += token.loss / divisor;
+                    weights[start + t] = (-token.slope / divisor) as f32;
+                    told.count("clip_fraction", f64::from(u8::from(token.clipped)));
+                    // The mean of −ln π over what π drew is its entropy, without bias.
+                    told.count("entropy", -policy);
+                    if reference.is_some() {
+                        told.count("kl", token.kl);
+                    }
+                }
+                weights
+            };
+            now.extend(counted.iter().zip(found).map(|(r, found)| found[found.len() - r.tokens.len()..].to_vec()));
+            counted.iter().zip(found).map(of_rollout).collect()
+        };
+        let found = self.model.loss_by(&sequences, &self.adapter, settings.temperature, &mut weigh)?;
+        let gradients = found.gradients.into_iter().map(Some).collect();
+        Ok(Some(Part { loss, gradients, statistics: told }))
+    }
+
+    /// A part that moves nothing.
+    fn nothing(&self) -> Result<Part, TrainingError> {
+        let gradients = self.parameters.iter().map(|(_, variable)| Ok(Some(variable.zeros_like()?)));
+        let gradients = gradients.collect::<Result<_, TrainingError>>()?;
+        Ok(Part { loss: 0.0, gradients, statistics: Statistics::default() })
+    }
+
+    /// Keeps what the first loss of some rollouts found, for the steps that learn from them again.
+    fn keep_old(&self, example: usize, now: Vec<Vec<f32>>) {
+        let mut window = self.window.borrow_mut();
+        let Some(group) = window.groups.iter_mut().find(|group| group.example == example) else { return };
+        let counted = group.rollouts.iter_mut().filter(|rollout| self.counts(rollout));
+        counted.zip(now).filter(|(rollout, _)| rollout.old.is_empty()).for_each(|(rollout, now)| rollout.old = now);
+    }
+}
+
+impl Objective for Grpo {
+    fn parameters(&self) -> &[(String, Var)] {
+        &self.parameters
+    }
+
+    fn examples(&self) -> usize {
+        self.train
+    }
+
+    fn reuse(&self) -> usize {
+        self.settings.reuse
+    }
+
+    fn prepare(
+        &self,
+        step: usize,
+        batches: &[Vec<usize>],
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Statistics>, TrainingError> {
+        let first_step = step - step % self.settings.reuse;
+        let there = {
+            let window = self.window.borrow();
+            window.first_step == first_step && !window.groups.is_empty()
+        };
+        if !there {
+            let Some(window) = self.roll_out(first_step, &batches.concat(), cancelled)? else { return Ok(None) };
+            *self.window.borrow_mut() = window;
+        }
+        Ok(Some(self.window.borrow().statistics()))
+    }
+
+    fn tokens(&self, example: usize) -> usize {
+        let window = self.window.borrow();
+        let group = window.group(example);
+        group.map_or(0, |group| group.tokens() + group.rollouts.len() * self.prompts[example].tokens.len())
+    }
+
+    fn weight(&self, examples: &[usize]) -> f64 {
+        let window = self.window.borrow();
+        let of_group = |group: &Group| match self.settings.aggregation {
+            AggregationName::Grpo => group.rollouts.len() as f64,
+            AggregationName::DrGrpo => (group.rollouts.len() * self.settings.max_tokens) as f64,
+            AggregationName::Dapo => {
+                let counted = group.rollouts.iter().filter(|rollout| self.counts(rollout));
+                counted.map(|rollout| rollout.tokens.len() as f64).sum()
+            }
+        };
+        let groups = examples.iter().filter_map(|&example| window.group(example));
+        groups.filter(|group| !self.is_skipped(group)).map(of_group).sum()
+    }
+
+    fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
+        let mut sum = self.nothing()?;
+        for &example in examples {
+            let Some(group) = self.window.borrow().group(example).cloned() else { continue };
+            // One group at a time: a batch of groups would keep many times the activations.
+            let mut now = Vec::new();
+            let Some(part) = self.group_loss(&group, normaliser, &mut now)? else { continue };
+            if self.settings.reuse > 1 {
+                self.keep_old(example, now);
+            }
+            sum.loss += part.loss;
+            sum.statistics.merge(part.statistics);
+            for (sum, part) in sum.gradients.iter_mut().zip(part.gradients) {
+                if let (Some(so_far), Some(more)) = (&sum, part) {
+                    *sum = Some((so_far + more)?);
+                }
+            }
+        }
+        Ok(sum)
+    }
+
+    fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
+        let dev: Vec<usize> = (self.train..self.prompts.len()).collect();
+        if dev.is_empty() {
+            return Ok(None);
+        }
+        let Some(rollouts) = self.write(&dev, Sampling::default(), cancelled)? else { return Ok(None) };
+        let rewards: Vec<f64> = rollouts.iter().map(|rollout| rollout.reward).collect();
+        let mut statistics = Statistics::default();
+        for rollout in &rollouts {
+            statistics.count("reward", rollout.reward);
+            if let Some(right) = rollout.right {
+                statistics.count("answer_accuracy", f64::from(u8::from(right)));
+            }
+        }
+        // What training is to bring down.
+        let loss = -rewards.iter().sum::<f64>() / rewards.len() as f64;
+        Ok(Some(Held { loss, statistics }))
+    }
+
+    fn samples(&self, _: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
+        Ok(self.window.borrow().extremes(|example| self.prompts[example].example.input.clone()))
+    }
+
+    fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {
+        Some((&self.model, &self.adapter))
+    }
+
+    fn save(&self, folder: &Path) -> Result<(), TrainingError> {
+        Ok(self.adapter.save(folder)?)
+    }
+
+    fn save_state(&self, checkpoint: &Path) -> Result<(), TrainingError> {
+        let window = self.window.borrow();
+        if self.settings.reuse == 1 || window.groups.is_empty() {
+            return Ok(());
+        }
+        window.write(&checkpoint.join(Grpo::STATE_FILE))
+    }
+}
+
+impl Grpo {
+    /// Where a checkpoint keeps the rollouts that are still in use.
+    pub const STATE_FILE: &'static str = "rollouts.json";
+}

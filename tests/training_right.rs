@@ -1,0 +1,271 @@
+//! Training against TRL and PEFT: on a tiny random Llama with an adapter, ten steps of each objective give TRL's losses, gradients and
+//! weights (`tests/fixtures/make_training_fixtures.py`).
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor, Var};
+use logwright::model::{Adapter, DeviceChoice, LanguageModel, Sequence};
+use logwright::reasoning::Task;
+use logwright::training::{
+    AdvantageName, AggregationName, CancelFlag, DataSummary, Dpo, DpoSettings, Example, Group, Grpo, GrpoSettings,
+    Objective, Prompted, Recipe, Reference, ReferenceName, Reward, RewardSettings, Rollout, RunFolder, ScheduleName,
+    Sft, StepRecord, TokenizedExample, TokenizedPair, Trainer, Window, advantages,
+};
+use serde_json::Value;
+
+/// Largest difference allowed, of figures around one.
+const CLOSE: f64 = 1e-4;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn fixture(name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(fixtures().join(format!("training/{name}.json"))).unwrap()).unwrap()
+}
+
+fn tensors(name: &str) -> HashMap<String, Tensor> {
+    candle_core::safetensors::load(fixtures().join(format!("training/{name}.safetensors")), &Device::Cpu).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+fn wearing() -> (LanguageModel, Adapter) {
+    let folder = fixtures().join("tiny/llama");
+    let model = LanguageModel::load(&folder, &DeviceChoice::Cpu).unwrap();
+    let adapter = Adapter::load(&folder.join("adapter"), &model).unwrap();
+    (model, adapter)
+}
+
+/// A run's folder that starts from the tiny model's adapter.
+fn run_folder(dir: &tempfile::TempDir) -> RunFolder {
+    let folder = RunFolder::at(dir.path());
+    std::fs::create_dir_all(folder.start_dir()).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(fixtures().join("tiny/llama/adapter").join(name), folder.start_dir().join(name)).unwrap();
+    }
+    folder
+}
+
+fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let allowed = CLOSE * expected.abs().max(1.0);
+        assert!((found - expected).abs() < allowed, "{what} {i}: {found} is not {expected}");
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect()
+}
+
+/// The first step's gradients are those of the fixture.
+fn check_gradients(name: &str, objective: &dyn Objective, examples: usize) {
+    let all: Vec<usize> = (0..examples).collect();
+    let prepared = objective.prepare(0, std::slice::from_ref(&all), &|| false).unwrap();
+    assert!(prepared.is_some());
+    let part = objective.loss(&all, objective.weight(&all)).unwrap();
+    let expected = tensors(name);
+    assert_eq!(2 * part.gradients.len(), expected.len());
+    for ((parameter, _), gradient) in objective.parameters().iter().zip(&part.gradients) {
+        let (found, expected) =
+            (values(gradient.as_ref().unwrap()), values(&expected[&format!("gradient.{parameter}")]));
+        assert!(expected.iter().any(|value| value.abs() > 1e-3), "{parameter} has a gradient to speak of");
+        assert_close(parameter, &found, &expected);
+    }
+}
+
+/// Trains as the fixture says and gives the steps.
+fn train(
+    told: &Value,
+    objective: &dyn Objective,
+    folder: &RunFolder,
+    batch: usize,
+    accumulation: usize,
+) -> Vec<StepRecord> {
+    let mut recipe = Recipe::default();
+    (recipe.data.batch, recipe.data.accumulation) = (batch, accumulation);
+    recipe.optimizer.learning_rate = number(&told["learning_rate"]);
+    recipe.optimizer.weight_decay = number(&told["weight_decay"]);
+    recipe.optimizer.clip = number(&told["clip"]);
+    recipe.optimizer.warmup_steps = 0;
+    recipe.optimizer.schedule = ScheduleName::Constant;
+    recipe.length.steps = Some(array(&told["loss"]).len());
+    recipe.length.save_every = 0;
+    let trainer = Trainer {
+        folder,
+        recipe: &recipe,
+        data: DataSummary::default(),
+        examples_sha256: String::new(),
+        started: "2026-01-01T00:00:00Z".parse().unwrap(),
+        events: &|_| (),
+        cancel: &CancelFlag::default(),
+        held_out: &[],
+        measure: None,
+    };
+    trainer.run(objective, None).unwrap();
+    let steps = folder.steps().unwrap();
+    let of = |figure: fn(&StepRecord) -> f64| steps.iter().map(figure).collect::<Vec<_>>();
+    assert_close("loss of step", &of(|step| step.loss), &numbers(&told["loss"]));
+    assert_close("gradient norm of step", &of(|step| step.gradient_norm), &numbers(&told["gradient_norm"]));
+    steps
+}
+
+fn check_weights(name: &str, parameters: &[(String, Var)]) {
+    let expected = tensors(name);
+    for (parameter, variable) in parameters {
+        assert_close(parameter, &values(variable.as_tensor()), &values(&expected[&format!("weight.{parameter}")]));
+    }
+}
+
+#[test]
+fn ten_steps_of_sft_are_trls() {
+    let told = fixture("sft");
+    let examples: Vec<TokenizedExample> = array(&told["examples"])
+        .iter()
+        .map(|example| {
+            let (tokens, start) = (ids(&example["tokens"]), example["start"].as_u64().unwrap() as usize);
+            let weights = (0..tokens.len()).map(|i| f32::from(u8::from(i >= start))).collect();
+            TokenizedExample { id: String::new(), input: String::new(), tokens, weights }
+        })
+        .collect();
+    // Two batches of two make the step of one batch of four.
+    for (batch, accumulation) in [(4, 1), (2, 2)] {
+        let (model, adapter) = wearing();
+        let sft = Sft::new(model, adapter, examples.clone(), Vec::new(), batch);
+        check_gradients("sft", &sft, 4);
+        let dir = tempfile::tempdir().unwrap();
+        train(&told, &sft, &RunFolder::at(dir.path()), batch, accumulation);
+        check_weights("sft", sft.parameters());
+    }
+}
+
+fn dpo(told: &Value, folder: &RunFolder) -> Dpo {
+    let pairs = array(&told["pairs"]).iter().map(|pair| {
+        let [prompt, chosen, rejected] = ["prompt", "chosen", "rejected"].map(|key| ids(&pair[key]));
+        let (chosen, rejected) = ([&prompt[..], &chosen].concat(), [&prompt[..], &rejected].concat());
+        let shared = chosen.iter().zip(&rejected).take_while(|(a, b)| a == b).count();
+        TokenizedPair { id: String::new(), input: String::new(), prompt: prompt.len(), shared, chosen, rejected }
+    });
+    let (model, adapter) = wearing();
+    let reference = Reference::open(ReferenceName::Start, folder, &model).unwrap();
+    let (beta, sft_weight) = (number(&told["beta"]), number(&told["sft_weight"]));
+    let settings = DpoSettings { beta, sft_weight, ..DpoSettings::default() };
+    Dpo::new(model, adapter, reference, settings, pairs.collect(), Vec::new(), 4, Some(folder)).unwrap()
+}
+
+#[test]
+fn ten_steps_of_dpo_are_trls() {
+    let (told, dir) = (fixture("dpo"), tempfile::tempdir().unwrap());
+    let folder = run_folder(&dir);
+    let objective = dpo(&told, &folder);
+    check_gradients("dpo", &objective, 4);
+    let steps = train(&told, &objective, &folder, 2, 2);
+    check_weights("dpo", objective.parameters());
+    assert!(steps[0].statistics["reward_margin"].abs() < 1e-5);
+    assert_eq!(steps[9].statistics["reward_accuracy"], 1.0);
+}
+
+#[test]
+fn ten_steps_of_dpo_with_the_likelihood_of_the_chosen_side_are_trls() {
+    let (told, dir) = (fixture("dpo_sft"), tempfile::tempdir().unwrap());
+    let folder = run_folder(&dir);
+    train(&told, &dpo(&told, &folder), &folder, 4, 1);
+}
+
+fn grpo(told: &Value, aggregation: AggregationName, rollouts_at: &std::path::Path) -> Grpo {
+    let (model, adapter) = wearing();
+    let temperature = number(&told["temperature"]);
+    let groups = array(&told["groups"]);
+    let prompts: Vec<Prompted> = groups
+        .iter()
+        .map(|group| Prompted {
+            example: Example {
+                id: String::new(),
+                task: Task::Anomaly,
+                input: String::new(),
+                turns: Vec::new(),
+                completion: String::new(),
+                rejected: None,
+                label: None,
+            },
+            tokens: ids(&group["prompt"]),
+        })
+        .collect();
+    let mut window = Window::default();
+    for (example, group) in groups.iter().enumerate() {
+        let above = advantages(&numbers(&group["rewards"]), AdvantageName::Trl);
+        let rollouts = array(&group["completions"]).iter().zip(above).map(|(completion, advantage)| {
+            let (prompt, tokens) = (&prompts[example].tokens, ids(completion));
+            let weights = std::iter::repeat_n(0.0, prompt.len()).chain(std::iter::repeat_n(1.0, tokens.len()));
+            let whole = Sequence { tokens: [&prompt[..], &tokens].concat(), weights: weights.collect() };
+            let reference = model.log_probabilities_at(&[whole], None, temperature).unwrap().remove(0);
+            let reference = reference[prompt.len()..].to_vec();
+            Rollout { tokens, advantage: advantage as f32, reference, ..Rollout::default() }
+        });
+        // As rewards: whatever is not all the same.
+        let rollouts = rollouts.enumerate().map(|(i, rollout)| Rollout { reward: i as f64, ..rollout }).collect();
+        window.groups.push(Group { example, rollouts });
+    }
+    let found = window.groups.iter().flat_map(|group| &group.rollouts).map(|rollout| f64::from(rollout.advantage));
+    assert_close("advantage", &found.collect::<Vec<_>>(), &numbers(&told["advantages"]));
+    window.write(rollouts_at).unwrap();
+
+    let settings = GrpoSettings {
+        rollouts: 4,
+        temperature,
+        max_tokens: told["max_tokens"].as_u64().unwrap() as usize,
+        reuse: 10,
+        clip_low: number(&told["clip_low"]),
+        clip_high: number(&told["clip_high"]),
+        kl: number(&told["kl"]),
+        unbiased_kl: told["unbiased_kl"].as_bool().unwrap(),
+        aggregation,
+        ..GrpoSettings::default()
+    };
+    let (reference, reward) = (Reference::base(&model), Reward::new(&RewardSettings::default()));
+    let grpo = Grpo::new(model, adapter, reference, settings, reward, prompts, Vec::new(), 0);
+    grpo.restore(rollouts_at).unwrap();
+    grpo
+}
+
+#[test]
+fn ten_steps_of_grpo_on_the_same_rollouts_are_trls() {
+    let names = [
+        ("grpo", AggregationName::Grpo),
+        ("grpo_dapo", AggregationName::Dapo),
+        ("grpo_dr_grpo", AggregationName::DrGrpo),
+    ];
+    for (name, aggregation) in names {
+        let (told, dir) = (fixture(name), tempfile::tempdir().unwrap());
+        let objective = grpo(&told, aggregation, &dir.path().join("rollouts.json"));
+        if aggregation == AggregationName::Grpo {
+            check_gradients(name, &objective, 2);
+        }
+        let steps = train(&told, &objective, &RunFolder::at(dir.path()), 1, 2);
+        let of = |figure: &str| steps.iter().map(|step| step.statistics[figure]).collect::<Vec<_>>();
+        assert_close("distance to the reference in step", &of("kl"), &numbers(&told["kl_of_step"]));
+        assert_close("share of clipped tokens in step", &of("clip_fraction"), &numbers(&told["clipped"]));
+        assert!(of("clip_fraction")[9] > 0.1, "the clip is at work");
+        if aggregation == AggregationName::Grpo {
+            check_weights(name, objective.parameters());
+        }
+    }
+}
