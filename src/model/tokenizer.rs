@@ -237,7 +237,12 @@ impl ModelTokenizer {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String, ModelError> {
-        self.inner.to_string(true).map_err(|e| ModelError::Tokenizer(e.to_string()))
+        let mut inner = self.inner.clone();
+        if inner.get_decoder().is_none() {
+            // Made from a GGUF, whose tokenizers are all byte-level here; this room decodes by itself.
+            inner.with_decoder(Some(ByteLevel::default()));
+        }
+        inner.to_string(true).map_err(|e| ModelError::Tokenizer(e.to_string()))
     }
 
     /// The id of the token that starts a text.

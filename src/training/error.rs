@@ -72,6 +72,9 @@ pub enum TrainingError {
         /// The step of the last good checkpoint; nought if there is none.
         kept: usize,
     },
+    /// There is not enough memory.
+    #[error("{0}")]
+    DoesNotFit(String),
     /// The model or its arithmetic failed.
     #[error("{0}")]
     Model(String),

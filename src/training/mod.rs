@@ -12,11 +12,14 @@ mod build;
 mod chain;
 mod checkpoint;
 mod data;
+mod detach;
 mod dpo;
 mod error;
+mod estimate;
 mod export;
 mod grpo;
 mod measure;
+mod memory;
 mod objective;
 mod optimizer;
 mod pairs;
@@ -37,8 +40,10 @@ pub use batches::BatchPlan;
 pub use chain::{Chain, ChainRecord, Stage};
 pub use checkpoint::{Best, Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, OfLog, TokenizedExample, examples_digest, split_dev, tokenize};
+pub use detach::{DETACHED, detach, leave_terminal};
 pub use dpo::{Dpo, DpoSettings};
 pub use error::TrainingError;
+pub use estimate::{Estimate, Lengths};
 pub use export::{ExportKind, Exported, GgufFormat, default_place as default_export_place, export};
 pub use grpo::{
     AdvantageName, AggregationName, Group, Grpo, GrpoSettings, Prompted, Rollout, TokenLoss, Window, advantages,
@@ -58,5 +63,5 @@ pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, l
 pub use schedule::learning_rate;
 pub use sft::Sft;
 pub use sources::accepted_examples;
-pub use start::{Base, Job, Place, adapter_of_run, resume, start};
+pub use start::{Base, Job, Place, adapter_of_run, estimate, prepare, resume, start};
 pub use trainer::{CancelFlag, Event, Summary, Trainer};

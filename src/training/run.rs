@@ -28,9 +28,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 mod list;
+mod queue;
 mod record;
 #[cfg(test)]
 mod tests;
+
+pub(super) use queue::wait_for_turn;
 
 pub use list::{RunInfo, list_runs, resolve_run, run_info};
 pub use record::{RunId, RunState, Sample, Status, StepRecord};
@@ -134,6 +137,11 @@ impl RunFolder {
 
     fn pause_path(&self) -> PathBuf {
         self.path.join("pause")
+    }
+
+    /// `output.log`: what a detached run's process prints.
+    pub fn output_path(&self) -> PathBuf {
+        self.path.join("output.log")
     }
 
     fn lock_path(&self) -> PathBuf {

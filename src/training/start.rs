@@ -1,5 +1,6 @@
 //! Starting and resuming runs: everything from a recipe and examples to a thread that trains.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -8,15 +9,22 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use jiff::Timestamp;
 
 use super::build::{build, keep_start};
-use super::run::RunLock;
+use super::estimate::{largest_batch, needed_bytes, refusal};
+use super::run::{RunLock, wait_for_turn};
 use super::{
-    CancelFlag, Checkpoint, Event, Example, LoraRecipe, Recipe, RunFolder, RunState, Status, Summary, Trainer,
-    TrainingError, examples_digest,
+    CancelFlag, Checkpoint, DataSettings, DataSummary, Estimate, Event, Example, LoraRecipe, Measure, Objective,
+    ObjectiveName, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest, memory,
+    split_dev, tokenize,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
 
 /// Stack of the training thread: candle walks a graph by recursion.
 const STACK_BYTES: usize = 64 << 20;
+
+/// How readily the threads that train are served, of 99; the threads that answer people have 50. On Linux this is a niceness of
+/// about 10 for the thread alone, so that the screen's thread keeps its own.
+#[cfg(unix)]
+const PRIORITY: u8 = 25;
 
 /// Where a new run's folder goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +42,8 @@ pub struct Base {
     pub path: PathBuf,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// Asks the model about what is held out, where the recipe wants that.
+    pub measure: Option<Measure>,
 }
 
 /// A run that is going on in a thread of this process.
@@ -67,7 +77,49 @@ pub fn start(
     place: &Place,
     base: Base,
 ) -> Result<Job, TrainingError> {
-    let mut recipe = recipe.completed().validated()?;
+    resume(prepare(recipe, examples, from, place)?, base)
+}
+
+/// Makes the folder of a new run, for [`resume`] or [`super::detach`] to work on.
+///
+/// # Errors
+/// As [`start`].
+pub fn prepare(
+    recipe: Recipe,
+    examples: &[Example],
+    from: Option<&Path>,
+    place: &Place,
+) -> Result<RunFolder, TrainingError> {
+    let recipe = recipe.completed().validated()?;
+    let examples = wanted(&recipe, examples)?;
+    lora_settings(&recipe.lora, recipe.seed)?;
+    let now = Timestamp::now();
+    let folder = match place {
+        Place::In(parent) => RunFolder::create_in(parent, now, recipe.objective)?,
+        Place::At(path) => RunFolder::create_at(path)?,
+    };
+    fill(&folder, recipe, &examples, from, now)?;
+    Ok(folder)
+}
+
+/// Writes all that a run begins with.
+fn fill(
+    folder: &RunFolder,
+    mut recipe: Recipe,
+    examples: &[Example],
+    from: Option<&Path>,
+    now: Timestamp,
+) -> Result<(), TrainingError> {
+    if let Some(from) = from {
+        recipe.lora = keep_start(from, folder, recipe.lora)?;
+    }
+    folder.write_examples(examples)?;
+    folder.write_recipe(&recipe)?;
+    folder.write_status(&Status::new(RunState::Queued, 0, recipe.length.steps.unwrap_or(0), now))
+}
+
+/// The examples that the recipe's tasks ask for.
+fn wanted(recipe: &Recipe, examples: &[Example]) -> Result<Vec<Example>, TrainingError> {
     let wanted = |example: &&Example| {
         recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task == example.task.as_str())
     };
@@ -75,21 +127,86 @@ pub fn start(
     if examples.is_empty() {
         return Err(TrainingError::NothingAccepted(recipe.learns_from()));
     }
-    lora_settings(&recipe.lora, recipe.seed)?;
-    let folder = match place {
-        Place::In(parent) => RunFolder::create_in(parent, Timestamp::now(), recipe.objective)?,
-        Place::At(path) => RunFolder::create_at(path)?,
-    };
-    let lock = folder.lock()?;
-    if let Some(from) = from {
-        recipe.lora = keep_start(from, &folder, recipe.lora)?;
-    }
-    folder.write_recipe(&recipe)?;
-    folder.write_examples(&examples)?;
-    spawn(folder, lock, recipe, base, Timestamp::now())
+    Ok(examples)
 }
 
-/// Goes on with a run that was cancelled, failed or interrupted, from its last checkpoint or else from its start.
+/// What a run would take, from one step that is thrown away; see [`Estimate`]. Takes as long as loading the model and that
+/// step.
+///
+/// # Errors
+/// As [`start`], and when the model cannot be loaded.
+pub fn estimate(
+    recipe: Recipe,
+    examples: &[Example],
+    from: Option<&Path>,
+    base: &Base,
+) -> Result<Estimate, TrainingError> {
+    let recipe = recipe.completed().validated()?;
+    let examples = wanted(&recipe, examples)?;
+    refuse_large_file(base)?;
+    let place = std::env::temp_dir().join(format!("logwright-estimate-{}", std::process::id()));
+    // One that a crash left behind.
+    let _ = std::fs::remove_dir_all(&place);
+    let folder = RunFolder::create_at(&place)?;
+    let work = || {
+        fill(&folder, recipe.clone(), &examples, from, Timestamp::now())?;
+        let recipe = folder.recipe()?;
+        let model = LanguageModel::load(&base.path, &base.device)?;
+        let adapter = first_adapter(&folder, &model, &recipe)?;
+        let uncut = match recipe.objective {
+            ObjectiveName::Sft => {
+                let whole = DataSettings { max_length: usize::MAX, ..recipe.data.clone() };
+                tokenize(&examples, &model, &whole)?.0
+            }
+            _ => Vec::new(),
+        };
+        let (objective, data) = build(model, adapter, &examples, &recipe, &folder, None)?;
+        let lengths: Vec<usize> = match uncut.is_empty() {
+            false => uncut.iter().map(|example| example.tokens.len()).collect(),
+            true => (0..objective.examples()).map(|example| objective.tokens(example)).collect(),
+        };
+        super::estimate::estimate(&*objective, &recipe, data, &lengths)
+    };
+    let estimate = thread::scope(|scope| {
+        let builder = thread::Builder::new().name("estimate".into()).stack_size(STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, work).map_err(|error| TrainingError::Thread(error.to_string()))?;
+        thread.join().unwrap_or_else(|panic| Err(TrainingError::Thread(panic_text(&*panic))))
+    });
+    // What is left there is the system's to clear away.
+    let _ = std::fs::remove_dir_all(&place);
+    estimate
+}
+
+/// The adapter that a run begins with: the one that it starts from, or a fresh one.
+fn first_adapter(folder: &RunFolder, model: &LanguageModel, recipe: &Recipe) -> Result<Adapter, TrainingError> {
+    if folder.start_dir().is_dir() {
+        return Ok(Adapter::load(&folder.start_dir(), model)?);
+    }
+    Ok(Adapter::new(model, &lora_settings(&recipe.lora, recipe.seed)?)?)
+}
+
+/// A model whose file alone does not fit is not even opened.
+fn refuse_large_file(base: &Base) -> Result<(), TrainingError> {
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let size = match std::fs::read_dir(&base.path) {
+        Ok(entries) => {
+            let weights = |path: &PathBuf| path.extension().is_some_and(|end| end == "safetensors" || end == "gguf");
+            entries.flatten().map(|entry| entry.path()).filter(weights).map(|path| bytes(&path)).sum()
+        }
+        Err(_) => bytes(&base.path),
+    };
+    match memory::available_bytes() {
+        Some(available) if size > available => Err(TrainingError::DoesNotFit(format!(
+            "the model's weights take {} MiB and {} MiB are free; try a smaller or quantised model",
+            size >> 20,
+            available >> 20
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Goes on with a run that was prepared, cancelled, failed or interrupted, from its last checkpoint or else from its start,
+/// as soon as no other run of the project trains.
 ///
 /// # Errors
 /// When another process works on it, it is finished, or its folder cannot be read.
@@ -114,8 +231,12 @@ fn spawn(
     let (sender, events) = unbounded();
     let cancel = CancelFlag::default();
     folder.clear_requests();
-    folder.write_status(&Status::new(RunState::Running, 0, recipe.length.steps.unwrap_or(0), started))?;
-    let work = Work { folder: folder.clone(), recipe, base, started, sender, cancel: cancel.clone() };
+    let before = folder.status().ok();
+    let (step, steps) = before.map_or((0, recipe.length.steps.unwrap_or(0)), |status| (status.step, status.steps));
+    let queued = Status::new(RunState::Queued, step, steps, started);
+    folder.write_status(&queued)?;
+    let since = queued.updated;
+    let work = Work { folder: folder.clone(), recipe, base, started, since, sender, cancel: cancel.clone() };
     let thread = thread::Builder::new()
         .name("training".into())
         .stack_size(STACK_BYTES)
@@ -130,13 +251,15 @@ struct Work {
     recipe: Recipe,
     base: Base,
     started: Timestamp,
+    /// Since when it waits for its turn.
+    since: Timestamp,
     sender: Sender<Event>,
     cancel: CancelFlag,
 }
 
 impl Work {
     fn run(self, lock: RunLock) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.train()))
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.wait_and_train()))
             .unwrap_or_else(|panic| Err(TrainingError::Thread(panic_text(&*panic))));
         if let Err(error) = &outcome {
             let (step, steps) = self.folder.status().map_or((0, 0), |status| (status.step, status.steps));
@@ -150,17 +273,40 @@ impl Work {
         self.tell(Event::Ended(outcome.map_err(|error| error.to_string())));
     }
 
+    fn wait_and_train(&self) -> Result<Summary, TrainingError> {
+        let cancelled = || self.cancel.is_set() || self.folder.cancel_requested();
+        let waiting = || self.tell(Event::Queued(self.folder.id()));
+        let Some(_turn) = wait_for_turn(&self.folder, self.since, &cancelled, waiting)? else {
+            return self.left_the_queue();
+        };
+        let pool = background_pool()?;
+        pool.install(|| self.train())
+    }
+
+    /// Someone cancelled it before it was its turn.
+    fn left_the_queue(&self) -> Result<Summary, TrainingError> {
+        self.folder.clear_requests();
+        let (step, steps) = self.folder.status().map_or((0, 0), |status| (status.step, status.steps));
+        let status = Status::new(RunState::Cancelled, step, steps, self.started);
+        self.folder.write_status(&status)?;
+        Summary::of(&self.folder, &status, &DataSummary::default(), None)
+    }
+
     fn train(&self) -> Result<Summary, TrainingError> {
+        let (step, steps) = self.folder.status().map_or((0, 0), |status| (status.step, status.steps));
+        self.folder.write_status(&Status::new(RunState::Running, step, steps, self.started))?;
         self.tell(Event::Preparing(self.folder.id()));
         let (examples, stored) = self.folder.examples()?;
         let checkpoint = Checkpoint::latest(&self.folder);
+        refuse_large_file(&self.base)?;
         let model = LanguageModel::load(&self.base.path, &self.base.device)?;
         let adapter = match &checkpoint {
             Some(checkpoint) => Adapter::load(&checkpoint.adapter_dir(), &model)?,
-            None if self.folder.start_dir().is_dir() => Adapter::load(&self.folder.start_dir(), &model)?,
-            None => Adapter::new(&model, &lora_settings(&self.recipe.lora, self.recipe.seed)?)?,
+            None => first_adapter(&self.folder, &model, &self.recipe)?,
         };
+        let held_out = held_out(&examples, &model, &self.recipe)?;
         let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder, checkpoint.as_ref())?;
+        refuse_large_batch(&*objective, &self.recipe)?;
         let events = |event| self.tell(event);
         let trainer = Trainer {
             folder: &self.folder,
@@ -170,8 +316,8 @@ impl Work {
             started: self.started,
             events: &events,
             cancel: &self.cancel,
-            held_out: &[],
-            measure: None,
+            held_out: &held_out,
+            measure: self.base.measure.as_ref(),
         };
         trainer.run(&*objective, checkpoint.as_ref())
     }
@@ -179,6 +325,46 @@ impl Work {
     fn tell(&self, event: Event) {
         // A listener that left does not stop the run.
         let _ = self.sender.send(event);
+    }
+}
+
+/// What supervised fine-tuning holds out, as text, where the recipe wants the model to be asked about it.
+fn held_out(examples: &[Example], model: &LanguageModel, recipe: &Recipe) -> Result<Vec<Example>, TrainingError> {
+    if !recipe.length.evaluate_answers || recipe.objective != ObjectiveName::Sft {
+        return Ok(Vec::new());
+    }
+    let max_length = recipe.data.max_length.min(model.config().context);
+    let settings = DataSettings { max_length, ..recipe.data.clone() };
+    let (_, dev) = split_dev(tokenize(examples, model, &settings)?.0, &settings, recipe.seed);
+    let held: HashSet<&str> = dev.iter().map(|example| example.id.as_str()).collect();
+    Ok(examples.iter().filter(|example| held.contains(example.id.as_str())).cloned().collect())
+}
+
+/// A run whose largest batch does not fit is not begun.
+fn refuse_large_batch(objective: &dyn Objective, recipe: &Recipe) -> Result<(), TrainingError> {
+    let Some((model, adapter)) = objective.wearing() else { return Ok(()) };
+    let rows = largest_batch(objective, recipe.data.batch).iter().map(|&example| objective.tokens(example)).sum();
+    let needed = needed_bytes(model, adapter, rows);
+    let available = memory::available_bytes().map(|free| free + memory::resident_bytes().unwrap_or(0));
+    refusal(needed, available, recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))
+}
+
+/// Threads that train while people work: as many as there are cores, and the system serves everybody else first.
+fn background_pool() -> Result<rayon::ThreadPool, TrainingError> {
+    rayon::ThreadPoolBuilder::new()
+        .thread_name(|at| format!("training-{at}"))
+        .stack_size(STACK_BYTES)
+        .start_handler(|_| yield_to_others())
+        .build()
+        .map_err(|error| TrainingError::Thread(error.to_string()))
+}
+
+/// From now on this thread runs when others of this machine do not want to.
+fn yield_to_others() {
+    #[cfg(unix)]
+    if let Ok(priority) = thread_priority::ThreadPriorityValue::try_from(PRIORITY) {
+        // Where the system refuses, training goes on as before.
+        let _ = thread_priority::set_current_thread_priority(thread_priority::ThreadPriority::Crossplatform(priority));
     }
 }
 

@@ -374,7 +374,7 @@ impl Trainer<'_> {
         let mut status = Status::new(run_state, state.done, state.steps, self.started);
         status.message = message;
         self.folder.write_status(&status)?;
-        self.summary(&status, state)
+        Summary::of(self.folder, &status, &self.data, state.best.map(|best| best.step))
     }
 
     fn why_early(&self, state: &Loop) -> String {
@@ -430,29 +430,37 @@ impl Trainer<'_> {
         status.message = error.map(ToString::to_string);
         self.folder.write_status(&status)
     }
+}
 
-    fn summary(&self, status: &Status, state: &Loop) -> Result<Summary, TrainingError> {
-        let records = self.folder.steps()?;
+impl Summary {
+    /// What came of the run in `folder`, from what it recorded.
+    pub(super) fn of(
+        folder: &RunFolder,
+        status: &Status,
+        data: &DataSummary,
+        best_step: Option<usize>,
+    ) -> Result<Self, TrainingError> {
+        let records = folder.steps()?;
         let loss: Vec<f64> = records.iter().map(|record| record.loss).collect();
         let seconds: f64 = records.iter().map(|record| record.seconds).sum();
         let tokens: usize = records.iter().map(|record| record.tokens).sum();
-        Ok(Summary {
-            run: self.folder.id(),
-            dir: self.folder.path().to_path_buf(),
-            adapter: self.folder.adapter_dir(),
+        Ok(Self {
+            run: folder.id(),
+            dir: folder.path().to_path_buf(),
+            adapter: folder.adapter_dir(),
             status: status.state,
             message: status.message.clone(),
             steps: loss.len(),
-            best_step: state.best.map(|best| best.step),
+            best_step,
             first_loss: mean(&loss[..loss.len().min(5)]),
             last_loss: mean(&loss[loss.len().saturating_sub(10)..]),
             dev_loss: records.iter().rev().find_map(|record| record.dev_loss),
             tokens_per_second: if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 },
             loss,
-            examples: self.data.examples,
-            held_out: self.data.held_out,
-            truncated: self.data.truncated,
-            left_out: self.data.left_out,
+            examples: data.examples,
+            held_out: data.held_out,
+            truncated: data.truncated,
+            left_out: data.left_out,
             seconds,
         })
     }

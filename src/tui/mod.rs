@@ -40,6 +40,7 @@ pub mod effects;
 pub mod event_loop;
 pub mod frames;
 pub mod keys;
+pub mod measuring;
 pub mod message;
 pub mod model;
 pub mod overlays;

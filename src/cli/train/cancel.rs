@@ -18,12 +18,17 @@ struct Cancelled<'a> {
 pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
     let (folder, _) = find(&args.run, context)?;
     let state = folder.status()?.state;
-    if state != RunState::Running {
+    if !state.is_alive() {
         return Err(Failure::failed(format!("run {} is not running: it is {state}", folder.id())));
     }
     folder.request_cancel()?;
     if args.json {
         return output::json(&Cancelled { run: folder.id(), dir: folder.path(), requested: true });
     }
-    output::line(&format!("{} will stop after its present batch, with a checkpoint", folder.id()))
+    let when = if state == RunState::Queued {
+        "leaves the queue"
+    } else {
+        "will stop after its present batch, with a checkpoint"
+    };
+    output::line(&format!("{} {when}", folder.id()))
 }

@@ -1,11 +1,13 @@
-//! `logwright train sft | dpo | grpo | chain | list | watch | resume | cancel`
+//! `logwright train sft | dpo | grpo | chain | list | watch | resume | pause | cancel | export`
 
 mod cancel;
 mod chain;
 mod export;
 mod follow;
+mod launch;
 mod list;
 mod objective;
+mod pause;
 mod resume;
 mod watch;
 
@@ -13,8 +15,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::base::{Base, BaseArgs};
 use super::{Context, Failure};
-use crate::training::{ObjectiveName, RunFolder, resolve_run};
+use crate::training::{self, ObjectiveName, RunFolder, resolve_run};
+use crate::tui::measuring::held_out_f1;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -37,8 +41,10 @@ enum What {
     List(list::ListArgs),
     /// Follow a run, wherever it was started
     Watch(RunArgs),
-    /// Go on with a run that was cancelled, failed or interrupted
+    /// Go on with a run that was paused, cancelled, failed or interrupted
     Resume(resume::ResumeArgs),
+    /// Let a run wait, with a checkpoint, until `train resume`
+    Pause(RunArgs),
     /// Ask a run to stop; it saves a checkpoint first
     Cancel(RunArgs),
     /// Write a run's adapter, alone or worked into its base, for other programs
@@ -63,9 +69,15 @@ pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
         What::List(args) => list::run(args, context),
         What::Watch(args) => watch::run(args, context),
         What::Resume(args) => resume::run(args, context),
+        What::Pause(args) => pause::run(args, context),
         What::Cancel(args) => cancel::run(args, context),
         What::Export(args) => export::run(args, context),
     }
+}
+
+/// What a run starts from, and how its answers are measured.
+fn training_base(base: Base, args: &BaseArgs) -> training::Base {
+    training::Base { path: base.path, device: args.device, measure: Some(held_out_f1()) }
 }
 
 /// The run that someone means, and the project that is meant, if there is one.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::follow::{follow, report};
+use super::launch::{self, LaunchArgs};
+use super::training_base;
 use crate::cli::base::{BaseArgs, named_adapter};
 use crate::cli::{Context, Failure};
 use crate::training::{self, ObjectiveName, Place, Recipe, accepted_examples};
@@ -34,6 +36,8 @@ pub(super) struct ObjectiveArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     base: BaseArgs,
+    #[command(flatten)]
+    launch: LaunchArgs,
     /// Print what came of it as JSON
     #[arg(long)]
     json: bool,
@@ -61,8 +65,15 @@ pub(super) fn run(objective: ObjectiveName, args: &ObjectiveArgs, context: &Cont
         None => Place::In(workspace.runs_dir()),
     };
     drop(workspace);
-    let recipe = Recipe { model: Some(base.name), start: start.as_ref().map(|start| start.name.clone()), ..recipe };
-    let base = training::Base { path: base.path, device: args.base.device };
-    let job = training::start(recipe, &examples, start.as_ref().map(|start| start.dir.as_path()), &place, base)?;
-    report(&follow(job)?, args.json)
+    let name = start.as_ref().map(|start| start.name.clone());
+    let recipe = Recipe { model: Some(base.name.clone()), start: name, ..recipe };
+    let base = training_base(base, &args.base);
+    let from = start.as_ref().map(|start| start.dir.as_path());
+    if args.launch.dry_run {
+        return launch::report(&training::estimate(recipe, &examples, from, &base)?, args.json);
+    }
+    if args.launch.detach {
+        return launch::detach(&training::prepare(recipe, &examples, from, &place)?, &base, args.json);
+    }
+    report(&follow(training::start(recipe, &examples, from, &place, base)?)?, args.json)
 }

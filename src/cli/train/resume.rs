@@ -3,10 +3,11 @@
 use clap::Args;
 
 use super::follow::{follow, report};
-use super::{RunArgs, find};
+use super::pause::Asked;
+use super::{RunArgs, find, launch, training_base};
 use crate::cli::base::BaseArgs;
 use crate::cli::{Context, Failure};
-use crate::training;
+use crate::training::{self, RunState, leave_terminal};
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
@@ -14,13 +15,33 @@ pub(super) struct ResumeArgs {
     run: RunArgs,
     #[command(flatten)]
     base: BaseArgs,
+    /// Go on in a process of its own, which closing the terminal does not end
+    #[arg(long)]
+    detach: bool,
+    /// This is that process
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
 pub(super) fn run(args: &ResumeArgs, context: &Context) -> Result<(), Failure> {
+    if args.detached {
+        leave_terminal();
+    }
     let (folder, workspace) = find(&args.run.run, context)?;
+    if folder.status().is_ok_and(|status| status.state == RunState::Paused) {
+        folder.end_pause();
+        return Asked { run: folder.id(), dir: folder.path(), asked: "resume" }
+            .report(args.run.json, "goes on in its own process");
+    }
     let model = folder.recipe()?.model;
     let base = args.base.resolve(model.as_deref(), workspace.as_ref())?;
     drop(workspace);
-    let job = training::resume(folder, training::Base { path: base.path, device: args.base.device })?;
-    report(&follow(job)?, args.run.json)
+    let base = training_base(base, &args.base);
+    if args.detach {
+        if folder.status().is_ok_and(|status| status.state == RunState::Finished) {
+            return Err(training::TrainingError::Finished(folder.id().to_string()).into());
+        }
+        return launch::detach(&folder, &base, args.run.json);
+    }
+    report(&follow(training::resume(folder, base)?)?, args.run.json)
 }

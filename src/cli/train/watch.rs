@@ -23,7 +23,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
     let stop = interrupt::flag()?;
     let mut line = output::Progress::new();
     let mut status = folder.status()?;
-    while status.state == RunState::Running && !stop.is_set() {
+    while status.state.is_alive() && !stop.is_set() {
         line.show(&watch_line(&folder, &status)?);
         thread::sleep(LOOK_EVERY);
         status = folder.status()?;
@@ -39,6 +39,7 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
 
 fn watch_line(folder: &RunFolder, status: &Status) -> Result<String, Failure> {
     Ok(match folder.steps()?.last() {
+        _ if status.state == RunState::Queued => "waiting for its turn; another run trains".to_owned(),
         Some(record) => step_line(record, status.steps, status.eta_seconds),
         None => "no step done yet".to_owned(),
     })

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::training::ObjectiveName;
+use crate::training::{ObjectiveName, memory};
 
 /// The name of a run, such as `20261121-104500-sft`: when it started (UTC) and what it optimises.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,7 +96,10 @@ pub struct Status {
     pub updated: Timestamp,
     /// Seconds that the rest takes at the present pace.
     pub eta_seconds: Option<f64>,
-    /// Why it failed.
+    /// Bytes that the process had in memory then.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Why it failed, or stopped early.
     pub message: Option<String>,
 }
 
@@ -104,7 +107,8 @@ impl Status {
     /// The status of a run that this process works on, as of now.
     pub fn new(state: RunState, step: usize, steps: usize, started: Timestamp) -> Self {
         let (pid, updated) = (std::process::id(), Timestamp::now());
-        Self { state, step, steps, pid, started, updated, eta_seconds: None, message: None }
+        let memory_bytes = memory::resident_bytes();
+        Self { state, step, steps, pid, started, updated, eta_seconds: None, memory_bytes, message: None }
     }
 }
 

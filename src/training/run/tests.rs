@@ -16,7 +16,17 @@ fn record(step: usize, loss: f64) -> StepRecord {
 
 fn status(state: RunState) -> Status {
     let at = Timestamp::UNIX_EPOCH;
-    Status { state, step: 3, steps: 9, pid: 1, started: at, updated: at, eta_seconds: None, message: None }
+    Status {
+        state,
+        step: 3,
+        steps: 9,
+        pid: 1,
+        started: at,
+        updated: at,
+        eta_seconds: None,
+        memory_bytes: None,
+        message: None,
+    }
 }
 
 #[test]

@@ -17,6 +17,8 @@ struct Line {
     runaway: Option<(usize, f64)>,
     /// What each evaluation finds; none where there are none left.
     held: RefCell<VecDeque<f64>>,
+    /// Someone stops this run in the middle of its next evaluation but so many.
+    stopped: RefCell<Option<(usize, RunFolder)>>,
     reuse: usize,
     prepared: RefCell<Vec<(usize, Vec<Vec<usize>>)>>,
     calls: Cell<usize>,
@@ -32,6 +34,7 @@ impl Line {
             nan_after: None,
             runaway: None,
             held: RefCell::default(),
+            stopped: RefCell::default(),
             reuse: 1,
             prepared: RefCell::default(),
             calls: Cell::new(0),
@@ -109,6 +112,14 @@ impl Objective for Line {
     }
 
     fn held_out(&self, _: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
+        match &mut *self.stopped.borrow_mut() {
+            Some((0, folder)) => {
+                folder.request_cancel()?;
+                return Ok(None);
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         Ok(self.held.borrow_mut().pop_front().map(|loss| Held { loss, ..Held::default() }))
     }
 
@@ -320,6 +331,29 @@ fn what_a_run_remembers_of_its_evaluations_survives_a_stop() {
         Line { held: RefCell::new(values[3..].iter().copied().collect()), ..Line::load(&checkpoint.adapter_dir()) };
     let summary = train(&second, &recipe, &folder, None, Some(&checkpoint)).unwrap();
     assert_eq!((summary.steps, summary.best_step), (20, Some(8)));
+}
+
+#[test]
+fn an_evaluation_that_was_broken_off_is_made_up_for() {
+    let values = [3.0, 2.0, 2.5, 2.4, 2.1];
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let mut recipe = recipe(60);
+    recipe.length = LengthSettings { evaluate_every: 4, save_every: 100, patience: 3, ..recipe.length };
+    let held = |values: &[f64]| RefCell::new(values.iter().copied().collect());
+    let first = Line { held: held(&values[..1]), stopped: RefCell::new(Some((1, folder.clone()))), ..Line::new() };
+    let summary = train(&first, &recipe, &folder, None, None).unwrap();
+    assert_eq!((summary.status, summary.steps), (RunState::Cancelled, 8));
+    assert_eq!(folder.steps().unwrap()[7].dev_loss, None);
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    assert!(checkpoint.progress.owed);
+    let second = Line { held: held(&values[1..]), ..Line::load(&checkpoint.adapter_dir()) };
+    let summary = train(&second, &recipe, &folder, None, Some(&checkpoint)).unwrap();
+    assert_eq!((summary.steps, summary.best_step), (20, Some(8)));
+    let steps = folder.steps().unwrap();
+    assert_eq!(steps.iter().map(|record| record.step).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
+    let measured: Vec<f64> = steps.iter().filter_map(|record| record.dev_loss).collect();
+    assert_eq!(measured, values);
 }
 
 #[test]

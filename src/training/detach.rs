@@ -1,0 +1,68 @@
+//! Runs that outlive the screen: the same program in a session of its own, which no closing terminal reaches.
+
+use std::fs::{self, OpenOptions};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Base, RunFolder, TrainingError};
+
+/// The argument by which the program knows that it is to leave its terminal.
+pub const DETACHED: &str = "--detached";
+
+/// How long the new process may take to claim its run.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Hands a run that is not finished over to a process of its own, and gives that process's number. What it prints goes to
+/// the run's `output.log`.
+///
+/// # Errors
+/// When the process cannot be started, or ends before it has claimed the run.
+pub fn detach(folder: &RunFolder, base: &Base) -> Result<u32, TrainingError> {
+    let log = folder.output_path();
+    let output = OpenOptions::new().create(true).append(true).open(&log);
+    let output = output.map_err(|error| TrainingError::file(&log, error))?;
+    let errors = output.try_clone().map_err(|error| TrainingError::file(&log, error))?;
+    let program = std::env::current_exe().map_err(|error| TrainingError::Thread(error.to_string()))?;
+    let path = std::path::absolute(folder.path()).map_err(|error| TrainingError::file(folder.path(), error))?;
+    let mut child = Command::new(program)
+        .args(["train", "resume"])
+        .arg(path)
+        .arg("--model")
+        .arg(&base.path)
+        .arg("--device")
+        .arg(base.device.to_string())
+        .arg(DETACHED)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .spawn()
+        .map_err(|error| TrainingError::Thread(format!("no process for the run: {error}")))?;
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if folder.is_locked() {
+            break;
+        }
+        let ended = child.try_wait().map_err(|error| TrainingError::Thread(error.to_string()))?;
+        if ended.is_some_and(|status| !status.success()) {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned();
+            return Err(TrainingError::Thread(format!("the run's process ended at once: {last}")));
+        }
+        if ended.is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let id = child.id();
+    // Whoever started it and lives on hears of its end, so that nothing of it stays behind.
+    thread::spawn(move || child.wait());
+    Ok(id)
+}
+
+/// Leaves the terminal that this process was started from: its closing, or a lost connection, no longer ends it.
+pub fn leave_terminal() {
+    // Refused only to the leader of a group, which a process that `detach` started is not.
+    #[cfg(unix)]
+    let _ = nix::unistd::setsid();
+}

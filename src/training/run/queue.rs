@@ -1,0 +1,74 @@
+//! One run of a project trains at a time; the others wait and start by themselves.
+//!
+//! The queue is the run folders themselves. Whoever is to train a run holds that run's lock and says `queued` in its status;
+//! the one that has waited longest takes `runs/queue.lock` when it is free, and lets go of it when its run is over, whatever
+//! way that is. There is no server, a killed process leaves no gap, and screen and shell see the same.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{RunFolder, RunId, RunState, list_runs};
+use crate::training::TrainingError;
+
+/// How often a waiting run looks whether it is its turn.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+/// The turn to train; letting go of it passes it on.
+#[derive(Debug)]
+pub(in crate::training) struct Turn(#[allow(dead_code, reason = "held, never read")] Option<File>);
+
+/// Waits until it is the turn of the run in `folder`, whose status says `queued` since `since`; `None` if `cancelled` turns
+/// true meanwhile. `waiting` is called once, if there is a wait.
+///
+/// A run outside of a project's `runs` folder waits for nobody.
+pub(in crate::training) fn wait_for_turn(
+    folder: &RunFolder,
+    since: Timestamp,
+    cancelled: &dyn Fn() -> bool,
+    waiting: impl FnOnce(),
+) -> Result<Option<Turn>, TrainingError> {
+    let Some(runs) = queue_of(folder) else { return Ok(Some(Turn(None))) };
+    let path = runs.join("queue.lock");
+    let mut waiting = Some(waiting);
+    loop {
+        if cancelled() {
+            return Ok(None);
+        }
+        if is_first(&runs, folder, since) {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(|error| TrainingError::file(&path, error))?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Turn(Some(file)))),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(TrainingError::file(path, error)),
+            }
+        }
+        if let Some(waiting) = waiting.take() {
+            waiting();
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The folder whose runs take turns with this one.
+fn queue_of(folder: &RunFolder) -> Option<PathBuf> {
+    let absolute = std::path::absolute(folder.path()).ok()?;
+    let parent = absolute.parent()?;
+    (parent.file_name()? == "runs").then(|| parent.to_path_buf())
+}
+
+/// Whether no living run has waited longer.
+fn is_first(runs: &Path, folder: &RunFolder, since: Timestamp) -> bool {
+    let own = (since, folder.id());
+    queued(runs).into_iter().all(|(other, id)| id == own.1 || own <= (other, id))
+}
+
+/// The runs that wait, with when they began to.
+fn queued(runs: &Path) -> Vec<(Timestamp, RunId)> {
+    let waiting = list_runs(runs).into_iter().filter(|info| info.status.state == RunState::Queued);
+    waiting.map(|info| (info.status.updated, info.run)).collect()
+}

@@ -1,0 +1,150 @@
+//! Runs as processes: what they will take, detached ones, the queue, pause and cancel – by the real program.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{Output, Project};
+
+fn model() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama").display().to_string()
+}
+
+fn project() -> Project {
+    let project = Project::empty();
+    let row = |i: usize| {
+        let row = serde_json::json!({
+            "id": format!("r-{i}"), "task": "parsing", "instruction": "Say.", "input": format!("ready on {i}"),
+            "label": "normal", "reasoning": format!("<think>1. {}</think><answer>normal</answer>", "so. ".repeat(i)),
+        });
+        format!("{row}\n")
+    };
+    project.write("rationales.jsonl", (0..8).map(row).collect::<String>().as_bytes());
+    project.write("recipe.toml", b"[data]\nbatch = 2\n[length]\nsave_every = 1000000\n");
+    for args in [&["import", "rationales", "rationales.jsonl"][..], &["review", "accept", "--all"]] {
+        assert_eq!(project.run(args).code, 0);
+    }
+    project
+}
+
+fn json(output: &Output) -> Value {
+    assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr);
+    output.json()
+}
+
+fn train(project: &Project, args: &[&str]) -> Output {
+    project.run(&[&["train", "sft", "--recipe", "recipe.toml", "--model", &model(), "--json"], args].concat())
+}
+
+fn state(project: &Project, run: &str) -> String {
+    let runs = json(&project.run(&["train", "list", "--json"]));
+    let found = runs["runs"].as_array().unwrap().iter().find(|info| info["run"] == run).cloned().unwrap();
+    found["state"].as_str().unwrap().to_owned()
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "still not: {what}");
+        thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// The number of the session that a process belongs to.
+fn session(process: u64) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let after_name = &stat[stat.rfind(')').unwrap() + 2..];
+    after_name.split(' ').nth(3).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_take_and_leaves_nothing() {
+    let project = project();
+    let estimate = json(&train(&project, &["--steps", "10", "--dry-run"]));
+    for key in ["tokens", "seconds", "tokens_per_second", "memory_bytes", "available_bytes", "trainable_parameters"] {
+        assert!(estimate[key].as_f64().unwrap() > 0.0, "{key}: {estimate}");
+    }
+    assert_eq!((&estimate["steps"], &estimate["refusal"]), (&Value::from(10), &Value::Null));
+    assert_eq!(estimate["lengths"]["examples"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 8);
+    assert!(!project.path("runs").exists() || fs::read_dir(project.path("runs")).unwrap().count() == 0);
+}
+
+#[test]
+fn a_detached_run_has_a_session_of_its_own_and_others_wait_for_their_turn() {
+    let project = project();
+    // So long that it does not end by itself.
+    let first = json(&train(&project, &["--steps", "1000000", "--detach"]));
+    let (first, process) = (first["run"].as_str().unwrap().to_owned(), first["process"].as_u64().unwrap());
+    wait_until("the first run trains", || state(&project, &first) == "running");
+    if cfg!(target_os = "linux") {
+        assert_eq!(session(process), process, "it is not the leader of a session of its own");
+        assert_ne!(session(process), session(u64::from(std::process::id())));
+    }
+
+    let second = json(&train(&project, &["--steps", "5", "--detach"]))["run"].as_str().unwrap().to_owned();
+    let third = json(&train(&project, &["--steps", "5", "--detach"]))["run"].as_str().unwrap().to_owned();
+    wait_until("both wait", || [&second, &third].iter().all(|run| state(&project, run) == "queued"));
+    assert!(project.run(&["train", "resume", &second, "--model", &model()]).stderr.contains("running already"));
+    assert_eq!(project.run(&["train", "cancel", &third]).code, 0);
+    wait_until("the third has left the queue", || state(&project, &third) == "cancelled");
+
+    assert_eq!(project.run(&["train", "pause", &first]).code, 0);
+    wait_until("the first waits", || state(&project, &first) == "paused");
+    let paused = project.path("runs").join(&first);
+    let saved = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with("checkpoint-");
+    assert!(fs::read_dir(&paused).unwrap().flatten().any(saved), "a paused run has its checkpoint");
+    let lines = || fs::read_to_string(paused.join("metrics.jsonl")).unwrap().lines().count();
+    let before = lines();
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(lines(), before);
+    assert_eq!(state(&project, &second), "queued", "a pause does not pass the turn on");
+    assert_eq!(json(&project.run(&["train", "resume", &first, "--json"]))["asked"], "resume");
+    wait_until("the first goes on", || lines() > before);
+
+    assert_eq!(project.run(&["train", "cancel", &first]).code, 0);
+    // The second starts by itself.
+    let watched = json(&project.run(&["train", "watch", &second, "--json"]));
+    assert_eq!((&watched["state"], &watched["step"]), (&Value::from("finished"), &Value::from(5)));
+    wait_until("the first is cancelled", || state(&project, &first) == "cancelled");
+    let log = fs::read_to_string(project.path("runs").join(&second).join("output.log")).unwrap();
+    assert!(log.contains("finished after 5 steps"), "{log}");
+}
+
+#[test]
+fn a_killed_run_lets_the_next_one_begin() {
+    let project = project();
+    let first = json(&train(&project, &["--steps", "1000000", "--detach"]));
+    let run = first["run"].as_str().unwrap().to_owned();
+    wait_until("it trains", || state(&project, &run) == "running");
+    let second = json(&train(&project, &["--steps", "3", "--detach"]))["run"].as_str().unwrap().to_owned();
+    let killed = std::process::Command::new("kill").args(["-9", &first["process"].to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(json(&project.run(&["train", "watch", &second, "--json"]))["state"], "finished");
+    assert_eq!(state(&project, &run), "interrupted");
+}
+
+#[test]
+fn an_export_is_written_where_it_was_asked_for() {
+    let project = project();
+    let run = json(&train(&project, &["--steps", "2"]))["run"].as_str().unwrap().to_owned();
+    let export = |to: &str| project.run(&["train", "export", "latest", "--to", to, "--json"]);
+    let peft = json(&export("peft"));
+    assert!(Path::new(peft["path"].as_str().unwrap()).join("adapter_model.safetensors").is_file());
+    let merged = json(&export("merged"));
+    assert_eq!((merged["merged_linears"].as_u64(), &merged["run"]), (Some(14), &Value::from(run)));
+    assert!(project.path("exports").is_dir());
+    assert!(json(&export("tensorboard"))["bytes"].as_u64().unwrap() > 100);
+    let again = export("peft");
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("--out"), "{}", again.stderr);
+    assert!(export("gguf").stderr.contains("convert_hf_to_gguf"));
+    let unfit = project.run(&["train", "export", "latest", "--to", "peft", "--format", "f32"]);
+    assert_eq!(unfit.code, 2);
+}
