@@ -16,12 +16,20 @@ pub enum Action {
     New,
     /// Stop the selected run, with a checkpoint.
     Cancel,
+    /// Let the selected run wait, or go on.
+    Pause,
     /// Go on with the selected run.
     Resume,
     /// Select the next run.
     Next,
     /// Select the run before.
     Previous,
+    /// Draw another figure large.
+    Figure,
+    /// Lay the selected run beside the others.
+    Compare,
+    /// Read what the model said along the way.
+    Samples,
     /// Read the runs again.
     Reload,
     /// Fetch the model, if it is not here.
@@ -34,8 +42,12 @@ pub enum Action {
     FieldUp,
     /// Form: change the setting.
     Change,
+    /// Form: say what the run would take.
+    Try,
     /// Form: start the run.
     Start,
+    /// Form: start the run in a process of its own.
+    StartDetached,
     /// Form: leave it.
     Leave,
 }
@@ -48,10 +60,14 @@ const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'st
 pub const ACTIONS: &[Spec] = &[
     row(Action::New, "train-new", &[Key::char('n')], "new run", "fill in the recipe of a new run"),
     row(Action::Cancel, "train-cancel", &[Key::char('c')], "cancel", "stop the selected run; it saves a checkpoint"),
+    row(Action::Pause, "train-pause", &[Key::char('p')], "pause", "let the selected run wait, or go on from there"),
     row(Action::Resume, "train-resume", &[Key::char('r')], "resume", "go on with the selected run"),
     row(Action::Next, "train-next", &[Key::code(KeyCode::Down), Key::char('j')], "", "go to the next run"),
     row(Action::Previous, "train-previous", &[Key::code(KeyCode::Up), Key::char('k')], "", "go to the run before"),
-    row(Action::Reload, "train-reload", &[Key::char('u')], "update", "read the runs' folders again"),
+    row(Action::Figure, "train-figure", &[Key::char('v')], "figure", "draw the next figure large"),
+    row(Action::Compare, "train-compare", &[Key::char('=')], "compare", "lay other runs beside the selected one"),
+    row(Action::Samples, "train-samples", &[Key::char('o')], "samples", "read what the model said along the way"),
+    row(Action::Reload, "train-reload", &[Key::char('u')], "", "read the runs' folders again"),
     row(Action::FetchModel, "train-fetch-model", &[Key::char('m')], "", "fetch the project's model if it is not here"),
     row(
         Action::CopyAdapter,
@@ -61,6 +77,16 @@ pub const ACTIONS: &[Spec] = &[
         "copy the path of the selected run's adapter",
     ),
     row(Action::Start, "train-start", &[Key::char('s')], "start", "start the run").during(FORM),
+    row(
+        Action::StartDetached,
+        "train-start-detached",
+        &[Key::char('d')],
+        "detached",
+        "start the run in a process of its own, which goes on when the workbench is closed",
+    )
+    .during(FORM),
+    row(Action::Try, "train-try", &[Key::char('t')], "try", "show the examples' lengths, and what the run takes")
+        .during(FORM),
     row(
         Action::Change,
         "train-change",

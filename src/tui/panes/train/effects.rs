@@ -1,22 +1,27 @@
 //! What the Train pane reads, and the jobs that it starts.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
 use crate::model::{DeviceChoice, installed};
 use crate::training::{
-    self, Base, Event, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord, TrainingError,
-    accepted_examples, list_runs,
+    self, Base, Estimate, Event, Example, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord,
+    TrainingError, accepted_examples, list_runs, run_info,
 };
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
+use crate::tui::measuring;
 use crate::tui::panes::PaneId;
 use crate::workspace::Workspace;
 
 /// How often a job looks whether it should stop while the run says nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How often the folders of other processes' runs are looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// What the pane wants done outside.
 #[derive(Debug)]
@@ -25,12 +30,24 @@ pub enum Effect {
     Load,
     /// Read the steps of a run.
     ReadSteps(RunId, PathBuf),
+    /// Read the steps of a run that others are to be compared with.
+    ReadCompared(RunId, PathBuf),
     /// Start a run on all accepted rationales.
     Start(Box<Recipe>),
+    /// Start it in a process of its own.
+    StartDetached(Box<Recipe>),
+    /// Say what such a run would take.
+    Estimate(Box<Recipe>),
     /// Go on with the run in a folder.
     Resume(PathBuf),
     /// Ask a run of another process to stop.
     RequestCancel(PathBuf),
+    /// Ask a run, of whatever process, to wait.
+    RequestPause(PathBuf),
+    /// Let a run that waits go on.
+    EndPause(PathBuf),
+    /// Follow the runs of other processes until all are over.
+    Watch,
 }
 
 /// What comes back from the pane's effects and prompts.
@@ -40,12 +57,24 @@ pub enum Message {
     Loaded(Result<Loaded, String>),
     /// The steps of a run were read.
     Steps(RunId, Result<Course, String>),
+    /// The steps of the run to compare with were read.
+    ComparedSteps(RunId, Result<Course, String>),
     /// Something happened in a run of this workbench.
     Happened(Box<Event>),
+    /// Something changed in the folder of another process's run.
+    Seen(Box<RunInfo>, Result<Course, String>),
+    /// No other process's run is left to follow.
+    NothingToWatch,
     /// A run could not be started at all.
     NotStarted,
+    /// A run goes on in a process of its own.
+    Detached(RunId, u32),
+    /// What the form's run would take.
+    Estimated(Result<Box<Estimate>, String>),
     /// A request to stop was left for another process.
     CancelRequested(Result<(), String>),
+    /// A request to wait or to go on was left.
+    Asked(Result<&'static str, String>),
     /// The user means to stop the run.
     CancelConfirmed,
     /// The user typed a setting.
@@ -53,12 +82,14 @@ pub enum Message {
 }
 
 /// How a run went so far.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Course {
     /// Its steps.
     pub steps: Vec<StepRecord>,
-    /// What the model said when it was last asked.
-    pub sample: Option<Sample>,
+    /// What the model said along the way.
+    pub samples: Vec<Sample>,
+    /// Its recipe.
+    pub recipe: Option<Box<Recipe>>,
 }
 
 /// The runs, as they were read.
@@ -74,19 +105,57 @@ pub struct Loaded {
 pub fn run(effect: Effect, edge: &mut Edge) {
     match effect {
         Effect::Load => edge.store(|workspace| message(Message::Loaded(load(workspace)))),
-        Effect::ReadSteps(run, dir) => edge
-            .store(move |_| message(Message::Steps(run, read(&RunFolder::at(dir)).map_err(|error| error.to_string())))),
+        Effect::ReadSteps(run, dir) => edge.store(move |_| message(Message::Steps(run, read(&RunFolder::at(dir))))),
+        Effect::ReadCompared(run, dir) => {
+            edge.store(move |_| message(Message::ComparedSteps(run, read(&RunFolder::at(dir)))));
+        }
         Effect::RequestCancel(dir) => edge.store(move |_| {
             let asked = RunFolder::at(dir).request_cancel().map_err(|error| error.to_string());
             message(Message::CancelRequested(asked))
         }),
+        Effect::RequestPause(dir) => edge.store(move |_| {
+            let asked = RunFolder::at(dir).request_pause().map_err(|error| error.to_string());
+            message(Message::Asked(asked.map(|()| "it waits after its present step, with a checkpoint")))
+        }),
+        Effect::EndPause(dir) => edge.store(move |_| {
+            RunFolder::at(dir).end_pause();
+            message(Message::Asked(Ok("it goes on")))
+        }),
         Effect::Start(recipe) => {
             let root = edge.root().to_owned();
-            edge.spawn(PaneId::Train, "sft", move |job| watched(job, start(&root, *recipe)));
+            edge.spawn(PaneId::Train, recipe.objective.as_str(), move |job| watched(job, start(&root, *recipe)));
+        }
+        Effect::StartDetached(recipe) => {
+            let root = edge.root().to_owned();
+            edge.spawn(PaneId::Train, "starting", move |job| {
+                let started = detached(&root, *recipe);
+                job.tell(message(match &started {
+                    Ok((run, process)) => Message::Detached(run.clone(), *process),
+                    Err(_) => Message::NotStarted,
+                }));
+                started.map(drop)
+            });
+        }
+        Effect::Estimate(recipe) => {
+            let root = edge.root().to_owned();
+            edge.spawn_unasked(PaneId::Train, "estimate", move |job| {
+                job.tell(message(Message::Estimated(estimate(&root, *recipe).map(Box::new))));
+                Ok(())
+            });
         }
         Effect::Resume(dir) => {
             let root = edge.root().to_owned();
-            edge.spawn(PaneId::Train, "sft", move |job| watched(job, resume(&root, dir)));
+            edge.spawn(PaneId::Train, "train", move |job| watched(job, resume(&root, dir)));
+        }
+        Effect::Watch => {
+            let root = edge.root().to_owned();
+            edge.spawn_unasked(PaneId::Train, "watching", move |job| {
+                if let Ok(runs) = Workspace::open(&root).map(|workspace| workspace.runs_dir()) {
+                    watch(job, &runs);
+                }
+                job.tell(message(Message::NothingToWatch));
+                Ok(())
+            });
         }
     }
 }
@@ -95,8 +164,11 @@ fn message(message: Message) -> app::Message {
     app::Message::Train(message)
 }
 
-fn read(folder: &RunFolder) -> Result<Course, TrainingError> {
-    Ok(Course { steps: folder.steps()?, sample: folder.samples()?.pop() })
+fn read(folder: &RunFolder) -> Result<Course, String> {
+    let course = || -> Result<Course, TrainingError> {
+        Ok(Course { steps: folder.steps()?, samples: folder.samples()?, recipe: folder.recipe().ok().map(Box::new) })
+    };
+    course().map_err(|error| error.to_string())
 }
 
 fn load(workspace: &Workspace) -> Result<Loaded, String> {
@@ -104,16 +176,76 @@ fn load(workspace: &Workspace) -> Result<Loaded, String> {
     Ok(Loaded { runs: list_runs(&workspace.runs_dir()), accepted })
 }
 
-fn start(root: &std::path::Path, recipe: Recipe) -> Result<training::Job, String> {
+/// Reports what changes in the folders of other processes' runs, until all are over or the user leaves.
+fn watch(job: &Job, runs: &Path) {
+    let mut alive: HashMap<PathBuf, (RunState, usize, u64)> = HashMap::new();
+    while !job.is_cancelled() {
+        let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
+        for folder in entries.map(|entry| RunFolder::at(entry.path())) {
+            let Ok(status) = folder.status() else { continue };
+            let lines = std::fs::metadata(folder.metrics_path()).map_or(0, |metadata| metadata.len());
+            let (path, now) = (folder.path().to_path_buf(), (status.state, status.step, lines));
+            let going = status.state.is_alive() && status.pid != std::process::id();
+            let before = if going { alive.insert(path, now) } else { alive.remove(&path) };
+            if !going && before.is_none() || before == Some(now) {
+                continue;
+            }
+            let Some(info) = run_info(&folder) else { continue };
+            let news = message(Message::Seen(Box::new(info), read(&folder)));
+            if going {
+                job.report(news);
+            } else {
+                job.tell(news);
+            }
+        }
+        if alive.is_empty() {
+            return;
+        }
+        std::thread::sleep(WATCH_EVERY);
+    }
+}
+
+/// All that a new run needs.
+struct Wanted {
+    recipe: Recipe,
+    examples: Vec<Example>,
+    place: Place,
+    base: Base,
+}
+
+fn wanted(root: &Path, recipe: Recipe) -> Result<Wanted, String> {
     let workspace = Workspace::open(root).map_err(|error| error.to_string())?;
     let examples = accepted_examples(&workspace, &recipe).map_err(|error| error.to_string())?;
     let model = recipe.model.clone().unwrap_or_else(|| workspace.settings().model.clone());
     let base = base(&model)?;
-    let recipe = Recipe { model: Some(model), ..recipe };
-    training::start(recipe, &examples, None, &Place::In(workspace.runs_dir()), base).map_err(|error| error.to_string())
+    Ok(Wanted {
+        recipe: Recipe { model: Some(model), ..recipe },
+        examples,
+        place: Place::In(workspace.runs_dir()),
+        base,
+    })
 }
 
-fn resume(root: &std::path::Path, dir: PathBuf) -> Result<training::Job, String> {
+fn start(root: &Path, recipe: Recipe) -> Result<training::Job, String> {
+    let Wanted { recipe, examples, place, base } = wanted(root, recipe)?;
+    training::start(recipe, &examples, None, &place, base).map_err(|error| error.to_string())
+}
+
+fn detached(root: &Path, recipe: Recipe) -> Result<(RunId, u32), String> {
+    let Wanted { recipe, examples, place, base } = wanted(root, recipe)?;
+    let detach = || -> Result<(RunId, u32), TrainingError> {
+        let folder = training::prepare(recipe, &examples, None, &place)?;
+        Ok((folder.id(), training::detach(&folder, &base)?))
+    };
+    detach().map_err(|error| error.to_string())
+}
+
+fn estimate(root: &Path, recipe: Recipe) -> Result<Estimate, String> {
+    let Wanted { recipe, examples, base, .. } = wanted(root, recipe)?;
+    training::estimate(recipe, &examples, None, &base).map_err(|error| error.to_string())
+}
+
+fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
     let folder = RunFolder::at(dir);
     let recipe = folder.recipe().map_err(|error| error.to_string())?;
     let model = match recipe.model {
@@ -125,7 +257,7 @@ fn resume(root: &std::path::Path, dir: PathBuf) -> Result<training::Job, String>
 
 fn base(model: &str) -> Result<Base, String> {
     let path = installed(model).ok_or_else(|| format!("model {model} is not on this machine: press m to fetch it"))?;
-    Ok(Base { path, device: DeviceChoice::default() })
+    Ok(Base { path, device: DeviceChoice::default(), measure: Some(measuring::held_out_f1()) })
 }
 
 /// Hands what happens in a run on to the pane, until it ends.

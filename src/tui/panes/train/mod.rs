@@ -4,7 +4,11 @@
 //! itself as they go. The trainer works in a thread of its own.
 
 mod actions;
+mod chart;
+mod compare;
 mod effects;
+mod form;
+mod preview;
 mod state;
 #[cfg(test)]
 mod tests;

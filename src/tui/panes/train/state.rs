@@ -1,94 +1,9 @@
 //! What the Train pane knows: the recipe of the next run, the runs there are, and the curve of the one in front.
 
+use super::chart::Figure;
+use super::form::Form;
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Recipe, RunId, RunInfo, RunState, Sample, StepRecord};
-
-/// Steps of a run started from the screen, unless the user says otherwise: enough to see what the data does.
-const STEPS: usize = 60;
-
-/// A setting of the form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Steps,
-    Batch,
-    LearningRate,
-    Rank,
-    MaxLength,
-    AnswerWeight,
-    Seed,
-}
-
-impl Field {
-    pub const ALL: [Self; 7] =
-        [Self::Steps, Self::Batch, Self::LearningRate, Self::Rank, Self::MaxLength, Self::AnswerWeight, Self::Seed];
-
-    /// Its name on the screen.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Steps => "steps",
-            Self::Batch => "batch",
-            Self::LearningRate => "learning rate",
-            Self::Rank => "LoRA rank",
-            Self::MaxLength => "max tokens",
-            Self::AnswerWeight => "answer weight",
-            Self::Seed => "seed",
-        }
-    }
-
-    /// What it is for, for the question.
-    pub fn question(self) -> &'static str {
-        match self {
-            Self::Steps => "Steps of the optimiser (empty: two passes over the data)",
-            Self::Batch => "Examples in a batch",
-            Self::LearningRate => "Highest learning rate",
-            Self::Rank => "Rank of the LoRA update",
-            Self::MaxLength => "Longest example, in tokens; longer ones are cut",
-            Self::AnswerWeight => "Weight of a token of the verdict against one of the reasoning",
-            Self::Seed => "Seed of everything drawn at random",
-        }
-    }
-
-    /// Its value in a recipe, as text.
-    pub fn value(self, recipe: &Recipe) -> String {
-        match self {
-            Self::Steps => recipe.length.steps.map_or_else(String::new, |steps| steps.to_string()),
-            Self::Batch => recipe.data.batch.to_string(),
-            Self::LearningRate => recipe.optimizer.learning_rate.to_string(),
-            Self::Rank => recipe.lora.rank.to_string(),
-            Self::MaxLength => recipe.data.max_length.to_string(),
-            Self::AnswerWeight => recipe.data.answer_weight.to_string(),
-            Self::Seed => recipe.seed.to_string(),
-        }
-    }
-
-    /// The recipe with this setting changed.
-    ///
-    /// # Errors
-    /// When the text is no such number, or the recipe cannot work with it.
-    pub fn changed(self, recipe: &Recipe, text: &str) -> Result<Recipe, String> {
-        fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-            text.parse().map_err(|_| format!("{text:?} is no number that fits here"))
-        }
-        let text = text.trim();
-        let mut changed = recipe.clone();
-        match self {
-            Self::Steps if text.is_empty() => changed.length.steps = None,
-            Self::Steps => changed.length.steps = Some(number(text)?),
-            Self::Batch => changed.data.batch = number(text)?,
-            Self::LearningRate => changed.optimizer.learning_rate = number(text)?,
-            Self::Rank => {
-                let rank = number(text)?;
-                // Twice the rank keeps the update's scale, whatever the rank is.
-                changed.lora.alpha = 2.0 * rank as f64;
-                changed.lora.rank = rank;
-            }
-            Self::MaxLength => changed.data.max_length = number(text)?,
-            Self::AnswerWeight => changed.data.answer_weight = number(text)?,
-            Self::Seed => changed.seed = number(text)?,
-        }
-        changed.validated().map_err(|error| error.to_string())
-    }
-}
+use crate::training::{DataSummary, Estimate, Recipe, RunId, RunInfo, RunState, Sample, StepRecord};
 
 /// A run that this workbench is working on.
 #[derive(Clone, Debug)]
@@ -103,17 +18,41 @@ pub(super) struct Active {
     pub eta_seconds: Option<f64>,
     /// Whether the user asked it to stop.
     pub stopping: bool,
+    /// Whether it waits for its turn, or until it may go on.
+    pub waiting: Option<RunState>,
+}
+
+/// A run that others are laid beside.
+#[derive(Clone, Debug)]
+pub(super) struct Compared {
+    pub run: RunId,
+    pub curve: Vec<StepRecord>,
+    pub recipe: Option<Box<Recipe>>,
+}
+
+/// What is known of the run that the form would start.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Forecast {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// The model is being asked.
+    Asked,
+    /// What it takes.
+    Known(Box<Estimate>),
+    /// Why that cannot be said.
+    Failed(SafeText),
 }
 
 /// What the pane shows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct State {
     /// The settings of the next run.
-    pub(super) recipe: Recipe,
+    pub(super) form: Form,
     /// Whether they are being filled in.
     pub(super) filling: bool,
-    /// The setting in front.
-    pub(super) field: usize,
+    /// What the next run would take.
+    pub(super) forecast: Forecast,
     /// The runs, newest first.
     pub(super) runs: Vec<RunInfo>,
     /// How many rationales may train; `None` until the store was read.
@@ -126,33 +65,20 @@ pub struct State {
     pub(super) wanted: Option<String>,
     /// The steps of the run in front.
     pub(super) curve: Vec<StepRecord>,
-    /// What the model said when the run in front last asked it.
-    pub(super) sample: Option<Sample>,
+    /// What the model said along the way in the run in front.
+    pub(super) samples: Vec<Sample>,
+    /// The recipe of the run in front.
+    pub(super) recipe: Option<Box<Recipe>>,
+    /// The run that the one in front is compared with.
+    pub(super) compared: Option<Compared>,
+    /// Which of the figures is drawn large.
+    pub(super) figure: usize,
     /// The run that this workbench is working on.
     pub(super) active: Option<Active>,
     /// A run was asked for and has not reported yet.
     pub(super) starting: bool,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        let mut recipe = Recipe::default();
-        recipe.length.steps = Some(STEPS);
-        Self {
-            recipe,
-            filling: false,
-            field: 0,
-            runs: Vec::new(),
-            accepted: None,
-            failure: None,
-            selected: None,
-            wanted: None,
-            curve: Vec::new(),
-            sample: None,
-            active: None,
-            starting: false,
-        }
-    }
+    /// The folders of other processes' runs are being watched.
+    pub(super) watching: bool,
 }
 
 impl State {
@@ -185,8 +111,35 @@ impl State {
     /// Where the run in front stands.
     pub(super) fn standing(&self) -> Option<RunState> {
         match self.front_active() {
-            Some(_) => Some(RunState::Running),
+            Some(active) => Some(active.waiting.unwrap_or(RunState::Running)),
             None => self.front().map(|info| info.status.state),
         }
+    }
+
+    /// The figures of the run in front, that which is drawn large first.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let mut figures = Figure::all(&self.curve);
+        let first = self.figure % figures.len().max(1);
+        figures.rotate_left(first);
+        figures
+    }
+
+    /// The run that the one in front is compared with, unless it is that one.
+    pub(super) fn beside(&self) -> Option<&Compared> {
+        self.compared.as_ref().filter(|compared| Some(&compared.run) != self.selected.as_ref())
+    }
+
+    /// The runs of other processes that are not over.
+    pub(super) fn others_alive(&self) -> Vec<&RunInfo> {
+        let here = self.active.as_ref().map(|active| &active.run);
+        let alive = |info: &&RunInfo| info.status.state.is_alive() && Some(&info.run) != here;
+        self.runs.iter().filter(alive).collect()
+    }
+
+    /// Forgets what was read of the run in front.
+    pub(super) fn forget_front(&mut self) {
+        self.curve.clear();
+        self.samples.clear();
+        self.recipe = None;
     }
 }

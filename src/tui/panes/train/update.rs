@@ -2,12 +2,13 @@
 
 use super::actions::Action;
 use super::effects::{Course, Effect, Loaded, Message, can_resume};
-use super::state::{Active, Field, State};
+use super::form::{Change, Field};
+use super::state::{Active, Compared, Forecast, State};
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Event, RunState, StepRecord, Summary};
+use crate::training::{DataSummary, Event, RunId, RunInfo, RunState, Sample, StepRecord, Summary};
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
-use crate::tui::overlays::{Confirm, Prompt};
+use crate::tui::overlays::{Confirm, Page, Prompt};
 use crate::tui::panes::{PaneId, Shared};
 
 pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
@@ -17,7 +18,14 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         Action::Previous => select(state, state.place().saturating_sub(1)),
         Action::Reload => vec![app::Effect::Train(Effect::Load)],
         Action::Cancel => ask_to_cancel(state),
+        Action::Pause => pause(state),
         Action::Resume => resume(state, shared),
+        Action::Figure => {
+            state.figure = state.figure.wrapping_add(1);
+            Vec::new()
+        }
+        Action::Compare => compare(state),
+        Action::Samples => samples(state),
         Action::FetchModel => fetch_model(shared),
         Action::CopyAdapter => match state.front() {
             Some(info) => {
@@ -27,19 +35,17 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
             None => vec![Toast::warning("there is no run to copy from").into()],
         },
         Action::FieldDown => {
-            state.field = (state.field + 1).min(Field::ALL.len() - 1);
+            state.form.at = (state.form.at + 1).min(Field::ALL.len() - 1);
             Vec::new()
         }
         Action::FieldUp => {
-            state.field = state.field.saturating_sub(1);
+            state.form.at = state.form.at.saturating_sub(1);
             Vec::new()
         }
-        Action::Change => {
-            let field = Field::ALL[state.field];
-            let typed = |text| app::Message::Train(Message::Typed(text));
-            vec![Prompt::line(field.question(), &field.value(&state.recipe), typed).into()]
-        }
-        Action::Start => start(state),
+        Action::Change => change(state),
+        Action::Try => forecast(state),
+        Action::Start => start(state, Effect::Start),
+        Action::StartDetached => start(state, Effect::StartDetached),
         Action::Leave => {
             state.filling = false;
             Vec::new()
@@ -54,40 +60,62 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
             state.failure = Some(SafeText::one_line(&why));
             Vec::new()
         }
-        Message::Steps(run, Ok(Course { steps, sample })) => {
-            // While the run goes on here, what was heard is newer than what was read.
-            let newer = state.front_active().is_some() && state.curve.len() > steps.len();
-            if Some(&run) == state.selected.as_ref() && !newer {
-                state.curve = steps;
-                state.sample = sample;
-            }
+        Message::Steps(run, Ok(course)) => {
+            take_course(state, &run, course);
             Vec::new()
         }
-        Message::Steps(_, Err(why)) | Message::CancelRequested(Err(why)) => vec![Toast::error(why).into()],
-        Message::CancelRequested(Ok(())) => {
-            vec![Toast::info("asked; it stops after its present batch. Press u to see whether it has").into()]
+        Message::ComparedSteps(run, Ok(Course { steps, recipe, .. })) => {
+            state.compared = Some(Compared { run, curve: steps, recipe });
+            Vec::new()
         }
+        Message::Steps(_, Err(why))
+        | Message::ComparedSteps(_, Err(why))
+        | Message::CancelRequested(Err(why))
+        | Message::Asked(Err(why)) => vec![Toast::error(why).into()],
+        Message::Seen(info, course) => seen(state, *info, course),
+        Message::NothingToWatch => {
+            state.watching = false;
+            Vec::new()
+        }
+        Message::Estimated(Ok(estimate)) => {
+            state.forecast = Forecast::Known(estimate);
+            Vec::new()
+        }
+        Message::Estimated(Err(why)) => {
+            state.forecast = Forecast::Failed(SafeText::one_line(&why));
+            Vec::new()
+        }
+        Message::CancelRequested(Ok(())) => {
+            vec![Toast::info("asked; it stops after its present batch, with a checkpoint").into()]
+        }
+        Message::Asked(Ok(what)) => vec![Toast::info(what).into()],
         Message::CancelConfirmed => cancel(state),
-        Message::Typed(text) => match Field::ALL[state.field].changed(&state.recipe, &text) {
-            Ok(recipe) => {
-                state.recipe = recipe;
-                Vec::new()
-            }
-            Err(why) => vec![Toast::warning(why).into()],
-        },
+        Message::Typed(text) => {
+            state.form.take(&text);
+            state.forecast = Forecast::None;
+            Vec::new()
+        }
         Message::NotStarted => {
             state.starting = false;
             Vec::new()
+        }
+        Message::Detached(run, process) => {
+            state.starting = false;
+            state.selected = Some(run.clone());
+            state.forget_front();
+            let told = format!("{run} goes on in process {process}, also when the workbench is closed");
+            vec![Toast::info(told).into(), load()]
         }
         Message::Happened(event) => happened(state, *event),
     }
 }
 
+fn load() -> app::Effect {
+    app::Effect::Train(Effect::Load)
+}
+
 /// Why nothing can be trained now, if that is so.
-fn obstacle(state: &State, shared: &Shared) -> Option<String> {
-    if state.is_busy() {
-        return Some("a run is going on: cancel it first, or wait for its end".into());
-    }
+fn obstacle(shared: &Shared) -> Option<String> {
     match &shared.model {
         ModelStanding::Here(_) => None,
         ModelStanding::Coming(how_far) => Some(format!("the model {} is still coming: {how_far}", shared.model_name)),
@@ -97,8 +125,11 @@ fn obstacle(state: &State, shared: &Shared) -> Option<String> {
     }
 }
 
+/// This workbench trains one run at a time by itself; more wait as processes of their own.
+const BUSY: &str = "a run is going on here: start others detached (d), where they wait for their turn";
+
 fn open_form(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
-    if let Some(why) = obstacle(state, shared) {
+    if let Some(why) = obstacle(shared) {
         return vec![Toast::warning(why).into()];
     }
     if state.accepted == Some(0) {
@@ -108,25 +139,96 @@ fn open_form(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
     Vec::new()
 }
 
-fn start(state: &mut State) -> Vec<app::Effect> {
+fn change(state: &mut State) -> Vec<app::Effect> {
+    let field = state.form.field();
+    match field.change(&state.form.recipe) {
+        Change::Turn(recipe) => {
+            state.form.replace(*recipe);
+            state.forecast = Forecast::None;
+            Vec::new()
+        }
+        Change::Ask => {
+            let typed = |text| app::Message::Train(Message::Typed(text));
+            vec![Prompt::line(field.question(), &state.form.initial(field), typed).into()]
+        }
+    }
+}
+
+fn forecast(state: &mut State) -> Vec<app::Effect> {
+    if let Some(why) = state.form.obstacle() {
+        return vec![Toast::warning(why).into()];
+    }
+    if matches!(state.forecast, Forecast::Asked) {
+        return Vec::new();
+    }
+    state.forecast = Forecast::Asked;
+    vec![app::Effect::Train(Effect::Estimate(Box::new(state.form.recipe.clone())))]
+}
+
+fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> Vec<app::Effect> {
+    if let Some(why) = state.form.obstacle() {
+        return vec![Toast::warning(why).into()];
+    }
+    let effect = how(Box::new(state.form.recipe.clone()));
+    if state.is_busy() && matches!(effect, Effect::Start(_)) {
+        return vec![Toast::warning(BUSY).into()];
+    }
     state.filling = false;
-    state.starting = true;
-    vec![app::Effect::Train(Effect::Start(Box::new(state.recipe.clone())))]
+    state.starting = matches!(effect, Effect::Start(_));
+    vec![app::Effect::Train(effect)]
+}
+
+fn pause(state: &State) -> Vec<app::Effect> {
+    let dir = state.front().map(|info| info.dir.clone());
+    match (state.standing(), dir) {
+        (Some(RunState::Running), Some(dir)) => vec![app::Effect::Train(Effect::RequestPause(dir))],
+        (Some(RunState::Paused), Some(dir)) => vec![app::Effect::Train(Effect::EndPause(dir))],
+        _ => vec![Toast::warning("only a run that is going on can wait").into()],
+    }
 }
 
 fn resume(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
-    if let Some(why) = obstacle(state, shared) {
+    let Some(info) = state.front() else { return vec![Toast::warning("there is no run to resume").into()] };
+    let (run, dir) = (info.run.clone(), info.dir.clone());
+    let standing = state.standing().unwrap_or(info.status.state);
+    if standing == RunState::Paused {
+        return vec![app::Effect::Train(Effect::EndPause(dir))];
+    }
+    if !can_resume(standing) {
+        return vec![Toast::warning(format!("{run} is {standing}; there is nothing to resume")).into()];
+    }
+    if let Some(why) = obstacle(shared) {
         return vec![Toast::warning(why).into()];
     }
-    let Some(info) = state.front() else { return vec![Toast::warning("there is no run to resume").into()] };
-    if !can_resume(info.status.state) {
-        return vec![
-            Toast::warning(format!("{} is {}; there is nothing to resume", info.run, info.status.state)).into(),
-        ];
+    if state.is_busy() {
+        return vec![Toast::warning("a run is going on here: cancel it first, or wait for its end").into()];
     }
-    let dir = info.dir.clone();
     state.starting = true;
     vec![app::Effect::Train(Effect::Resume(dir))]
+}
+
+fn compare(state: &mut State) -> Vec<app::Effect> {
+    let Some(info) = state.front() else { return vec![Toast::warning("there is no run to compare with").into()] };
+    let run = info.run.clone();
+    if state.compared.as_ref().is_some_and(|compared| compared.run == run) {
+        state.compared = None;
+        return vec![Toast::info("no longer comparing").into()];
+    }
+    let effect = Effect::ReadCompared(run.clone(), info.dir.clone());
+    vec![Toast::info(format!("other runs are now laid beside {run}")).into(), app::Effect::Train(effect)]
+}
+
+fn samples(state: &State) -> Vec<app::Effect> {
+    if state.samples.is_empty() {
+        return vec![Toast::warning("the model was not asked anything yet in this run").into()];
+    }
+    let one = |sample: &Sample| {
+        let reward: Vec<String> = sample.reward.iter().map(|(part, value)| format!("{part} {value:.3}")).collect();
+        let reward = if reward.is_empty() { String::new() } else { format!("\n[{}]", reward.join(", ")) };
+        format!("after step {}: {}\n\n{}{reward}", sample.step, sample.input.trim(), sample.text.trim())
+    };
+    let text: Vec<String> = state.samples.iter().rev().map(one).collect();
+    vec![app::Effect::Page(Page::new("What the model said, newest first", text.join("\n\n---\n\n")))]
 }
 
 fn fetch_model(shared: &Shared) -> Vec<app::Effect> {
@@ -141,7 +243,10 @@ fn fetch_model(shared: &Shared) -> Vec<app::Effect> {
 
 fn ask_to_cancel(state: &State) -> Vec<app::Effect> {
     let question = match (state.standing(), &state.selected) {
-        (Some(RunState::Running), Some(run)) => format!("Stop {run}? It saves a checkpoint and can be resumed."),
+        (Some(RunState::Queued), Some(run)) => format!("Take {run} out of the queue? It can be resumed."),
+        (Some(standing), Some(run)) if standing.is_alive() => {
+            format!("Stop {run}? It saves a checkpoint and can be resumed.")
+        }
         _ if state.is_busy() => "Stop the run that is going on? It saves a checkpoint and can be resumed.".to_owned(),
         _ => return vec![Toast::warning("no run is going on").into()],
     };
@@ -149,7 +254,7 @@ fn ask_to_cancel(state: &State) -> Vec<app::Effect> {
 }
 
 fn cancel(state: &mut State) -> Vec<app::Effect> {
-    let of_another = state.standing() == Some(RunState::Running) && state.front_active().is_none();
+    let of_another = state.standing().is_some_and(RunState::is_alive) && state.front_active().is_none();
     if let Some(info) = state.front().filter(|_| of_another) {
         return vec![app::Effect::Train(Effect::RequestCancel(info.dir.clone()))];
     }
@@ -162,12 +267,12 @@ fn cancel(state: &mut State) -> Vec<app::Effect> {
 /// Brings the run at a place of the list to the front, and asks for its steps.
 fn select(state: &mut State, place: usize) -> Vec<app::Effect> {
     let Some(info) = state.runs.get(place) else { return Vec::new() };
-    if Some(&info.run) != state.selected.as_ref() {
-        state.curve.clear();
-        state.sample = None;
+    let (run, dir) = (info.run.clone(), info.dir.clone());
+    if Some(&run) != state.selected.as_ref() {
+        state.forget_front();
     }
-    state.selected = Some(info.run.clone());
-    vec![app::Effect::Train(Effect::ReadSteps(info.run.clone(), info.dir.clone()))]
+    state.selected = Some(run.clone());
+    vec![app::Effect::Train(Effect::ReadSteps(run, dir))]
 }
 
 fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
@@ -179,21 +284,60 @@ fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
     {
         state.selected = state.runs.iter().find(|info| info.run.as_str() == wanted).map(|info| info.run.clone());
     }
-    select(state, state.place())
+    let mut effects = select(state, state.place());
+    if !state.watching && !state.others_alive().is_empty() {
+        state.watching = true;
+        effects.push(app::Effect::Train(Effect::Watch));
+    }
+    effects
+}
+
+/// Takes what was read of the run in front; while it goes on here, what was heard is newer.
+fn take_course(state: &mut State, run: &RunId, course: Course) {
+    let newer = state.front_active().is_some() && state.curve.len() > course.steps.len();
+    if Some(run) == state.selected.as_ref() {
+        state.recipe = course.recipe;
+        if !newer {
+            (state.curve, state.samples) = (course.steps, course.samples);
+        }
+    }
+}
+
+/// News of a run of another process.
+fn seen(state: &mut State, info: RunInfo, course: Result<Course, String>) -> Vec<app::Effect> {
+    let (run, standing) = (info.run.clone(), info.status.state);
+    let known = state.runs.iter_mut().find(|known| known.run == run);
+    let is_new = known.is_none();
+    let was_alive = known.as_ref().is_some_and(|known| known.status.state.is_alive());
+    if let Some(known) = known {
+        *known = info.clone();
+    }
+    if let Ok(course) = course {
+        take_course(state, &run, course);
+    }
+    if is_new {
+        return vec![load()];
+    }
+    if standing.is_alive() || !was_alive {
+        return Vec::new();
+    }
+    let why = info.status.message.map_or_else(String::new, |why| format!(": {why}"));
+    let told = format!("{run} is {standing} after step {}{why}", info.status.step);
+    let toast = if standing == RunState::Failed { Toast::error(told) } else { Toast::info(told) };
+    vec![toast.into(), app::Effect::Bell, load()]
 }
 
 fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
-    let load = || app::Effect::Train(Effect::Load);
     match event {
         Event::Preparing(run) => {
-            state.starting = false;
-            state.selected = Some(run.clone());
-            state.curve.clear();
-            state.sample = None;
-            let data = DataSummary::default();
-            state.active = Some(Active { run, steps: 0, data, eta_seconds: None, stopping: false });
-            vec![load()]
+            if state.active.as_ref().is_some_and(|active| active.run == run) {
+                // It has waited for its turn.
+                state.active.iter_mut().for_each(|active| active.waiting = None);
+                return vec![load()];
+            }
+            begin(state, run, None)
         }
+        Event::Queued(run) => begin(state, run, Some(RunState::Queued)),
         Event::Started { run, steps, data, done, .. } => {
             if let Some(active) = state.active.as_mut().filter(|active| active.run == run) {
                 active.steps = steps;
@@ -204,6 +348,7 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
         Event::Step { record, eta_seconds } => {
             if let Some(active) = &mut state.active {
                 active.eta_seconds = Some(eta_seconds);
+                active.waiting = None;
             }
             if state.front_active().is_some() {
                 push(&mut state.curve, record);
@@ -211,10 +356,13 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             Vec::new()
         }
         Event::Saved { .. } => Vec::new(),
-        Event::Paused { .. } | Event::Queued(_) => vec![load()],
+        Event::Paused { .. } => {
+            state.active.iter_mut().for_each(|active| active.waiting = Some(RunState::Paused));
+            vec![load()]
+        }
         Event::Sampled(sample) => {
             if state.front_active().is_some() {
-                state.sample = Some(sample);
+                state.samples.push(sample);
             }
             Vec::new()
         }
@@ -229,6 +377,16 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
     }
 }
 
+/// A run of this workbench comes to the front.
+fn begin(state: &mut State, run: RunId, waiting: Option<RunState>) -> Vec<app::Effect> {
+    state.starting = false;
+    state.selected = Some(run.clone());
+    state.forget_front();
+    let data = DataSummary::default();
+    state.active = Some(Active { run, steps: 0, data, eta_seconds: None, stopping: false, waiting });
+    vec![load()]
+}
+
 /// Adds a step, or replaces it where more is known of it now.
 fn push(curve: &mut Vec<StepRecord>, record: StepRecord) {
     curve.retain(|known| known.step < record.step);
@@ -240,8 +398,11 @@ fn told(summary: &Summary) -> String {
         (Some(first), Some(last)) => format!(": loss {first:.3} (first 5) to {last:.3} (last 10)"),
         _ => String::new(),
     };
+    let why = summary.message.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
     match summary.status {
-        RunState::Finished => format!("{} is finished{loss}; Reason (5) and Evaluate (6) can use it", summary.run),
+        RunState::Finished => {
+            format!("{} is finished{loss}{why}; Reason (5) and Evaluate (6) can use it", summary.run)
+        }
         state => format!("{} is {state} after step {}{loss}; r goes on with it", summary.run, summary.steps),
     }
 }

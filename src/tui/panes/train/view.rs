@@ -1,15 +1,18 @@
-//! How the Train pane looks: recipe and runs on the left, the curve of the run in front on the right.
+//! How the Train pane looks: recipe and runs on the left, the curves of the run in front on the right.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
-use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType, Paragraph};
+use ratatui::widgets::Paragraph;
 
-use super::state::{Field, State};
+use super::chart::{self, SMOOTH, Shown};
+use super::compare::differences;
+use super::form::Field;
+use super::preview;
+use super::state::State;
 use crate::logs::SafeText;
-use crate::training::{RunInfo, RunState, StepRecord};
+use crate::training::{RunInfo, RunState};
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
@@ -24,19 +27,29 @@ const ROW_WIDTH: usize = 46;
 /// Columns of a setting's name.
 const NAME_WIDTH: usize = 16;
 
-/// From this height on, there is room for what the model said.
+/// From this height on, there is room for what the model said, and for small charts under the large one.
 const TALL: u16 = 30;
 
 /// Rows of what the model said.
 const SAMPLE_ROWS: usize = 8;
 
-/// Steps that a point of the smooth curve is the mean of.
-const SMOOTH: usize = 10;
+/// Small charts under the large one.
+const SMALL_CHARTS: usize = 3;
+
+/// Settings that are shown while the form is not filled in.
+const SETTINGS: usize = 8;
+
+/// Settings in which two recipes differ that are shown.
+const DIFFERENCES: usize = 6;
 
 pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let left = if area.width >= WIDE { 50 } else { 33 };
     let [left, right] = Layout::horizontal([Constraint::Length(left), Constraint::Min(0)]).areas(area);
-    let form_height = u16::try_from(Field::ALL.len() + 4).unwrap_or(u16::MAX);
+    if state.filling {
+        view_form(state, shared, frame, left);
+        return preview::view(state, &shared.theme, frame, right);
+    }
+    let form_height = u16::try_from(SETTINGS + 4).unwrap_or(u16::MAX);
     let [form, runs] = Layout::vertical([Constraint::Length(form_height), Constraint::Min(0)]).areas(left);
     view_form(state, shared, frame, form);
     view_runs(state, &shared.theme, frame, runs);
@@ -59,14 +72,26 @@ fn view_form(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
         None => String::new(),
     };
     let mut lines = vec![row("  model", &model_text(shared)), row("  rationales", &examples)];
-    lines.extend(Field::ALL.into_iter().enumerate().map(|(at, field)| {
-        let value = field.value(&state.recipe);
-        let value = if value.is_empty() { "two passes" } else { &value };
-        let front = state.filling && at == state.field;
-        let line = row(&format!("{} {}", if front { ">" } else { " " }, field.name()), value);
-        if front { line.patch_style(theme.selection) } else { line }
-    }));
-    frame.render_widget(Paragraph::new(lines), inner);
+    let mut front_line = 0;
+    for (at, field) in Field::ALL.into_iter().enumerate() {
+        let front = state.filling && at == state.form.at;
+        let value = SafeText::one_line(&state.form.text(field)).into_string();
+        let line = row(&format!("{} {}", if front { ">" } else { " " }, field.name()), &value);
+        if front {
+            front_line = lines.len();
+        }
+        lines.push(if front { line.patch_style(theme.selection) } else { line });
+        if state.filling
+            && let Some(why) = state.form.complaint(field)
+        {
+            let why = format!("  x {}", SafeText::one_line(&why));
+            lines.extend(wrap(&why, width).into_iter().map(|row| Line::styled(row, theme.error)));
+        }
+    }
+    // The setting in front stays in sight, with what is wrong with it.
+    let height = usize::from(inner.height);
+    let top = (front_line + 3).min(lines.len()).saturating_sub(height);
+    frame.render_widget(Paragraph::new(lines.into_iter().skip(top).take(height).collect::<Vec<_>>()), inner);
 }
 
 /// The model's name, with where it is if it is not here.
@@ -105,18 +130,19 @@ fn view_runs(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
 /// `+ finished    20261119-090000-sft 60/60 1.912`; where room is short, without the word and the loss.
 fn run_row(state: &State, info: &RunInfo, front: bool, width: usize, theme: &Theme) -> Line<'static> {
     let active = state.active.as_ref().filter(|active| active.run == info.run);
-    let standing = if active.is_some() { RunState::Running } else { info.status.state };
+    let standing = active.map_or(info.status.state, |active| active.waiting.unwrap_or(RunState::Running));
     let (mark, style) = standing_style(standing, theme);
     let step = match (active, state.curve.last()) {
         (Some(active), Some(last)) if front => format!("{}/{}", last.step, active.steps),
         _ => format!("{}/{}", info.status.step, info.status.steps),
     };
+    let compared = if state.compared.as_ref().is_some_and(|compared| compared.run == info.run) { " =" } else { "" };
     let name = SafeText::one_line(info.run.as_str());
     let (left, text) = if width >= ROW_WIDTH {
         let loss = info.loss.map_or_else(String::new, |loss| format!(" {loss:.3}"));
-        (format!("{mark} {:<11} ", standing.as_str()), format!("{name} {step}{loss}"))
+        (format!("{mark} {:<11} ", standing.as_str()), format!("{name} {step}{loss}{compared}"))
     } else {
-        (format!("{mark} "), format!("{name} {step}"))
+        (format!("{mark} "), format!("{name} {step}{compared}"))
     };
     let style_of_text = if front { theme.selection } else { Style::new() };
     let room = width.saturating_sub(left.chars().count());
@@ -148,9 +174,11 @@ fn view_run(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let block = framed(fit(&title, usize::from(area.width.saturating_sub(2))), false, theme);
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let mut figures = figures(state, usize::from(inner.width), theme);
+    let width = usize::from(inner.width);
+    let mut figures = figures(state, width, theme);
+    figures.extend(difference_rows(state, width, theme));
     if inner.height >= TALL {
-        figures.extend(sample_rows(state, usize::from(inner.width), theme));
+        figures.extend(sample_rows(state, width, theme));
     }
     let height = u16::try_from(figures.len()).unwrap_or(u16::MAX).min(inner.height);
     let [top, bottom] = Layout::vertical([Constraint::Min(0), Constraint::Length(height)]).areas(inner);
@@ -158,7 +186,26 @@ fn view_run(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     if state.curve.is_empty() {
         return notice(frame, top, theme, waiting(state));
     }
-    view_curve(&state.curve, state.steps(), theme, frame, top);
+    view_charts(state, theme, frame, top);
+}
+
+/// The figure of choice large, and where there is room the next ones small below.
+fn view_charts(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let other = state.beside().map(|compared| &compared.curve[..]);
+    let shown = Shown { curve: &state.curve, steps: state.steps(), other };
+    let figures = state.figures();
+    let Some((large, rest)) = figures.split_first() else { return };
+    let mut above = area;
+    if area.height >= TALL && area.width >= WIDE && !rest.is_empty() {
+        let [top, row] = Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(area);
+        above = top;
+        let small = rest.len().min(SMALL_CHARTS);
+        let places = Layout::horizontal(vec![Constraint::Fill(1); small]).split(row);
+        for (figure, place) in rest.iter().zip(places.iter()) {
+            chart::view(&shown, figure, theme, frame, *place);
+        }
+    }
+    chart::view(&shown, large, theme, frame, above);
 }
 
 fn nothing(state: &State, shared: &Shared) -> String {
@@ -176,10 +223,11 @@ fn nothing(state: &State, shared: &Shared) -> String {
 }
 
 fn waiting(state: &State) -> &'static str {
-    match state.front_active() {
-        Some(active) if active.steps == 0 => "Loading the model and the examples ...",
-        Some(_) => "The first step is on its way ...",
-        None => "No step was done.",
+    match (state.standing(), state.front_active()) {
+        (Some(RunState::Queued), _) => "Waiting for its turn: another run trains.",
+        (_, Some(active)) if active.steps == 0 => "Loading the model and the examples ...",
+        (Some(RunState::Running), _) => "The first step is on its way ...",
+        _ => "No step was done.",
     }
 }
 
@@ -199,9 +247,25 @@ fn figures(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
         figures.push(format!("lr {:.2e}", last.learning_rate));
         figures.push(format!("gradient {:.3}", last.gradient_norm));
         figures.push(format!("{:.0} tokens/s", last.tokens_per_second));
+        let named = last.statistics.iter().filter(|(name, _)| !name.starts_with("dev_"));
+        figures.extend(named.map(|(name, value)| format!("{} {value:.3}", plain(name))));
+        let held_out =
+            state.curve.iter().rev().find(|record| record.statistics.keys().any(|name| name.starts_with("dev_")));
+        let held_out = held_out.into_iter().flat_map(|record| &record.statistics);
+        let held_out = held_out.filter_map(|(name, value)| Some((name.strip_prefix("dev_")?, value)));
+        figures.extend(held_out.map(|(name, value)| format!("held out {}: {value:.3}", plain(name))));
+    }
+    let status = state.front().map(|info| &info.status);
+    let alive = state.standing() == Some(RunState::Running);
+    let eta = match state.front_active() {
+        Some(active) => active.eta_seconds,
+        None => status.and_then(|status| status.eta_seconds),
+    };
+    figures.extend(eta.filter(|_| alive).map(|seconds| format!("{} left", duration(seconds))));
+    if let Some(bytes) = status.and_then(|status| status.memory_bytes).filter(|_| alive) {
+        figures.push(format!("{} MiB", count(bytes.div_ceil(1 << 20))));
     }
     if let Some(active) = state.front_active() {
-        figures.extend(active.eta_seconds.map(|seconds| format!("{} left", duration(seconds))));
         if active.data.examples > 0 {
             figures.push(format!("{} examples, {} held out", active.data.examples, active.data.held_out));
         }
@@ -212,7 +276,7 @@ fn figures(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
             figures.push("stopping ...".into());
         }
     }
-    if let Some(why) = state.front().and_then(|info| info.status.message.as_deref()) {
+    if let Some(why) = status.and_then(|status| status.message.as_deref()) {
         figures.push(SafeText::one_line(why).into_string());
     }
     let mut rows: Vec<String> = Vec::new();
@@ -227,59 +291,46 @@ fn figures(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
     rows.into_iter().map(|row| Line::styled(row, theme.accent)).collect()
 }
 
-/// What the model said when it was last asked, and about what.
+/// A statistic's name for people.
+fn plain(name: &str) -> String {
+    SafeText::one_line(&name.replace('_', " ")).into_string()
+}
+
+/// In which settings the run in front differs from the one that it is compared with.
+fn difference_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let Some(compared) = state.beside() else { return Vec::new() };
+    let mut rows = vec![Line::styled(
+        fit(&format!("compared with {}:", SafeText::one_line(compared.run.as_str())), width),
+        theme.warning,
+    )];
+    let (Some(front), Some(other)) = (&state.recipe, &compared.recipe) else { return rows };
+    let all = differences(front, other);
+    if all.is_empty() {
+        rows.push(Line::styled("the recipes are the same", theme.muted));
+    }
+    for (name, front, other) in all.iter().take(DIFFERENCES) {
+        let text = format!("{name}: {} here, {} there", SafeText::one_line(front), SafeText::one_line(other));
+        rows.push(Line::raw(fit(&text, width)));
+    }
+    if all.len() > DIFFERENCES {
+        rows.push(Line::styled(format!("and {} more", all.len() - DIFFERENCES), theme.muted));
+    }
+    rows
+}
+
+/// What the model said when it was last asked, about what, and what each part of its reward gave.
 fn sample_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let Some(sample) = &state.sample else { return Vec::new() };
+    let Some(sample) = state.samples.last() else { return Vec::new() };
     let asked = format!("asked after step {}: {}", sample.step, SafeText::one_line(&sample.input));
     let mut rows = vec![Line::default(), Line::styled(fit(&asked, width), theme.muted)];
     let said = wrap(SafeText::new(&sample.text).as_str(), width);
     rows.extend(said.into_iter().take(SAMPLE_ROWS).map(Line::from));
-    rows
-}
-
-fn view_curve(curve: &[StepRecord], steps: usize, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let points: Vec<(f64, f64)> = curve.iter().map(|record| (record.step as f64, record.loss)).collect();
-    let smooth: Vec<(f64, f64)> = (0..points.len())
-        .map(|at| {
-            let window = &points[at.saturating_sub(SMOOTH - 1)..=at];
-            (points[at].0, window.iter().map(|point| point.1).sum::<f64>() / window.len() as f64)
-        })
-        .collect();
-    let losses = points.iter().map(|point| point.1).filter(|loss| loss.is_finite());
-    let (low, high) = losses.fold((f64::MAX, f64::MIN), |(low, high), loss| (low.min(loss), high.max(loss)));
-    if low > high {
-        return;
+    if !sample.reward.is_empty() {
+        let parts: Vec<String> =
+            sample.reward.iter().map(|(part, value)| format!("{} {value:+.3}", plain(part))).collect();
+        rows.push(Line::styled(fit(&format!("reward: {}", parts.join(" | ")), width), theme.accent));
     }
-    let margin = ((high - low) * 0.05).max(0.01);
-    let (low, high) = ((low - margin).max(0.0), high + margin);
-    let last = steps.max(curve.last().map_or(1, |record| record.step)).max(2);
-    let datasets = vec![
-        Dataset::default()
-            .name("each step")
-            .marker(Marker::Dot)
-            .graph_type(GraphType::Scatter)
-            .style(theme.muted)
-            .data(&points),
-        Dataset::default()
-            .name("mean of 10")
-            .marker(Marker::Braille)
-            .graph_type(GraphType::Line)
-            .style(theme.accent)
-            .data(&smooth),
-    ];
-    let labels = |from: String, middle: String, to: String| [from, middle, to].map(Line::from).to_vec();
-    let chart = Chart::new(datasets)
-        .x_axis(Axis::default().title("step").style(theme.muted).bounds([1.0, last as f64]).labels(labels(
-            "1".into(),
-            last.div_ceil(2).to_string(),
-            last.to_string(),
-        )))
-        .y_axis(Axis::default().title("loss, nats a token").style(theme.muted).bounds([low, high]).labels(labels(
-            format!("{low:.2}"),
-            format!("{:.2}", (low + high) / 2.0),
-            format!("{high:.2}"),
-        )));
-    frame.render_widget(chart, area);
+    rows
 }
 
 fn mean(values: &[f64]) -> f64 {
