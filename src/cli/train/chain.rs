@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::follow::follow;
+use super::training_base;
 use crate::cli::base::{BaseArgs, named_adapter};
 use crate::cli::{Context, Failure, output};
 use crate::training::{
@@ -91,7 +92,7 @@ fn job(
     let folder = record.folder(runs, at);
     if record.is_begun(runs, at)? {
         let base = args.base.resolve(folder.recipe()?.model.as_deref(), Some(&workspace))?;
-        return Ok(training::resume(folder, training::Base { path: base.path, device: args.base.device })?);
+        return Ok(training::resume(folder, training_base(base, &args.base))?);
     }
     let recipe = stage.recipe.clone();
     let before = match at.checked_sub(1) {
@@ -102,8 +103,9 @@ fn job(
     let of_start = start.as_ref().and_then(|start| start.model.as_deref());
     let base = args.base.resolve(recipe.model.as_deref().or(of_start), Some(&workspace))?;
     let examples = accepted_examples(&workspace, &recipe)?;
-    let recipe = Recipe { model: Some(base.name), start: start.as_ref().map(|start| start.name.clone()), ..recipe };
-    let base = training::Base { path: base.path, device: args.base.device };
+    let recipe =
+        Recipe { model: Some(base.name.clone()), start: start.as_ref().map(|start| start.name.clone()), ..recipe };
+    let base = training_base(base, &args.base);
     let from = start.as_ref().map(|start| start.dir.as_path());
     Ok(training::start(recipe, &examples, from, &Place::At(folder.path().to_path_buf()), base)?)
 }

@@ -20,6 +20,7 @@ fn id(at: &str) -> RunId {
 fn info(at: &str, state: RunState, step: usize, loss: Option<f64>) -> RunInfo {
     let run = id(at);
     let mut status = Status::new(state, step, 60, at.parse().unwrap());
+    status.memory_bytes = Some(1_158 << 20);
     status.message = (state == RunState::Failed).then(|| "loss is NaN at step 9".to_owned());
     RunInfo { dir: PathBuf::from("runs").join(run.as_str()), run, objective: ObjectiveName::Sft, status, loss }
 }
