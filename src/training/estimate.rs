@@ -133,7 +133,7 @@ pub(super) fn estimate(
         None => (0, 0),
     };
     // The model is in memory by now: what is there is what is free and what it took.
-    let available_bytes = memory::available_bytes().map(|free| free + memory::resident_bytes().unwrap_or(0));
+    let available_bytes = memory::there_is();
     let refusal = refusal(memory_bytes, available_bytes, recipe, rows);
     let mut estimate = Estimate {
         data,

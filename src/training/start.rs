@@ -143,7 +143,6 @@ pub fn estimate(
 ) -> Result<Estimate, TrainingError> {
     let recipe = recipe.completed().validated()?;
     let examples = wanted(&recipe, examples)?;
-    refuse_large_file(base)?;
     let place = std::env::temp_dir().join(format!("logwright-estimate-{}", std::process::id()));
     // One that a crash left behind.
     let _ = std::fs::remove_dir_all(&place);
@@ -183,26 +182,6 @@ fn first_adapter(folder: &RunFolder, model: &LanguageModel, recipe: &Recipe) -> 
         return Ok(Adapter::load(&folder.start_dir(), model)?);
     }
     Ok(Adapter::new(model, &lora_settings(&recipe.lora, recipe.seed)?)?)
-}
-
-/// A model whose file alone does not fit is not even opened.
-fn refuse_large_file(base: &Base) -> Result<(), TrainingError> {
-    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let size = match std::fs::read_dir(&base.path) {
-        Ok(entries) => {
-            let weights = |path: &PathBuf| path.extension().is_some_and(|end| end == "safetensors" || end == "gguf");
-            entries.flatten().map(|entry| entry.path()).filter(weights).map(|path| bytes(&path)).sum()
-        }
-        Err(_) => bytes(&base.path),
-    };
-    match memory::available_bytes() {
-        Some(available) if size > available => Err(TrainingError::DoesNotFit(format!(
-            "the model's weights take {} MiB and {} MiB are free; try a smaller or quantised model",
-            size >> 20,
-            available >> 20
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// Goes on with a run that was prepared, cancelled, failed or interrupted, from its last checkpoint or else from its start,
@@ -298,7 +277,6 @@ impl Work {
         self.tell(Event::Preparing(self.folder.id()));
         let (examples, stored) = self.folder.examples()?;
         let checkpoint = Checkpoint::latest(&self.folder);
-        refuse_large_file(&self.base)?;
         let model = LanguageModel::load(&self.base.path, &self.base.device)?;
         let adapter = match &checkpoint {
             Some(checkpoint) => Adapter::load(&checkpoint.adapter_dir(), &model)?,
@@ -345,7 +323,7 @@ fn refuse_large_batch(objective: &dyn Objective, recipe: &Recipe) -> Result<(), 
     let Some((model, adapter)) = objective.wearing() else { return Ok(()) };
     let rows = largest_batch(objective, recipe.data.batch).iter().map(|&example| objective.tokens(example)).sum();
     let needed = needed_bytes(model, adapter, rows);
-    let available = memory::available_bytes().map(|free| free + memory::resident_bytes().unwrap_or(0));
+    let available = memory::there_is();
     refusal(needed, available, recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))
 }
 
