@@ -80,7 +80,11 @@ fn an_empty_log_is_told_before_the_model_is_looked_for() {
     let output = logwright_fed(dir.path(), &["reason", "-"], b"\r\n");
     assert!(complaint(&output).contains("the log is empty"), "{}", output.stderr);
     assert_eq!(logwright(dir.path(), &["reason"]).code, 2, "no log at all is wrong usage");
-    assert_eq!(logwright(dir.path(), &["reason", "x", "--temperature", "-1"]).code, 2);
+    for wrong in
+        [["--temperature", "-1"], ["--top-k", "0"], ["--top-p", "1.5"], ["--min-p", "nan"], ["--repetition", "0"]]
+    {
+        assert_eq!(logwright(dir.path(), &["reason", "x", wrong[0], wrong[1]]).code, 2, "{wrong:?}");
+    }
     assert_eq!(logwright(dir.path(), &["reason", "x", "--device", "gpu"]).code, 2);
 }
 

@@ -1,5 +1,6 @@
 //! `logwright reason "LOG LINE"`
 
+mod sampling;
 mod summary;
 
 use std::io::{Read as _, Write as _};
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use self::sampling::SamplingArgs;
 use super::base::{BaseArgs, NamedAdapter, named_adapter};
 use super::{Context, Failure, interrupt, output};
 use crate::evaluation::{
@@ -38,12 +40,8 @@ pub(super) struct ReasonArgs {
     /// Tokens that the answer may take
     #[arg(long, value_name = "N", default_value_t = Asking::default().max_tokens)]
     max_tokens: usize,
-    /// 0 takes the most probable token every time
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    temperature: f64,
-    /// Decides what is drawn at a temperature above 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// The verdict first, the reasons after
     #[arg(long)]
     fast: bool,
@@ -132,9 +130,7 @@ struct Keeping {
 }
 
 pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
-    if args.temperature.is_nan() || args.temperature < 0.0 {
-        return Err(Failure::usage("--temperature is 0 or more"));
-    }
+    args.sampling.settings()?;
     let mut log = read_log(&args.log)?;
     if args.session {
         log = Window::read(&log)?.to_string();
@@ -198,8 +194,7 @@ impl Task<'_> {
         };
         let asking = Asking {
             max_tokens: args.max_tokens,
-            temperature: args.temperature,
-            seed: args.seed,
+            sampling: args.sampling.settings()?,
             fast: args.fast,
             begun: args.begin.clone().unwrap_or_default(),
             constrained: args.constrained,

@@ -140,10 +140,8 @@ pub struct GroundedClaim {
 pub struct Asking {
     /// Tokens that the answer may take at most.
     pub max_tokens: usize,
-    /// 0 is greedy: always the most probable token.
-    pub temperature: f64,
-    /// Seed of the samples.
-    pub seed: u64,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
     /// The verdict first, the reasons after (R-Log's fast mode): the verdict is the answer with the better odds right
     /// behind the question.
     pub fast: bool,
@@ -155,7 +153,7 @@ pub struct Asking {
 
 impl Default for Asking {
     fn default() -> Self {
-        Self { max_tokens: 320, temperature: 0.0, seed: 0, fast: false, begun: String::new(), constrained: false }
+        Self { max_tokens: 320, sampling: Sampling::default(), fast: false, begun: String::new(), constrained: false }
     }
 }
 
@@ -184,7 +182,7 @@ pub fn step_through(
     let opening_ms = milliseconds(begun);
     let mut settings = GenerateSettings {
         max_tokens: asking.max_tokens,
-        sampling: Sampling { temperature: asking.temperature, seed: asking.seed, ..Sampling::default() },
+        sampling: asking.sampling,
         stop: vec![END_OF_ANSWER.to_owned()],
         alternatives: ALTERNATIVES,
         batch: 1,
