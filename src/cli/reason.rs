@@ -18,7 +18,7 @@ use crate::evaluation::{
     template_of, traces_page, weigh, what_if,
 };
 use crate::logs::{SafeText, TemplateKey, VARIABLE};
-use crate::model::{Adapter, LanguageModel, ModelInfo};
+use crate::model::{Adapter, LanguageModel, ModelInfo, Sampling};
 use crate::reasoning::Window;
 use crate::reasoning::prompt::AnomalyPrompt;
 use crate::workspace::{Workspace, write_file};
@@ -77,7 +77,8 @@ pub(super) struct ReasonArgs {
     keeper: Option<String>,
     /// Print the trace as JSON: {input, input_bytes_cut, text, steps: [{text, tokens: [{text, probability,
     /// alternatives}]}], answer, format_ok, margin, evidence: [{token, delta}], grounding: [{step, claim, in_log}],
-    /// band, counterfactual: {masked, input, margin, delta}, first_token_ms, answer_ms, …}; with several adapters {compared: [TRACE, …]}; kept traces have their `id`
+    /// band, counterfactual: {masked, input, margin, delta}, first_token_ms, answer_ms, …}; with several adapters
+    /// {compared: [TRACE, …]}; kept traces have their `id`
     #[arg(long)]
     json: bool,
 }
@@ -113,6 +114,7 @@ impl ReasonArgs {
 /// What goes with a log to every adapter.
 struct Task<'a> {
     args: &'a ReasonArgs,
+    sampling: Sampling,
     log: String,
     base: String,
     model: LanguageModel,
@@ -130,7 +132,7 @@ struct Keeping {
 }
 
 pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
-    args.sampling.settings()?;
+    let sampling = args.sampling.settings()?;
     let mut log = read_log(&args.log)?;
     if args.session {
         log = Window::read(&log)?.to_string();
@@ -162,7 +164,7 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
     }
     let stop = interrupt::flag()?;
     let prompt = AnomalyPrompt::of(args.session);
-    let task = Task { args, log, base: base.name, model, prompt, changes, calibrations, stop };
+    let task = Task { args, sampling, log, base: base.name, model, prompt, changes, calibrations, stop };
     let mut traces = Vec::new();
     let mut stopped = false;
     for (number, adapter) in adapters.iter().enumerate() {
@@ -194,7 +196,7 @@ impl Task<'_> {
         };
         let asking = Asking {
             max_tokens: args.max_tokens,
-            sampling: args.sampling.settings()?,
+            sampling: self.sampling,
             fast: args.fast,
             begun: args.begin.clone().unwrap_or_default(),
             constrained: args.constrained,

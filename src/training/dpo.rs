@@ -24,6 +24,7 @@ use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 use super::question::Question;
+use super::recipe::unmet;
 use super::reference::ReferenceCache;
 use super::{
     Held, Objective, Part, Reference, ReferenceName, RunFolder, Said, Statistics, TokenizedPair, TrainingError,
@@ -53,15 +54,14 @@ impl Default for DpoSettings {
 impl DpoSettings {
     /// What cannot work, each with what would.
     pub(super) fn complaints(&self) -> Vec<String> {
-        let checks = [
+        unmet([
             (self.beta > 0.0 && self.beta <= 10.0, format!("dpo.beta = {} (above 0, at most 10)", self.beta)),
             (
                 (0.0..0.5).contains(&self.label_smoothing),
                 format!("dpo.label_smoothing = {} (0 to below 0.5)", self.label_smoothing),
             ),
             ((0.0..=100.0).contains(&self.sft_weight), format!("dpo.sft_weight = {} (0 to 100)", self.sft_weight)),
-        ];
-        checks.into_iter().filter_map(|(holds, complaint)| (!holds).then_some(complaint)).collect()
+        ])
     }
 
     /// The loss of a pair with the given h, and its derivative by h.

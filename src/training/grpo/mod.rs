@@ -28,6 +28,7 @@ pub use policy::{AdvantageName, AggregationName, TokenLoss, advantages, deviatio
 pub use rollouts::{Group, Rollout, Window};
 
 use super::data::OfLog;
+use super::recipe::unmet;
 use super::reward::Reward;
 use super::{
     DataSettings, DataSummary, Encoder, Example, Held, Objective, Part, Reference, ReferenceName, Said, Statistics,
@@ -107,7 +108,7 @@ impl GrpoSettings {
     /// What cannot work, each with what would.
     pub(super) fn complaints(&self) -> Vec<String> {
         let within = |value: Option<f64>| value.is_none_or(|value| value > 0.0 && value <= 1.0);
-        let checks = [
+        unmet([
             ((2..=1024).contains(&self.rollouts), format!("grpo.rollouts = {} (2 to 1024)", self.rollouts)),
             (
                 self.temperature > 0.0 && self.temperature <= 10.0,
@@ -120,8 +121,7 @@ impl GrpoSettings {
             ((0.0..1.0).contains(&self.clip_low), format!("grpo.clip_low = {} (0 to below 1)", self.clip_low)),
             ((0.0..=100.0).contains(&self.clip_high), format!("grpo.clip_high = {} (0 to 100)", self.clip_high)),
             ((0.0..=100.0).contains(&self.kl), format!("grpo.kl = {} (0 to 100)", self.kl)),
-        ];
-        checks.into_iter().filter_map(|(holds, complaint)| (!holds).then_some(complaint)).collect()
+        ])
     }
 }
 

@@ -1,0 +1,71 @@
+//! What is trained on.
+
+use serde::{Deserialize, Serialize};
+
+use super::unmet;
+
+/// Which accepted things supervised fine-tuning learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    /// Rationales: reasoning and answer.
+    #[default]
+    Rationales,
+    /// Thoughts: the core challenge of a question and the steps to take (LogReasoner's first stage).
+    Thoughts,
+}
+
+/// What is trained on, and how it is cut into batches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    /// Only these tasks (`anomaly`, `parsing`, …); empty means all.
+    pub tasks: Vec<String>,
+    /// Which accepted things SFT learns; DPO learns pairs, GRPO from rationales.
+    pub source: DataSource,
+    /// Examples in a batch.
+    pub batch: usize,
+    /// Batches that make one step.
+    pub accumulation: usize,
+    /// Longest example, in tokens; longer ones are cut, and counted.
+    pub max_length: usize,
+    /// Weight of a token of the verdict (its tags included) against one of the reasoning: a hundred tokens of reasoning
+    /// drown the ten of the verdict, so that at 10 each has about half of the say. Reported losses are weighted so, too.
+    pub answer_weight: f32,
+    /// Share of the examples that is held out to measure the loss on.
+    pub dev_fraction: f64,
+    /// Most examples held out.
+    pub dev_limit: usize,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self {
+            tasks: Vec::new(),
+            source: DataSource::Rationales,
+            batch: 4,
+            accumulation: 1,
+            max_length: 1024,
+            answer_weight: 10.0,
+            dev_fraction: 0.05,
+            dev_limit: 32,
+        }
+    }
+}
+
+impl DataSettings {
+    /// What cannot work, each with what would.
+    pub(super) fn complaints(&self) -> Vec<String> {
+        let answer_weight = self.answer_weight;
+        unmet([
+            ((1..=1024).contains(&self.batch), format!("data.batch = {} (1 to 1024)", self.batch)),
+            ((1..=4096).contains(&self.accumulation), format!("data.accumulation = {} (1 to 4096)", self.accumulation)),
+            (self.max_length >= 16, format!("data.max_length = {} (at least 16 tokens)", self.max_length)),
+            (
+                answer_weight.is_finite() && answer_weight > 0.0,
+                format!("data.answer_weight = {answer_weight} (a number above nought)"),
+            ),
+            ((0.0..=0.5).contains(&self.dev_fraction), format!("data.dev_fraction = {} (0 to 0.5)", self.dev_fraction)),
+        ])
+    }
+}
