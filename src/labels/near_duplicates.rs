@@ -10,12 +10,14 @@ use std::collections::HashMap;
 
 use super::words::{mix, words};
 
-/// From this similarity on, two templates are near-duplicates.
+/// From this similarity on, two templates are near-duplicates; other texts may have a bound of their own.
 pub const SIMILAR: f64 = 0.6;
 
 /// Which templates of a list are near-duplicates of which.
 #[derive(Debug, Clone, Default)]
 pub struct NearDuplicates {
+    /// From this similarity on, two items are near-duplicates.
+    similar: f64,
     /// Which distinct set of features each item has.
     set_of: Vec<u32>,
     /// The items of each distinct set, in order; `items_from[s]..items_from[s + 1]` are set `s`'s.
@@ -34,6 +36,11 @@ pub struct NearDuplicates {
 impl NearDuplicates {
     /// Compares all texts with each other. 100,000 templates take some tenths of a second: run it in the background.
     pub fn of<S: AsRef<str>>(texts: &[S]) -> Self {
+        Self::from_similarity(texts, SIMILAR)
+    }
+
+    /// [`NearDuplicates::of`] with a bound other than [`SIMILAR`], above 0 and at most 1.
+    pub fn from_similarity<S: AsRef<str>>(texts: &[S], similar: f64) -> Self {
         let mut distinct: HashMap<Vec<u64>, u32> = HashMap::with_capacity(texts.len());
         let mut sets: Vec<Vec<u64>> = Vec::new();
         let mut set_of = Vec::with_capacity(texts.len());
@@ -68,10 +75,10 @@ impl NearDuplicates {
             features[from..].sort_unstable();
             features_from.push(index(features.len()));
         }
-        let mut found = Self { set_of, items, items_from, features, features_from, ..Self::default() };
+        let mut found = Self { similar, set_of, items, items_from, features, features_from, ..Self::default() };
         let in_prefixes = (0..index(sets.len())).flat_map(|set| {
             let features = found.features_of(set);
-            features[..prefix(features.len())].iter().map(move |feature| (*feature, set))
+            features[..prefix(features.len(), similar)].iter().map(move |feature| (*feature, set))
         });
         let (postings, postings_from) = gather(in_prefixes, by_rarity.len());
         (found.postings, found.postings_from) = (postings, postings_from);
@@ -109,18 +116,18 @@ impl NearDuplicates {
         let own = self.features_of(set);
         let mut candidates: Vec<u32> = Vec::new();
         // Two sets that are near enough share a feature in their prefixes: that is what a prefix is for.
-        for feature in &own[..prefix(own.len())] {
+        for feature in &own[..prefix(own.len(), self.similar)] {
             let (from, to) = (self.postings_from[*feature as usize], self.postings_from[*feature as usize + 1]);
-            let longest = own.len() as f64 / SIMILAR + 1e-9;
+            let longest = own.len() as f64 / self.similar + 1e-9;
             candidates.extend(self.postings[from as usize..to as usize].iter().copied().filter(|other| {
                 let len = self.features_of(*other).len();
-                len as f64 >= own.len() as f64 * SIMILAR - 1e-9 && len as f64 <= longest && wanted(*other)
+                len as f64 >= own.len() as f64 * self.similar - 1e-9 && len as f64 <= longest && wanted(*other)
             }));
         }
         candidates.sort_unstable();
         candidates.dedup();
         let similar = candidates.into_iter().map(|other| (other, jaccard(own, self.features_of(other))));
-        similar.filter(|(_, similarity)| *similarity >= SIMILAR).collect()
+        similar.filter(|(_, similarity)| *similarity >= self.similar).collect()
     }
 
     /// Puts each set that is in no group yet at the head of one, and all that are near to it and in none into it.
@@ -182,8 +189,8 @@ fn jaccard<T: Ord>(a: &[T], b: &[T]) -> f64 {
 }
 
 /// So many of a set's rarest features hold one of every near set: |x| − ⌈t·|x|⌉ + 1.
-fn prefix(len: usize) -> usize {
-    len - (len as f64 * SIMILAR - 1e-9).ceil() as usize + 1
+fn prefix(len: usize, similar: f64) -> usize {
+    len - (len as f64 * similar - 1e-9).ceil() as usize + 1
 }
 
 /// Pairs of (place, value) as one list by place: the values of place `p` are `values[from[p]..from[p + 1]]`, in the order

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Parsed, Step, answer_label, parse};
+use super::{Parsed, Trouble, answer_label, parse};
 use crate::labels::Category;
 
 /// What is asked about a log.
@@ -50,6 +50,20 @@ impl Task {
             Self::Solution => "solution",
             Self::SemanticMatching => "semantic_matching",
             Self::FailurePrediction => "failure_prediction",
+        }
+    }
+}
+
+impl Task {
+    /// Whether `answer` says what `truth` says; `None` where that cannot be told word by word, in free text.
+    pub fn answers(self, answer: &str, truth: &str) -> Option<bool> {
+        match self {
+            Self::Anomaly => Some(answer_label(answer).is_some() && answer_label(answer) == answer_label(truth)),
+            Self::Interpretation | Self::RootCause | Self::Solution => None,
+            Self::Parsing | Self::SemanticMatching | Self::FailurePrediction => Some(
+                answer.split_whitespace().eq(truth.split_whitespace())
+                    || answer.trim().eq_ignore_ascii_case(truth.trim()),
+            ),
         }
     }
 }
@@ -117,29 +131,6 @@ pub struct Rationale {
     pub attributes: Map<String, Value>,
 }
 
-/// What is wrong with an item at first sight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// Its answer is not the label.
-    AnswerMismatch,
-    /// It does not keep the format.
-    Malformed,
-    /// The sides of a pair differ before the first wrong step.
-    PrefixDiffers,
-}
-
-impl Trouble {
-    /// The words for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AnswerMismatch => "answer is not the label",
-            Self::Malformed => "malformed",
-            Self::PrefixDiffers => "sides differ too early",
-        }
-    }
-}
-
 impl Rationale {
     /// The reasoning, taken apart.
     pub fn parsed(&self) -> Parsed {
@@ -148,26 +139,20 @@ impl Rationale {
 
     /// What is wrong with it at first sight.
     pub fn troubles(&self) -> Vec<Trouble> {
+        self.troubles_against(&self.label)
+    }
+
+    /// What is wrong with it at first sight where `truth` is the right answer.
+    pub fn troubles_against(&self, truth: &str) -> Vec<Trouble> {
         let parsed = self.parsed();
         let mut troubles = Vec::new();
-        if parsed.answer.is_some_and(|answer| !self.answers_rightly(&answer)) {
+        if parsed.answer.is_some_and(|answer| self.task.answers(&answer, truth) == Some(false)) {
             troubles.push(Trouble::AnswerMismatch);
         }
         if !parsed.format_ok {
             troubles.push(Trouble::Malformed);
         }
         troubles
-    }
-
-    fn answers_rightly(&self, answer: &str) -> bool {
-        match self.task {
-            Task::Anomaly => answer_label(answer).is_some() && answer_label(answer) == answer_label(&self.label),
-            // Free text cannot be compared word by word.
-            Task::Interpretation | Task::RootCause | Task::Solution => true,
-            Task::Parsing | Task::SemanticMatching | Task::FailurePrediction => {
-                answer.trim().eq_ignore_ascii_case(self.label.trim())
-            }
-        }
     }
 }
 
@@ -193,63 +178,6 @@ pub struct Pair {
     /// Whatever else came with it.
     #[serde(flatten)]
     pub attributes: Map<String, Value>,
-}
-
-/// What should hold of a pair, checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct PairCheck {
-    /// Both sides read the same, to the byte, before the first wrong step.
-    pub prefix: bool,
-    /// The chosen side answers with the label, and the rejected one does not.
-    pub answers: bool,
-    /// Both sides keep the format.
-    pub format: bool,
-}
-
-impl PairCheck {
-    /// Whether everything holds.
-    pub fn all(self) -> bool {
-        self.prefix && self.answers && self.format
-    }
-}
-
-impl Pair {
-    /// Checks that the first wrong step is one of the rejected side's.
-    ///
-    /// # Errors
-    /// [`ItemError::FirstWrongStep`] where it is not.
-    pub fn validate(&self) -> Result<(), ItemError> {
-        let steps = parse(&self.rejected).steps.len();
-        let step = self.first_wrong_step;
-        if (1..=steps).contains(&step) { Ok(()) } else { Err(ItemError::FirstWrongStep { step, steps }) }
-    }
-
-    /// What is wrong with it at first sight.
-    pub fn troubles(&self) -> Vec<Trouble> {
-        let check = self.check();
-        let found = [
-            (check.answers, Trouble::AnswerMismatch),
-            (check.format, Trouble::Malformed),
-            (check.prefix, Trouble::PrefixDiffers),
-        ];
-        found.into_iter().filter_map(|(holds, trouble)| (!holds).then_some(trouble)).collect()
-    }
-
-    /// What holds of this pair.
-    pub fn check(&self) -> PairCheck {
-        let (chosen, rejected) = (parse(&self.chosen), parse(&self.rejected));
-        let shared = self.first_wrong_step.saturating_sub(1);
-        let text = |step: &Step| step.text.clone();
-        let before = |parsed: &Parsed| parsed.steps.iter().take(shared).map(text).collect::<Vec<_>>();
-        let right = |parsed: &Parsed| {
-            parsed.answer.as_deref().is_some_and(|answer| answer.trim().eq_ignore_ascii_case(self.label.trim()))
-        };
-        PairCheck {
-            prefix: chosen.steps.len() > shared && before(&chosen) == before(&rejected),
-            answers: right(&chosen) && !right(&rejected),
-            format: chosen.format_ok && rejected.format_ok,
-        }
-    }
 }
 
 /// A high-level template of reasoning, free of instance detail.
@@ -300,26 +228,6 @@ mod tests {
             rationale("normal", "<answer>maybe</answer>").troubles(),
             [Trouble::AnswerMismatch, Trouble::Malformed]
         );
-    }
-
-    #[test]
-    fn a_pair_shares_everything_before_the_first_wrong_step() {
-        let mut pair = Pair {
-            id: "p".into(),
-            task: Task::Anomaly,
-            instruction: String::new(),
-            input: "x".into(),
-            label: "abnormal".into(),
-            chosen: "<solutions>1. a\n2. But wait, c</solutions><answer>abnormal</answer>".into(),
-            rejected: "<solutions>1. a\n2. b</solutions><answer>normal</answer>".into(),
-            first_wrong_step: 2,
-            attributes: Map::new(),
-        };
-        assert!(pair.check().all());
-        assert_eq!(pair.validate(), Ok(()));
-        pair.first_wrong_step = 3;
-        assert!(!pair.check().prefix);
-        assert_eq!(pair.validate(), Err(ItemError::FirstWrongStep { step: 3, steps: 2 }));
     }
 
     #[test]

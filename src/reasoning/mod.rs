@@ -3,18 +3,26 @@
 //! [`parse`] takes a written reasoning apart into steps and an answer; everything else here is what such texts belong
 //! to. This room is pure: prompts are rendered, never sent.
 
+mod decided;
 mod grounding;
 mod items;
+mod marks;
+mod pair_check;
 mod parse;
 pub mod prompt;
 mod review;
 mod reviewable;
 pub mod similarity;
+mod trouble;
 mod window;
 
+pub use decided::{Decided, ReviewRule};
 pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded, supports};
-pub use items::{ItemError, Pair, PairCheck, Rationale, Task, Thought, Trouble};
+pub use items::{ItemError, Pair, Rationale, Task, Thought};
+pub use marks::{Mark, StepMark, StepMarks};
+pub use pair_check::PairCheck;
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};
 pub use reviewable::Reviewable;
+pub use trouble::{Background, Beside, Findings, GoldByText, Length, Near, PlacedClaim, Trouble, Truth, TruthSource};
 pub use window::{Window, WindowError};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::labels::Label;
+
 /// What kind of thing is reviewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +75,11 @@ impl Verdict {
         }
     }
 
+    /// Whether it lets the item train.
+    pub fn accepts(&self) -> bool {
+        matches!(self, Self::Accept | Self::Edit(_))
+    }
+
     /// The word for it.
     pub fn word(&self) -> &'static str {
         match self {
@@ -95,17 +102,20 @@ pub struct Review {
     /// The decision.
     #[serde(flatten)]
     pub verdict: Verdict,
+    /// The label that was held true of the item's log then, where it is one and was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
     /// Why.
     pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
 }
 
-/// Where an item stands: by its newest review.
+/// Where an item stands; [`Decided`](super::Decided) says how that comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Nobody has decided.
+    /// It is not decided, or not any more.
     Pending,
     /// It trains as it is.
     Accepted,
@@ -116,7 +126,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Where an item stands whose newest review is `review`.
+    /// Where an item stands by the review `review` alone.
     pub fn of(review: Option<&Review>) -> Self {
         match review.map(|review| &review.verdict) {
             None => Self::Pending,

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ItemKind, Pair, Rationale, Task, Thought, Trouble, Verdict};
+use super::{ItemKind, Pair, Rationale, Task, Thought, Trouble, Verdict, answer_label};
+use crate::labels::Label;
 
 /// Something that a reviewer accepts, edits or rejects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,11 +55,55 @@ impl Reviewable {
         }
     }
 
+    /// The label that it came with, where it asks for one: normal or abnormal.
+    pub fn label(&self) -> Option<Label> {
+        match self {
+            Self::Rationale(item) if item.task == Task::Anomaly => answer_label(&item.label),
+            Self::Pair(item) if item.task == Task::Anomaly => answer_label(&item.label),
+            Self::Rationale(_) | Self::Pair(_) | Self::Thought(_) => None,
+        }
+    }
+
+    /// The same thing with `label` for its label, where it asks for one and that is known.
+    #[must_use]
+    pub fn labelled(mut self, label: Option<Label>) -> Self {
+        let Some(label) = label.filter(|&label| self.task() == Task::Anomaly && self.label() != Some(label)) else {
+            return self;
+        };
+        match &mut self {
+            Self::Rationale(item) => {
+                item.label = label.as_str().to_owned();
+                item.category = item.category.take().filter(|_| label == Label::Abnormal);
+            }
+            Self::Pair(item) => item.label = label.as_str().to_owned(),
+            Self::Thought(_) => {}
+        }
+        self
+    }
+
+    /// The text whose steps reviewers mark: a rationale's reasoning, a pair's rejected side; a thought has none.
+    pub fn marked_text(&self) -> Option<&str> {
+        match self {
+            Self::Rationale(rationale) => Some(&rationale.reasoning),
+            Self::Pair(pair) => Some(&pair.rejected),
+            Self::Thought(_) => None,
+        }
+    }
+
     /// What is wrong with it at first sight.
     pub fn troubles(&self) -> Vec<Trouble> {
         match self {
             Self::Rationale(rationale) => rationale.troubles(),
             Self::Pair(pair) => pair.troubles(),
+            Self::Thought(_) => self.troubles_against(""),
+        }
+    }
+
+    /// What is wrong with it at first sight where `truth` is the right answer.
+    pub fn troubles_against(&self, truth: &str) -> Vec<Trouble> {
+        match self {
+            Self::Rationale(rationale) => rationale.troubles_against(truth),
+            Self::Pair(pair) => pair.troubles_against(truth),
             Self::Thought(thought) => {
                 let whole = !thought.challenge.trim().is_empty() && thought.steps.len() >= 2;
                 if whole { Vec::new() } else { vec![Trouble::Malformed] }

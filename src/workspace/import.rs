@@ -12,7 +12,7 @@ use super::{NewVote, TemplateRecord, Workspace, WorkspaceError, items, templates
 use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
-use crate::reasoning::{ItemKind, Pair, Rationale, Thought};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
 
 /// What a table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,19 +85,13 @@ impl Workspace {
     /// # Errors
     /// When nothing of it can be read, or the store cannot be written. Single bad rows are in the report.
     pub fn import(&self, kind: ImportKind, source: ImportSource<'_>) -> Result<ImportReport, WorkspaceError> {
-        let format = source.format.unwrap_or_else(|| Format::guess(source.name, source.bytes));
-        let required = kind.required(source.dataset.is_some());
-        let table = table::read(source.bytes, format, required)
-            .map_err(|error| WorkspaceError::Table { name: source.name.to_owned(), source: error })?;
-
-        let rows = table.rows.len() + table.rejected.len();
-        let mut rejected = table.rejected;
+        let (found, mut rejected) = entries_in(kind, source)?;
+        let rows = found.len() + rejected.len();
         let known = Known::load(self, kind)?;
-        let mut entries = Vec::with_capacity(table.rows.len());
-        for row in table.rows {
-            let line = row.line;
-            match entry(kind, row, source.dataset).and_then(|entry| known.check(&entry).map(|()| entry)) {
-                Ok(entry) => entries.push(entry),
+        let mut entries = Vec::with_capacity(found.len());
+        for (line, entry) in found {
+            match known.check(&entry) {
+                Ok(()) => entries.push(entry),
                 Err(why) => rejected.push(Rejected { line, why }),
             }
         }
@@ -211,6 +205,53 @@ impl Known {
             _ => false,
         }
     }
+}
+
+/// The items that a table holds, and the rows that could not be used; nothing is stored.
+pub(super) fn items_in(
+    kind: ItemKind,
+    source: ImportSource<'_>,
+) -> Result<(Vec<Reviewable>, Vec<Rejected>), WorkspaceError> {
+    let kind = match kind {
+        ItemKind::Rationale => ImportKind::Rationales,
+        ItemKind::Pair => ImportKind::Pairs,
+        ItemKind::Thought => ImportKind::Thoughts,
+    };
+    let (entries, rejected) = entries_in(kind, source)?;
+    let item = |(_, entry)| match entry {
+        Entry::Rationale(item) => Some(Reviewable::Rationale(*item)),
+        Entry::Pair(item) => Some(Reviewable::Pair(*item)),
+        Entry::Thought(item) => Some(Reviewable::Thought(*item)),
+        Entry::Template(_) | Entry::Vote(_) => None,
+    };
+    Ok((entries.into_iter().filter_map(item).collect(), rejected))
+}
+
+/// The templates that a table holds, and the rows that could not be used; nothing is stored.
+pub(super) fn templates_in(source: ImportSource<'_>) -> Result<(Vec<TemplateRecord>, Vec<Rejected>), WorkspaceError> {
+    let (entries, rejected) = entries_in(ImportKind::Templates, source)?;
+    let template = |(_, entry)| if let Entry::Template(record) = entry { Some(*record) } else { None };
+    Ok((entries.into_iter().filter_map(template).collect(), rejected))
+}
+
+type Numbered = Vec<(u64, Entry)>;
+
+/// What a table holds, each with its line, and the rows that could not be used.
+fn entries_in(kind: ImportKind, source: ImportSource<'_>) -> Result<(Numbered, Vec<Rejected>), WorkspaceError> {
+    let format = source.format.unwrap_or_else(|| Format::guess(source.name, source.bytes));
+    let required = kind.required(source.dataset.is_some());
+    let table = table::read(source.bytes, format, required)
+        .map_err(|error| WorkspaceError::Table { name: source.name.to_owned(), source: error })?;
+    let mut rejected = table.rejected;
+    let mut entries = Vec::with_capacity(table.rows.len());
+    for row in table.rows {
+        let line = row.line;
+        match entry(kind, row, source.dataset) {
+            Ok(entry) => entries.push((line, entry)),
+            Err(why) => rejected.push(Rejected { line, why }),
+        }
+    }
+    Ok((entries, rejected))
 }
 
 fn entry(kind: ImportKind, row: Row, dataset: Option<&str>) -> Result<Entry, String> {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Standing, Thought, Verdict};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
 
 impl Workspace {
     /// All rationales, in the order in which they came in.
@@ -32,36 +32,55 @@ impl Workspace {
         self.items(ItemKind::Thought)
     }
 
-    /// The rationales that may train: accepted ones as they are, edited ones as edited.
+    /// All items of a kind, in the order in which they came in.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn reviewables(&self, kind: ItemKind) -> Result<Vec<Reviewable>, WorkspaceError> {
+        Ok(match kind {
+            ItemKind::Rationale => self.rationales()?.into_iter().map(Reviewable::Rationale).collect(),
+            ItemKind::Pair => self.pairs()?.into_iter().map(Reviewable::Pair).collect(),
+            ItemKind::Thought => self.thoughts()?.into_iter().map(Reviewable::Thought).collect(),
+        })
+    }
+
+    /// The items of a kind that may train: accepted ones as they are, edited ones as edited, all with the label that is
+    /// held true now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn accepted(&self, kind: ItemKind) -> Result<Vec<Reviewable>, WorkspaceError> {
+        let gold = self.gold_by_text()?;
+        let standing = self.standings(&[kind], &gold)?.into_iter().filter(|stands| stands.decided.standing.trains());
+        let trains = standing.map(|stands| {
+            let truth = gold.truth(&stands.item);
+            let item = match &stands.decided.text {
+                Some(text) => stands.item.with_text(text),
+                None => stands.item,
+            };
+            item.labelled(truth.and_then(|truth| truth.label))
+        });
+        Ok(trains.collect())
+    }
+
+    /// The rationales that may train: accepted ones as they are, edited ones as edited. One whose label has changed since
+    /// is not among them until it is reviewed again.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn accepted_rationales(&self) -> Result<Vec<Rationale>, WorkspaceError> {
-        let reviews = self.reviews()?;
-        let accepted = self.rationales()?.into_iter().filter_map(|mut rationale| {
-            let review = reviews.get(&(ItemKind::Rationale, rationale.id.clone()));
-            if let Some(Verdict::Edit(text)) = review.map(|review| &review.verdict) {
-                rationale.reasoning.clone_from(text);
-            }
-            Standing::of(review).trains().then_some(rationale)
-        });
-        Ok(accepted.collect())
+        let rationale = |item| if let Reviewable::Rationale(rationale) = item { Some(rationale) } else { None };
+        Ok(self.accepted(ItemKind::Rationale)?.into_iter().filter_map(rationale).collect())
     }
 
-    /// The preference pairs that may train: accepted ones as they are, edited ones with the chosen side as edited.
+    /// The preference pairs that may train: accepted ones as they are, edited ones with the chosen side as edited. One
+    /// whose label has changed since is not among them until it is reviewed again.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn accepted_pairs(&self) -> Result<Vec<Pair>, WorkspaceError> {
-        let reviews = self.reviews()?;
-        let accepted = self.pairs()?.into_iter().filter_map(|mut pair| {
-            let review = reviews.get(&(ItemKind::Pair, pair.id.clone()));
-            if let Some(Verdict::Edit(text)) = review.map(|review| &review.verdict) {
-                pair.chosen.clone_from(text);
-            }
-            Standing::of(review).trains().then_some(pair)
-        });
-        Ok(accepted.collect())
+        let pair = |item| if let Reviewable::Pair(pair) = item { Some(pair) } else { None };
+        Ok(self.accepted(ItemKind::Pair)?.into_iter().filter_map(pair).collect())
     }
 
     /// The thoughts that may train: accepted ones as they are, edited ones as edited.
@@ -69,17 +88,8 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn accepted_thoughts(&self) -> Result<Vec<Thought>, WorkspaceError> {
-        let reviews = self.reviews()?;
-        let accepted = self.thoughts()?.into_iter().filter_map(|thought| {
-            let review = reviews.get(&(ItemKind::Thought, thought.id.clone()));
-            let standing = Standing::of(review);
-            let as_reviewed = Reviewable::Thought(thought).under(review.map(|review| &review.verdict));
-            match as_reviewed {
-                Reviewable::Thought(thought) if standing.trains() => Some(thought),
-                _ => None,
-            }
-        });
-        Ok(accepted.collect())
+        let thought = |item| if let Reviewable::Thought(thought) = item { Some(thought) } else { None };
+        Ok(self.accepted(ItemKind::Thought)?.into_iter().filter_map(thought).collect())
     }
 
     /// Adds a preference pair, to be reviewed like an imported one; one that is there already stays as it is. It is on disk

@@ -1,6 +1,6 @@
 //! How something said is taken back: by a row that names it, which can be taken back in its turn.
 //!
-//! Votes, rulings, reviews and comments all work so: a row stands unless a standing row names it in `undoes`. An undo
+//! Votes, rulings, reviews, marks and comments all work so: a row stands unless a standing row names it in `undoes`. An undo
 //! names a row that says something; a redo names an undo. Nothing names a redo: undoing again names the first row anew.
 
 use sqlx::Row as _;
@@ -22,6 +22,8 @@ pub(super) const VOTES: Ledger =
 pub(super) const RULINGS: Ledger =
     Ledger { table: "rulings", says: "label", about: "dataset, template, source, ruled_by" };
 pub(super) const REVIEWS: Ledger = Ledger { table: "reviews", says: "verdict", about: "kind, item, reviewer" };
+pub(super) const MARKS: Ledger =
+    Ledger { table: "marks", says: "mark", about: "kind, item, reviewer, step, text, decision" };
 pub(super) const COMMENTS: Ledger = Ledger { table: "comments", says: "text", about: "dataset, template, author" };
 
 impl Ledger {

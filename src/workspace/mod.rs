@@ -11,6 +11,7 @@
 //!
 //! Calls block until what they say is on disk. The screen makes them from a thread of its own.
 
+mod check;
 mod comments;
 mod demo;
 mod dump;
@@ -23,12 +24,15 @@ mod guidelines;
 mod import;
 mod items;
 mod ledger;
+mod marks;
 mod merge;
 mod panel;
 mod queue;
 mod raw_logs;
+mod review_agreement;
 mod reviews;
 mod rounds;
+mod sample_check;
 mod settings;
 mod store;
 mod suggestions;
@@ -36,6 +40,7 @@ mod templates;
 mod traces;
 mod votes;
 
+pub use check::check_files;
 pub use comments::{Comment, Flag};
 pub use demo::{demo_dir, open_or_create_demo};
 pub use dump::Dumped;
@@ -45,12 +50,15 @@ pub use files::write_file;
 pub use gold::NewRuling;
 pub use guidelines::GUIDELINES_FILE;
 pub use import::{ImportKind, ImportReport, ImportSource};
+pub use marks::NewMarks;
 pub use merge::Merged;
 pub use panel::{BothAgreements, PanelBoard, PanelComment, PanelItem, PanelViews, PanelVoice, Said};
-pub use queue::Queued;
+pub use queue::{Queued, ReviewBoard};
 pub use raw_logs::{ContextLine, LogImport, LogImportReport, LogProgress, OccurrenceContext, StructuredExport};
+pub use review_agreement::ReviewAgreement;
 pub use reviews::NewReview;
 pub use rounds::RoundStatus;
+pub use sample_check::{SampleCheck, SampleOutcome, Sampled};
 pub use settings::{LogFormatSettings, LogSettings, SETTINGS_FILE, Settings};
 pub use store::ReadOnly;
 pub use suggestions::Suggestion;

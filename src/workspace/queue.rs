@@ -1,29 +1,122 @@
-//! The review queue: everything there is to review, with where it stands. The Review pane and `logwright review` read it.
+//! The review queue: everything there is to review, with where it stands and what is wrong with it. The Review pane and
+//! `logwright review` read it.
 
 use serde::Serialize;
 
-use super::{Workspace, WorkspaceError};
-use crate::reasoning::{Review, Reviewable, Standing};
+use super::{NewReview, Workspace, WorkspaceError};
+use crate::reasoning::{
+    Background, Beside, Decided, Findings, GoldByText, ItemKind, Review, Reviewable, Standing, StepMark, StepMarks,
+    Trouble, Verdict, parse,
+};
 
-/// An item and its newest review.
+/// An item, what was decided of it, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Queued {
     /// The item, as it came in.
     pub item: Reviewable,
     /// Its newest review.
     pub review: Option<Review>,
+    /// The newest review of each of its reviewers, the oldest first.
+    pub decisions: Vec<Review>,
+    /// What these come to.
+    pub decided: Decided,
+    /// What is wrong with it as it is now, and where.
+    pub findings: Findings,
+    /// The marks on its steps that stand, in the order in which they were made.
+    pub marks: Vec<StepMark>,
 }
 
 impl Queued {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        Standing::of(self.review.as_ref())
+        self.decided.standing
     }
 
-    /// The item as its newest review leaves it.
+    /// The item as it trains, or where it does not, as its newest review leaves it.
     pub fn current(&self) -> Reviewable {
-        self.item.clone().under(self.review.as_ref().map(|review| &review.verdict))
+        current(&self.item, &self.decided, self.review.as_ref())
     }
+
+    /// What is wrong with it, the worst first.
+    pub fn troubles(&self) -> &[Trouble] {
+        &self.findings.troubles
+    }
+
+    /// Whether it waits for a decision of `reviewer`: it is pending, and they have said nothing that still counts.
+    pub fn waits_for(&self, reviewer: &str) -> bool {
+        waits_for(&self.decided, &self.decisions, reviewer)
+    }
+
+    /// The decision of `reviewer` on it, to be recorded: for the label that is held true now.
+    pub fn review_by(&self, reviewer: &str, verdict: Verdict, reason: Option<String>) -> NewReview {
+        NewReview {
+            kind: self.item.kind(),
+            item: self.item.id().to_owned(),
+            reviewer: reviewer.to_owned(),
+            verdict,
+            label: self.findings.truth.as_ref().and_then(|truth| truth.label),
+            reason,
+        }
+    }
+
+    /// What each reviewer says of its steps as they are now: of a rationale's reasoning, of a pair's rejected side.
+    pub fn step_marks(&self) -> Vec<StepMarks> {
+        let current = self.current();
+        current.marked_text().map_or_else(Vec::new, |text| StepMarks::of(&parse(text).steps, &self.marks))
+    }
+}
+
+/// The review queue, and what is needed to judge an item of it that changes.
+#[derive(Debug, Clone, Default)]
+pub struct ReviewBoard {
+    /// Rationales, then pairs, then thoughts, each in the order in which they came in.
+    pub items: Vec<Queued>,
+    /// What the gold labels and all items say of each.
+    pub background: Background,
+    /// How many reviewers must agree.
+    pub reviewers: usize,
+}
+
+impl ReviewBoard {
+    /// What `decisions` (each reviewer's newest, the oldest first) of an item come to, and what is then wrong with it. The
+    /// other items are as they were when the board was read.
+    pub fn judge(&self, item: &Reviewable, decisions: &[Review]) -> (Decided, Findings) {
+        let truth = self.background.gold().truth(item).and_then(|truth| truth.label);
+        let decided = Decided::of(item, decisions, truth, self.reviewers);
+        let findings = self.background.findings(&current(item, &decided, decisions.last()), &decided);
+        (decided, findings)
+    }
+}
+
+/// An item that is decided, or not, before anything else is asked of it.
+pub(super) struct Stands {
+    pub item: Reviewable,
+    pub decisions: Vec<Review>,
+    pub decided: Decided,
+}
+
+impl Stands {
+    fn current(&self) -> Reviewable {
+        current(&self.item, &self.decided, self.decisions.last())
+    }
+
+    /// [`Queued::waits_for`]
+    pub fn waits_for(&self, reviewer: &str) -> bool {
+        waits_for(&self.decided, &self.decisions, reviewer)
+    }
+}
+
+fn current(item: &Reviewable, decided: &Decided, newest: Option<&Review>) -> Reviewable {
+    match &decided.text {
+        Some(text) => item.clone().with_text(text),
+        None if decided.standing == Standing::Accepted => item.clone(),
+        None => item.clone().under(newest.map(|review| &review.verdict)),
+    }
+}
+
+fn waits_for(decided: &Decided, decisions: &[Review], reviewer: &str) -> bool {
+    let said = decisions.iter().any(|review| review.reviewer == reviewer);
+    decided.standing == Standing::Pending && (!said || decided.label_changed)
 }
 
 impl Workspace {
@@ -32,15 +125,64 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn review_queue(&self) -> Result<Vec<Queued>, WorkspaceError> {
-        let mut reviews = self.reviews()?;
-        let rationales = self.rationales()?.into_iter().map(Reviewable::Rationale);
-        let pairs = self.pairs()?.into_iter().map(Reviewable::Pair);
-        let thoughts = self.thoughts()?.into_iter().map(Reviewable::Thought);
-        let queue = rationales.chain(pairs).chain(thoughts).map(|item| {
-            let review = reviews.remove(&(item.kind(), item.id().to_owned()));
-            Queued { item, review }
-        });
-        Ok(queue.collect())
+        Ok(self.review_board()?.items)
+    }
+
+    /// [`Workspace::review_queue`], with what is needed to judge an item that changes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn review_board(&self) -> Result<ReviewBoard, WorkspaceError> {
+        let gold = self.gold_by_text()?;
+        let standing = self.standings(&ItemKind::ALL, &gold)?;
+        let mut marks = self.marks()?;
+        let currents: Vec<Reviewable> = standing.iter().map(Stands::current).collect();
+        let beside: Vec<Beside<'_>> = standing
+            .iter()
+            .zip(&currents)
+            .map(|(stands, current)| Beside { current, standing: stands.decided.standing })
+            .collect();
+        let rule = self.settings().review;
+        let background = Background::of(&beside, gold, rule);
+        let queued = |(Stands { item, decisions, decided }, current): (Stands, &Reviewable)| Queued {
+            findings: background.findings(current, &decided),
+            review: decisions.last().cloned(),
+            marks: marks.remove(&(item.kind(), item.id().to_owned())).unwrap_or_default(),
+            item,
+            decisions,
+            decided,
+        };
+        let items = standing.into_iter().zip(&currents).map(queued).collect();
+        Ok(ReviewBoard { items, background, reviewers: rule.reviewers })
+    }
+
+    /// The gold labels, by the texts of their templates.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn gold_by_text(&self) -> Result<GoldByText, WorkspaceError> {
+        let templates = self.templates()?;
+        let gold = self.gold_of(&self.votes()?, &templates)?;
+        let known = templates
+            .iter()
+            .filter_map(|record| gold.get(record.key()).map(|gold| (record.key(), record.text(), gold.label)));
+        Ok(GoldByText::of(known))
+    }
+
+    /// All items of some kinds, with what was decided of them.
+    pub(super) fn standings(&self, kinds: &[ItemKind], gold: &GoldByText) -> Result<Vec<Stands>, WorkspaceError> {
+        let mut decisions = self.decisions()?;
+        let reviewers = self.settings().review.reviewers;
+        let mut all = Vec::new();
+        for &kind in kinds {
+            all.extend(self.reviewables(kind)?.into_iter().map(|item| {
+                let decisions = decisions.remove(&(kind, item.id().to_owned())).unwrap_or_default();
+                let truth = gold.truth(&item).and_then(|truth| truth.label);
+                let decided = Decided::of(&item, &decisions, truth, reviewers);
+                Stands { item, decisions, decided }
+            }));
+        }
+        Ok(all)
     }
 }
 
@@ -59,6 +201,7 @@ mod tests {
                 item: "thought-002".into(),
                 reviewer: "ana".into(),
                 verdict,
+                label: None,
                 reason: None,
             };
             workspace.review(&[review]).unwrap();

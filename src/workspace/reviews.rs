@@ -1,13 +1,14 @@
 //! Reviews in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::Row as _;
 
 use super::ledger::REVIEWS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::reasoning::{ItemKind, Review, Standing, Verdict};
+use crate::labels::{Label, LabelError};
+use crate::reasoning::{ItemKind, Review, Verdict};
 
 /// A review about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub struct NewReview {
     pub reviewer: String,
     /// The decision.
     pub verdict: Verdict,
+    /// The label that the reviewer held true of the item's log, where it is one; found out if `None`, which takes reading
+    /// all gold labels ([`Queued::review_by`](super::Queued::review_by) knows it).
+    pub label: Option<Label>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -30,14 +34,29 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read.
     pub fn reviews(&self) -> Result<BTreeMap<(ItemKind, String), Review>, WorkspaceError> {
+        let newest = |(of, mut decisions): (_, Vec<Review>)| decisions.pop().map(|newest| (of, newest));
+        Ok(self.decisions()?.into_iter().filter_map(newest).collect())
+    }
+
+    /// The newest review of each reviewer of every item that has one, the oldest first, by kind and id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn decisions(&self) -> Result<BTreeMap<(ItemKind, String), Vec<Review>>, WorkspaceError> {
         let rows = self.store.read(|connection| {
             Box::pin(async move {
                 let query = format!("SELECT r.* {} ORDER BY r.at, r.uid", REVIEWS.all_standing());
                 sqlx::query(&query).fetch_all(connection).await
             })
         })?;
-        let reviews = rows.iter().map(|row| self.review_of(row));
-        reviews.map(|review| review.map(|review| ((review.kind, review.item.clone()), review))).collect()
+        let mut decisions: BTreeMap<_, Vec<Review>> = BTreeMap::new();
+        for row in &rows {
+            let review = self.review_of(row)?;
+            let of_item = decisions.entry((review.kind, review.item.clone())).or_default();
+            of_item.retain(|earlier| earlier.reviewer != review.reviewer);
+            of_item.push(review);
+        }
+        Ok(decisions)
     }
 
     fn review_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Review, WorkspaceError> {
@@ -55,6 +74,10 @@ impl Workspace {
             item: text("item")?,
             reviewer: text("reviewer")?,
             verdict,
+            label: optional("label")?
+                .map(|word| word.parse())
+                .transpose()
+                .map_err(|error: LabelError| self.store.damaged("reviews", error))?,
             reason: optional("reason")?,
             at: At(at).timestamp(),
         })
@@ -74,8 +97,8 @@ impl Workspace {
                 }
             }
         }
+        let reviews = self.with_labels(reviews)?;
         self.store.write(|write, at| {
-            let reviews = reviews.to_vec();
             Box::pin(async move {
                 for (index, review) in reviews.iter().enumerate() {
                     append(write, at.after(index), review).await?;
@@ -85,21 +108,51 @@ impl Workspace {
         })
     }
 
-    /// Accepts every pending item of `kinds`, and gives how many those were.
+    /// Reviews with the label that is held true noted, where that was left out.
+    fn with_labels(&self, reviews: &[NewReview]) -> Result<Vec<NewReview>, WorkspaceError> {
+        let mut reviews = reviews.to_vec();
+        let unknown = |review: &NewReview| review.label.is_none() && review.kind != ItemKind::Thought;
+        if !reviews.iter().any(unknown) {
+            return Ok(reviews);
+        }
+        let gold = self.gold_by_text()?;
+        let mut labels = HashMap::new();
+        for kind in [ItemKind::Rationale, ItemKind::Pair] {
+            if reviews.iter().any(|review| unknown(review) && review.kind == kind) {
+                labels.extend(self.reviewables(kind)?.into_iter().filter_map(|item| {
+                    let label = gold.truth(&item)?.label?;
+                    Some(((kind, item.id().to_owned()), label))
+                }));
+            }
+        }
+        for review in reviews.iter_mut().filter(|review| unknown(review)) {
+            review.label = labels.get(&(review.kind, review.item.clone())).copied();
+        }
+        Ok(reviews)
+    }
+
+    /// Accepts every item of `kinds` that waits for a decision of `reviewer` and is not disputed, as its newest review
+    /// leaves it; gives how many those were. What others disagree on, and what was accepted for another label, wants to be
+    /// looked at.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn accept_pending(&self, kinds: &[ItemKind], reviewer: &str) -> Result<usize, WorkspaceError> {
-        let reviews = self.reviews()?;
-        let mut accepted = Vec::new();
-        for &kind in kinds {
-            for item in self.item_ids(kind)? {
-                if Standing::of(reviews.get(&(kind, item.clone()))) == Standing::Pending {
-                    let reviewer = reviewer.to_owned();
-                    accepted.push(NewReview { kind, item, reviewer, verdict: Verdict::Accept, reason: None });
-                }
-            }
-        }
+        let gold = self.gold_by_text()?;
+        let waiting = self.standings(kinds, &gold)?.into_iter().filter(|stands| {
+            let outdated = stands.decided.label_changed && !stands.decisions.is_empty();
+            stands.waits_for(reviewer) && !stands.decided.disputed && !outdated
+        });
+        let accepted: Vec<NewReview> = waiting
+            .map(|stands| NewReview {
+                kind: stands.item.kind(),
+                item: stands.item.id().to_owned(),
+                reviewer: reviewer.to_owned(),
+                verdict: Verdict::accepting(stands.decisions.last()),
+                label: gold.truth(&stands.item).and_then(|truth| truth.label),
+                reason: None,
+            })
+            .collect();
         self.review(&accepted)?;
         Ok(accepted.len())
     }
@@ -139,7 +192,8 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<(),
     };
     let verdict = review.verdict.word();
     sqlx::query(
-        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(uid("reviews", &(at.0, review.kind, &review.item, &review.reviewer, verdict, text, &review.reason)))
     .bind(at.0)
@@ -149,6 +203,7 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<(),
     .bind(verdict)
     .bind(text)
     .bind(&review.reason)
+    .bind(review.label.map(Label::as_str))
     .execute(&mut **write)
     .await
     .map(drop)

@@ -11,6 +11,7 @@ use super::WorkspaceError;
 use crate::labels::{ConsensusRule, PanelRule, Taxonomy};
 use crate::logs::format::LineFormat;
 use crate::logs::{DrainLimits, Masks};
+use crate::reasoning::ReviewRule;
 
 /// The settings' file in a project folder.
 pub const SETTINGS_FILE: &str = "logwright.toml";
@@ -34,6 +35,8 @@ pub struct Settings {
     pub consensus: ConsensusRule,
     /// What comes before the panel beside disagreements.
     pub panel: PanelRule,
+    /// How many reviewers must agree, and what is flagged for them.
+    pub review: ReviewRule,
     /// How raw logs become templates.
     pub logs: LogSettings,
 }
@@ -114,6 +117,7 @@ impl Default for Settings {
             taxonomy: Taxonomy::default(),
             consensus: ConsensusRule::default(),
             panel: PanelRule::default(),
+            review: ReviewRule::default(),
             logs: LogSettings::default(),
         }
     }
@@ -137,6 +141,10 @@ impl Settings {
         if !(0.0..=1.0).contains(&share) {
             let named = text.lines().position(|line| line.trim_start().starts_with("unanimous_share"));
             let why = format!("panel unanimous_share {share} is not between 0 and 1");
+            return Err(complaint(named.map_or(1, |line| line + 1), why));
+        }
+        if let Some((name, why)) = settings.review.complaint() {
+            let named = text.lines().position(|line| line.trim_start().starts_with(name));
             return Err(complaint(named.map_or(1, |line| line + 1), why));
         }
         for (name, format) in &settings.logs.formats {
@@ -205,6 +213,9 @@ mod tests {
         fs::write(&path, "[panel]\nunanimous_share = 5\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:2: panel unanimous_share 5 is not between"), "{error}");
+        fs::write(&path, "[review]\ntoo_long = 3\nreviewers = 3\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:3: review reviewers 3 is neither 1 nor 2"), "{error}");
         let formats = "[logs.formats.app]\nheader = '<Time> <Content>'\nmasks = [\n  '\\d+',\n  \"id=(\\\\w\",\n]\n";
         fs::write(&path, formats).unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();

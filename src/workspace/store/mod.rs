@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use super::WorkspaceError;
 
 /// The tables of what people said and brought in, in the order in which they are told.
-pub(super) const TABLES: [&str; 11] = [
+pub(super) const TABLES: [&str; 12] = [
     "templates",
     "votes",
     "rulings",
@@ -27,6 +27,7 @@ pub(super) const TABLES: [&str; 11] = [
     "rounds",
     "items",
     "reviews",
+    "marks",
     "suggestions",
     "traces",
     "contests",
@@ -196,7 +197,7 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
                     coalesce((SELECT max(at) FROM templates), 0), coalesce((SELECT max(at) FROM rounds), 0),
                     coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0),
                     coalesce((SELECT max(at) FROM suggestions), 0), coalesce((SELECT max(at) FROM traces), 0),
-                    coalesce((SELECT max(at) FROM contests), 0))",
+                    coalesce((SELECT max(at) FROM contests), 0), coalesce((SELECT max(at) FROM marks), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;

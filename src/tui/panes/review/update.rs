@@ -79,7 +79,10 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
             let Some((kind, item)) = state.asked.take() else { return Vec::new() };
             let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
             let reviewer = shared.annotator.clone();
-            write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict: Verdict::Reject, reason }))
+            write(
+                state,
+                Effect::Decide(NewReview { kind, item, reviewer, verdict: Verdict::Reject, label: None, reason }),
+            )
         }
         Message::Edited(text) => edited(state, &text, shared),
         Message::GaveUp => {
@@ -118,7 +121,7 @@ fn accept(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
     let verdict = Verdict::accepting(entry.review.as_ref());
     state.places[state.kind] = Some(item.clone());
     let reviewer = shared.annotator.clone();
-    write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, reason: None }))
+    write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, label: None, reason: None }))
 }
 
 fn nothing_here(state: &State) -> Vec<app::Effect> {
@@ -173,7 +176,8 @@ fn edited(state: &mut State, text: &str, shared: &Shared) -> Vec<app::Effect> {
     let back = text == entry.original.text().trim_end();
     let verdict = if back { Verdict::Accept } else { Verdict::Edit(text.to_owned()) };
     let reviewer = shared.annotator.clone();
-    let mut effects = write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, reason: None }));
+    let mut effects =
+        write(state, Effect::Decide(NewReview { kind, item, reviewer, verdict, label: None, reason: None }));
     effects.extend(warning);
     effects
 }

@@ -1,4 +1,8 @@
-//! `logwright review list|show|accept|edit|reject|undo`
+//! `logwright review list|show|check|accept|edit|reject|mark|undo|agreement`
+
+mod agreement;
+mod check;
+mod mark;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,8 +12,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Failure, output};
-use crate::reasoning::{ItemKind, Reviewable, Standing, Task, Trouble, Verdict};
-use crate::workspace::{NewReview, Queued, Workspace};
+use crate::labels::Label;
+use crate::reasoning::{ItemKind, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth, Verdict};
+use crate::workspace::{NewReview, Queued, SampleCheck, SampleOutcome, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {
@@ -23,14 +28,21 @@ enum What {
     List(List),
     /// Print one item as its newest review leaves it
     Show(Show),
+    /// Count what is wrong with the items: answers against gold, broken formats, claims that the log does not contain,
+    /// near-duplicates and more
+    Check(check::Check),
     /// Accept items as they are, so that they train
     Accept(Accept),
     /// Accept an item with its text replaced
     Edit(Edit),
     /// Reject items, so that they do not train
     Reject(Reject),
+    /// Say of a step that it is right or wrong, or which step is the first wrong one
+    Mark(mark::MarkArgs),
     /// Take back your last decision
     Undo(Undo),
+    /// How far the reviewers agree
+    Agreement(agreement::AgreementArgs),
 }
 
 #[derive(Debug, Args)]
@@ -41,10 +53,18 @@ struct List {
     /// Only what stands so
     #[arg(long)]
     standing: Option<StandingArg>,
-    /// Only what is flagged: an answer against the label, a broken format
+    /// Only what is flagged with any trouble, the worst first
     #[arg(long)]
     flagged: bool,
-    /// Print as JSON: {items: [{kind, id, task, input, standing, troubles, reviewer, reason, at}]}
+    /// Only what is flagged so: answer_mismatch, label_changed, malformed, prefix_differs, disagreement, gold_divided,
+    /// ungrounded, near_duplicate, too_long or too_short
+    #[arg(long, value_name = "TROUBLE")]
+    trouble: Option<Trouble>,
+    /// Only what waits for a decision of this reviewer
+    #[arg(long, value_name = "NAME")]
+    waits_for: Option<String>,
+    /// Print as JSON: {items: [{kind, id, task, input, standing, troubles, reviewer, reason, at, label, truth, ungrounded,
+    /// near, reviewers}]}
     #[arg(long)]
     json: bool,
 }
@@ -83,11 +103,23 @@ struct Show {
 #[derive(Debug, Args)]
 struct Accept {
     /// The items' ids
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present_any = ["all", "trouble_free"], conflicts_with_all = ["all", "trouble_free"])]
     ids: Vec<String>,
-    /// Everything that is pending, seen or not
+    /// Everything that waits for you, seen or not, but what others disagree on or accepted for another label
     #[arg(long)]
     all: bool,
+    /// Everything without trouble that waits for you, once a sample of it was reviewed one by one
+    #[arg(long, requires = "sample", conflicts_with = "all")]
+    trouble_free: bool,
+    /// How many of the trouble-free must have been reviewed
+    #[arg(long, value_name = "N", requires = "trouble_free")]
+    sample: Option<usize>,
+    /// How many of the sample may have been rejected
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    tolerate: usize,
+    /// Where the draw of the sample starts: the same seed draws the same items
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     #[command(flatten)]
     common: Common,
 }
@@ -131,10 +163,13 @@ struct Common {
 
 #[derive(Debug, Args)]
 struct Undo {
+    /// Take back marks on steps, not a decision
+    #[arg(long)]
+    mark: bool,
     /// Whose decision
     #[arg(long = "as", value_name = "NAME")]
     reviewer: Option<String>,
-    /// Print as JSON: {undone}, the decision or null
+    /// Print as JSON: {undone}, the decision or null; with --mark, the marks
     #[arg(long)]
     json: bool,
 }
@@ -151,6 +186,13 @@ struct Listed<'a> {
     reviewer: Option<&'a str>,
     reason: Option<&'a str>,
     at: Option<Timestamp>,
+    /// The label that it came with, and what is held true.
+    label: Option<Label>,
+    truth: Option<&'a Truth>,
+    ungrounded: &'a [PlacedClaim],
+    near: Option<&'a Near>,
+    /// Who decided on it, the newest last.
+    reviewers: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -161,8 +203,14 @@ struct Outcome<'a> {
 }
 
 pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
+    if let What::Check(args) = &args.what {
+        return check::run(args, context);
+    }
     let workspace = context.workspace()?;
     match &args.what {
+        What::Check(args) => check::run(args, context),
+        What::Mark(args) => mark::run(args, &workspace),
+        What::Agreement(args) => agreement::run(args, &workspace),
         What::List(args) => list(args, &workspace),
         What::Show(args) => show(args, &workspace),
         What::Accept(args) if args.all => {
@@ -171,6 +219,7 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
             let count = workspace.accept_pending(&kinds, &reviewer)?;
             args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
         }
+        What::Accept(args) if args.trouble_free => accept_trouble_free(args, &workspace),
         What::Accept(args) => {
             let newest = workspace.reviews()?;
             let verdict = |kind, id: &str| Verdict::accepting(newest.get(&(kind, id.to_owned())));
@@ -191,15 +240,17 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
 
 fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
     let queue = workspace.review_queue()?;
-    let mut items = Vec::new();
-    for queued in &queue {
-        let listed = listed(queued);
-        let wanted = args.kind.is_none_or(|kind| kind == listed.kind)
-            && args.standing.is_none_or(|standing| Standing::from(standing) == listed.standing)
-            && (!args.flagged || !listed.troubles.is_empty());
-        if wanted {
-            items.push(listed);
-        }
+    let wanted = |queued: &&Queued| {
+        args.kind.is_none_or(|kind| kind == queued.item.kind())
+            && args.standing.is_none_or(|standing| Standing::from(standing) == queued.standing())
+            && (!args.flagged || !queued.troubles().is_empty())
+            && args.trouble.is_none_or(|trouble| queued.troubles().contains(&trouble))
+            && args.waits_for.as_deref().is_none_or(|name| queued.waits_for(name))
+    };
+    let mut items: Vec<Listed<'_>> = queue.iter().filter(wanted).map(listed).collect();
+    if args.flagged || args.trouble.is_some() {
+        // The worst first; what has the same first trouble by the others that it has, the more the sooner.
+        items.sort_by(|a, b| (a.troubles[0], b.troubles.len()).cmp(&(b.troubles[0], a.troubles.len())));
     }
     if args.json {
         return output::json(&serde_json::json!({ "items": items }));
@@ -222,29 +273,107 @@ fn listed(queued: &Queued) -> Listed<'_> {
         task: queued.item.task(),
         input: queued.item.input(),
         standing: queued.standing(),
-        troubles: queued.current().troubles(),
+        troubles: queued.findings.troubles.clone(),
         reviewer: review.map(|review| review.reviewer.as_str()),
         reason: review.and_then(|review| review.reason.as_deref()),
         at: review.map(|review| review.at),
+        label: queued.item.label(),
+        truth: queued.findings.truth.as_ref(),
+        ungrounded: &queued.findings.ungrounded,
+        near: queued.findings.near.as_ref(),
+        reviewers: queued.decisions.iter().map(|review| review.reviewer.as_str()).collect(),
     }
+}
+
+/// The item that goes by `id`, with what is known about it.
+fn find(workspace: &Workspace, kind: ItemKind, id: &str) -> Result<Queued, Failure> {
+    let mut queue = workspace.review_queue()?.into_iter();
+    let found = queue.find(|queued| queued.item.kind() == kind && queued.item.id() == id);
+    found.ok_or_else(|| Failure::failed(format!("no {kind} {id}: `logwright review list` shows them")))
 }
 
 fn show(args: &Show, workspace: &Workspace) -> Result<(), Failure> {
     let kind = kind_of(&args.id, args.kind, workspace)?;
-    let queue = workspace.review_queue()?;
-    let item = queue.iter().find(|queued| queued.item.kind() == kind && queued.item.id() == args.id);
-    let Some(queued) = item else {
-        return Err(Failure::failed(format!("no {kind} {}: `logwright review list` shows them", args.id)));
-    };
+    let queued = find(workspace, kind, &args.id)?;
     let current = queued.current();
     if args.json {
-        return output::json(&current);
+        let mut object = serde_json::to_value(&current)?;
+        object["review"] = serde_json::json!({
+            "standing": queued.standing(),
+            "came_as": queued.item.text(),
+            "decisions": queued.decisions,
+            "findings": queued.findings,
+            "marks": queued.step_marks(),
+        });
+        return output::json(&object);
     }
     output::line(&format!("{} {}, {}\n\n{}\n", kind, args.id, queued.standing().as_str(), current.input()))?;
     if let Reviewable::Pair(pair) = &current {
         output::line(&format!("rejected: {}\n\nchosen:", pair.rejected))?;
     }
-    output::line(&current.text())
+    output::line(&current.text())?;
+    for trouble in queued.troubles() {
+        output::line(&format!("! {trouble}{}", detail(*trouble, &queued)))?;
+    }
+    for marks in queued.step_marks() {
+        let words: Vec<String> = (1..).zip(&marks.marks).map(|(step, mark)| format!("{step} {mark}")).collect();
+        output::line(&format!("steps by {}: {}", marks.reviewer, words.join(", ")))?;
+    }
+    Ok(())
+}
+
+/// What more there is to say of a trouble of an item.
+fn detail(trouble: Trouble, queued: &Queued) -> String {
+    let findings = &queued.findings;
+    match trouble {
+        Trouble::AnswerMismatch | Trouble::LabelChanged | Trouble::GoldDivided => match &findings.truth {
+            Some(truth) if !truth.templates.is_empty() => {
+                let keys: Vec<String> = truth.templates.iter().map(ToString::to_string).collect();
+                format!(": {} by {}", truth.answer, keys.join(", "))
+            }
+            _ => String::new(),
+        },
+        Trouble::Ungrounded => {
+            let claims: Vec<&str> = findings.ungrounded.iter().map(|claim| claim.text.as_str()).collect();
+            format!(": {}", claims.join(", "))
+        }
+        Trouble::NearDuplicate => findings
+            .near
+            .as_ref()
+            .map_or_else(String::new, |near| format!(" of {} (similarity {:.2})", near.id, near.similarity)),
+        Trouble::TooLong | Trouble::TooShort => findings.length.map_or_else(String::new, |length| {
+            format!(": {} words, where {:.0} to {:.0} are usual", length.words, length.shortest, length.longest)
+        }),
+        Trouble::Malformed | Trouble::PrefixDiffers | Trouble::Disagreement => String::new(),
+    }
+}
+
+fn accept_trouble_free(args: &Accept, workspace: &Workspace) -> Result<(), Failure> {
+    let reviewer = args.common.reviewer(workspace);
+    let outcome = workspace.accept_trouble_free(&SampleCheck {
+        kinds: args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]),
+        reviewer: reviewer.clone(),
+        sample: args.sample.unwrap_or_default(),
+        seed: args.seed,
+        tolerate: args.tolerate,
+    })?;
+    if args.common.json {
+        output::json(&outcome)?;
+    }
+    if let Some(why) = outcome.refused {
+        return Err(Failure::failed(why));
+    }
+    if args.common.json {
+        return Ok(());
+    }
+    let SampleOutcome { accepted, sample, drawn_from, rejected, .. } = outcome;
+    let s = if accepted == 1 { "" } else { "s" };
+    output::line(&format!(
+        "accept: {accepted} item{s} without trouble by {reviewer}, after a sample of {} of {drawn_from} (seed {}) with {} rejected",
+        sample.len(),
+        args.seed,
+        rejected.len()
+    ))
 }
 
 fn decide(
@@ -264,6 +393,7 @@ fn decide(
             item: id.clone(),
             reviewer: reviewer.clone(),
             verdict: verdict(kind, id),
+            label: None,
             reason: reason.map(str::to_owned),
         });
     }
@@ -301,6 +431,16 @@ fn read_text(file: &Path) -> Result<String, Failure> {
 }
 
 fn undo(args: &Undo, workspace: &Workspace) -> Result<(), Failure> {
+    if args.mark {
+        let undone = workspace.undo_marks(&workspace.settings().acting(args.reviewer.as_deref()))?;
+        if args.json {
+            return output::json(&serde_json::json!({ "undone": undone }));
+        }
+        return output::line(&match undone.first() {
+            Some(mark) => format!("took back {} on steps of {} {}", undone.len(), mark.kind, mark.item),
+            None => "nothing to take back".to_owned(),
+        });
+    }
     let undone = workspace.undo_review(&workspace.settings().acting(args.reviewer.as_deref()))?;
     if args.json {
         return output::json(&serde_json::json!({ "undone": undone }));

@@ -1,0 +1,212 @@
+//! Where an item stands: what its reviewers' decisions come to. Everything that asks goes through [`Decided::of`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{Review, Reviewable, Standing, Verdict};
+use crate::labels::Label;
+
+/// How a project reviews: a part of its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewRule {
+    /// How many reviewers must agree before an item stands, 1 or 2. With 1, the newest decision counts; with 2, a third
+    /// reviewer decides where two do not agree.
+    pub reviewers: usize,
+    /// An item is too short with fewer words than this share of the median of its task.
+    pub too_short: f64,
+    /// An item is too long with more words than so many times the median of its task.
+    pub too_long: f64,
+    /// From this similarity (0–1, shared words and pairs of words by all of them) on, an item repeats another.
+    pub near_duplicate: f64,
+}
+
+impl Default for ReviewRule {
+    fn default() -> Self {
+        Self { reviewers: 1, too_short: 0.4, too_long: 2.5, near_duplicate: 0.8 }
+    }
+}
+
+impl ReviewRule {
+    /// What cannot be, if anything: the setting's name and why.
+    pub fn complaint(&self) -> Option<(&'static str, String)> {
+        let Self { reviewers, too_short, too_long, near_duplicate } = *self;
+        if !(1..=2).contains(&reviewers) {
+            return Some(("reviewers", format!("review reviewers {reviewers} is neither 1 nor 2")));
+        }
+        if !(0.0..1.0).contains(&too_short) {
+            return Some(("too_short", format!("review too_short {too_short} is not at least 0 and under 1")));
+        }
+        if too_long.is_nan() || too_long <= 1.0 {
+            return Some(("too_long", format!("review too_long {too_long} is not above 1")));
+        }
+        if !(near_duplicate > 0.0 && near_duplicate <= 1.0) {
+            let why = format!("review near_duplicate {near_duplicate} is not above 0 and at most 1");
+            return Some(("near_duplicate", why));
+        }
+        None
+    }
+}
+
+/// What reviewers' decisions come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decided {
+    /// Where the item stands.
+    pub standing: Standing,
+    /// The text that it stands with, where it was edited.
+    #[serde(skip)]
+    pub text: Option<String>,
+    /// Whether reviewers say different things, and no majority of them says one.
+    pub disputed: bool,
+    /// Whether the label is no longer what the item came with or, once reviewed, what it was reviewed for.
+    pub label_changed: bool,
+}
+
+/// What a decision leaves: nothing, or a text that trains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome<'a> {
+    Rejected,
+    Text(&'a str),
+}
+
+impl Decided {
+    /// What `decisions` come to: each reviewer's newest, the oldest first. `truth` is the label that is held true of the
+    /// item's log now, where it is one.
+    ///
+    /// An acceptance holds for the label that was held true as it was made: once that is another one, it does not count.
+    /// Two reviewers agree if both reject, or both accept with the same text.
+    pub fn of(item: &Reviewable, decisions: &[Review], truth: Option<Label>, reviewers: usize) -> Self {
+        let came_with = item.label();
+        let original = item.text();
+        let outdated = |review: &Review| truth.is_some() && review.label.or(came_with) != truth;
+        let counts = |review: &Review| !(review.verdict.accepts() && outdated(review));
+        let left = |review| outcome(review, &original);
+
+        let counting: Vec<&Review> = decisions.iter().filter(|review| counts(review)).collect();
+        let mut tally: Vec<(Outcome<'_>, usize)> = Vec::new();
+        for outcome in counting.iter().map(|review| left(review)) {
+            match tally.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, count)) => *count += 1,
+                None => tally.push((outcome, 1)),
+            }
+        }
+        let (stands, disputed) = if reviewers <= 1 {
+            let accepting = counting.iter().filter(|review| review.verdict.accepts()).count();
+            let newest = decisions.last().filter(|review| counts(review));
+            (newest.map(left), accepting > 0 && accepting * 2 == counting.len())
+        } else {
+            let most = tally.iter().map(|(_, count)| *count).max().unwrap_or(0);
+            let mut leading = tally.iter().filter(|(_, count)| *count == most);
+            let first = leading.next().filter(|_| most >= reviewers && leading.next().is_none());
+            (first.map(|(outcome, _)| *outcome), first.is_none() && tally.len() > 1)
+        };
+        let (standing, text) = match stands {
+            None => (Standing::Pending, None),
+            Some(Outcome::Rejected) => (Standing::Rejected, None),
+            Some(Outcome::Text(text)) if text == original => (Standing::Accepted, None),
+            Some(Outcome::Text(text)) => (Standing::Edited, Some(text.to_owned())),
+        };
+        let label_changed = match decisions.last() {
+            Some(newest) => outdated(newest),
+            None => truth.is_some() && came_with != truth,
+        };
+        Self { standing, text, disputed, label_changed }
+    }
+}
+
+fn outcome<'a>(review: &'a Review, original: &'a str) -> Outcome<'a> {
+    match &review.verdict {
+        Verdict::Accept => Outcome::Text(original),
+        Verdict::Edit(text) => Outcome::Text(text),
+        Verdict::Reject => Outcome::Rejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reasoning::{ItemKind, Rationale, Task};
+    use jiff::Timestamp;
+    use serde_json::Map;
+
+    const TEXT: &str = "<think>a</think><answer>normal</answer>";
+
+    fn item() -> Reviewable {
+        Reviewable::Rationale(Rationale {
+            id: "r".into(),
+            task: Task::Anomaly,
+            instruction: String::new(),
+            input: "x".into(),
+            label: "normal".into(),
+            category: None,
+            reasoning: TEXT.into(),
+            source: None,
+            attributes: Map::new(),
+        })
+    }
+
+    fn says(reviewer: &str, verdict: Verdict, label: Option<Label>) -> Review {
+        let at = Timestamp::UNIX_EPOCH;
+        Review {
+            kind: ItemKind::Rationale,
+            item: "r".into(),
+            reviewer: reviewer.into(),
+            verdict,
+            label,
+            reason: None,
+            at,
+        }
+    }
+
+    fn decided(decisions: &[Review], truth: Label, reviewers: usize) -> (Standing, bool, bool) {
+        let decided = Decided::of(&item(), decisions, Some(truth), reviewers);
+        (decided.standing, decided.disputed, decided.label_changed)
+    }
+
+    use Label::{Abnormal, Normal};
+    use Verdict::{Accept, Reject};
+
+    #[test]
+    fn one_reviewer_decides_alone_and_the_newest_counts() {
+        let ana = |verdict| says("ana", verdict, None);
+        assert_eq!(decided(&[], Normal, 1), (Standing::Pending, false, false));
+        assert_eq!(decided(&[ana(Accept)], Normal, 1), (Standing::Accepted, false, false));
+        assert_eq!(decided(&[ana(Accept), says("bo", Reject, None)], Normal, 1), (Standing::Rejected, true, false));
+        let edited = Decided::of(&item(), &[ana(Verdict::Edit("t".into()))], None, 1);
+        assert_eq!((edited.standing, edited.text.as_deref()), (Standing::Edited, Some("t")));
+        assert_eq!(decided(&[ana(Verdict::Edit(TEXT.into()))], Normal, 1).0, Standing::Accepted);
+    }
+
+    #[test]
+    fn two_reviewers_must_agree_and_a_third_decides() {
+        let edit = || Verdict::Edit("t".into());
+        let (ana, bo, cy) = (
+            |verdict| says("ana", verdict, None),
+            |verdict| says("bo", verdict, None),
+            |verdict| says("cy", verdict, None),
+        );
+        assert_eq!(decided(&[ana(Accept)], Normal, 2), (Standing::Pending, false, false));
+        assert_eq!(decided(&[ana(Accept), bo(Accept)], Normal, 2).0, Standing::Accepted);
+        assert_eq!(decided(&[ana(Reject), bo(Reject)], Normal, 2).0, Standing::Rejected);
+        assert_eq!(decided(&[ana(Accept), bo(Reject)], Normal, 2), (Standing::Pending, true, false));
+        assert_eq!(decided(&[ana(Accept), bo(Reject), cy(Reject)], Normal, 2), (Standing::Rejected, false, false));
+        assert_eq!(decided(&[ana(Accept), bo(edit())], Normal, 2), (Standing::Pending, true, false), "two texts");
+        assert_eq!(decided(&[bo(edit()), ana(edit())], Normal, 2).0, Standing::Edited);
+    }
+
+    #[test]
+    fn an_acceptance_holds_for_the_label_that_it_was_made_for() {
+        let before = || says("ana", Accept, Some(Normal));
+        assert_eq!(decided(&[before()], Normal, 1), (Standing::Accepted, false, false));
+        assert_eq!(decided(&[before()], Abnormal, 1), (Standing::Pending, false, true));
+        assert_eq!(
+            decided(&[says("ana", Accept, None)], Abnormal, 1).0,
+            Standing::Pending,
+            "made before labels were noted"
+        );
+        assert_eq!(decided(&[says("ana", Accept, Some(Abnormal))], Abnormal, 1), (Standing::Accepted, false, false));
+        assert_eq!(decided(&[], Abnormal, 1), (Standing::Pending, false, true));
+        let again = [before(), says("bo", Accept, Some(Abnormal))];
+        assert_eq!(decided(&again, Abnormal, 2), (Standing::Pending, false, false), "one of two is outdated");
+        assert_eq!(decided(&[says("ana", Reject, Some(Normal))], Abnormal, 1), (Standing::Rejected, false, true));
+    }
+}
