@@ -3,7 +3,7 @@
 //! The rooms, and which may use which (an arrow never points back; `tests/house.rs` checks it):
 //!
 //! ```text
-//! logs ← labels ← reasoning ← workspace ← training, evaluation ← tui ← cli
+//! logs ← labels ← reasoning ← workspace ← teacher, training, evaluation ← tui ← cli
 //!                              model  ←───┘
 //! ```
 //!
@@ -15,6 +15,7 @@ pub mod labels;
 pub mod logs;
 pub mod model;
 pub mod reasoning;
+pub mod teacher;
 pub mod training;
 pub mod tui;
 pub mod workspace;

@@ -7,16 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which rooms a room may use, besides itself. An arrow never points back.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("logs", &[]),
     ("labels", &["logs"]),
     ("reasoning", &["logs", "labels"]),
     ("model", &[]),
     ("workspace", &["logs", "labels", "reasoning"]),
+    ("teacher", &["logs", "labels", "reasoning", "workspace", "model"]),
     ("training", &["logs", "labels", "reasoning", "workspace", "model"]),
     ("evaluation", &["logs", "labels", "reasoning", "workspace", "model"]),
-    ("tui", &["logs", "labels", "reasoning", "workspace", "model", "training", "evaluation"]),
-    ("cli", &["logs", "labels", "reasoning", "workspace", "model", "training", "evaluation", "tui"]),
+    ("tui", &["logs", "labels", "reasoning", "workspace", "model", "teacher", "training", "evaluation"]),
+    ("cli", &["logs", "labels", "reasoning", "workspace", "model", "teacher", "training", "evaluation", "tui"]),
 ];
 
 fn root() -> &'static Path {

@@ -27,6 +27,7 @@ mod review;
 mod round;
 mod rule;
 mod suggest;
+mod teacher;
 mod train;
 mod undo;
 mod vote;
@@ -100,6 +101,8 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Save what can be read of a damaged project, for `merge`
     Dump(dump::DumpArgs),
+    /// Let a larger model write rationales for experts to review
+    Teacher(teacher::TeacherArgs),
     /// Fine-tune the model, and look after its runs
     Train(train::TrainArgs),
     /// Fetch and list language models
@@ -243,6 +246,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Some(Command::Patch(args)) => patch::run(&args, &context),
         Some(Command::Completions(args)) => manual::completions(&args),
         Some(Command::Man) => manual::man(),
+        Some(Command::Teacher(args)) => teacher::run(&args, &context),
         Some(Command::Train(args)) => train::run(&args, &context),
         Some(Command::Model(args)) => model::run(&args),
         Some(Command::Reason(args)) => reason::run(&args, &context),

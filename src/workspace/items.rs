@@ -108,6 +108,49 @@ impl Workspace {
         })
     }
 
+    /// Adds rationales, to be reviewed like imported ones; one that is there already stays as it is. Gives how many are new.
+    /// They are on disk when this returns.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn add_rationales(&self, rationales: &[Rationale]) -> Result<usize, WorkspaceError> {
+        self.add_items(ItemKind::Rationale, rationales, |rationale| &rationale.id)
+    }
+
+    /// Adds thoughts, to be reviewed like imported ones; one that is there already stays as it is. Gives how many are new.
+    /// They are on disk when this returns.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn add_thoughts(&self, thoughts: &[Thought]) -> Result<usize, WorkspaceError> {
+        self.add_items(ItemKind::Thought, thoughts, |thought| &thought.id)
+    }
+
+    fn add_items<T: Serialize + Clone + Send + Sync + 'static>(
+        &self,
+        kind: ItemKind,
+        items: &[T],
+        id: impl Fn(&T) -> &String,
+    ) -> Result<usize, WorkspaceError> {
+        let mut known: std::collections::HashSet<String> = self.item_ids(kind)?.into_iter().collect();
+        let items: Vec<(String, T)> = items
+            .iter()
+            .filter(|item| known.insert(id(item).clone()))
+            .map(|item| (id(item).clone(), item.clone()))
+            .collect();
+        if items.is_empty() {
+            return Ok(0);
+        }
+        self.store.write(|write, at| {
+            Box::pin(async move {
+                for (index, (id, item)) in items.iter().enumerate() {
+                    append(write, at.after(index), kind, id, item).await?;
+                }
+                Ok(items.len())
+            })
+        })
+    }
+
     /// The ids of all items of a kind, in the order in which they came in.
     pub(super) fn item_ids(&self, kind: ItemKind) -> Result<Vec<String>, WorkspaceError> {
         self.store.read(|connection| {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::WorkspaceError;
+use super::{TeacherSettings, WorkspaceError};
 use crate::labels::{ConsensusRule, PanelRule, Taxonomy};
 use crate::logs::format::LineFormat;
 use crate::logs::{DrainLimits, Masks};
@@ -39,6 +39,9 @@ pub struct Settings {
     pub review: ReviewRule,
     /// How raw logs become templates.
     pub logs: LogSettings,
+    /// Whom to ask for rationales and more, how fast, and for how much.
+    #[serde(skip_serializing_if = "TeacherSettings::is_default")]
+    pub teacher: TeacherSettings,
 }
 
 /// How raw logs become templates.
@@ -119,6 +122,7 @@ impl Default for Settings {
             panel: PanelRule::default(),
             review: ReviewRule::default(),
             logs: LogSettings::default(),
+            teacher: TeacherSettings::default(),
         }
     }
 }
@@ -146,6 +150,11 @@ impl Settings {
         if let Some((name, why)) = settings.review.complaint() {
             let named = text.lines().position(|line| line.trim_start().starts_with(name));
             return Err(complaint(named.map_or(1, |line| line + 1), why));
+        }
+        if let Some((what, why)) = settings.teacher.complaint() {
+            let part = text.lines().position(|line| line.trim_start().starts_with("[teacher")).unwrap_or(0);
+            let line = text.lines().skip(part).position(|line| line.contains(what)).unwrap_or(0);
+            return Err(complaint(part + line + 1, format!("teacher: {why}")));
         }
         for (name, format) in &settings.logs.formats {
             if let Some((what, why)) = format.complaint() {
@@ -220,6 +229,12 @@ mod tests {
         fs::write(&path, formats).unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:5: log format app: mask \"id=(\\w\" is no regular"), "{error}");
+        fs::write(&path, "[teacher]\nconcurrency = 2\n[teacher.prices.m]\ninput = -1\noutput = 2\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:3: teacher: price of m: input -1"), "{error}");
+        fs::write(&path, "[teacher]\napi_key = \"sk-secret\"\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:2: unknown field `api_key`") && !error.contains("sk-"), "{error}");
         fs::write(&path, "[logs.formats.bgl]\n\ndepth = 2\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:3: log format bgl: depth 2"), "{error}");

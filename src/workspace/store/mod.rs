@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use super::WorkspaceError;
 
 /// The tables of what people said and brought in, in the order in which they are told.
-pub(super) const TABLES: [&str; 12] = [
+pub(super) const TABLES: [&str; 13] = [
     "templates",
     "votes",
     "rulings",
@@ -31,6 +31,7 @@ pub(super) const TABLES: [&str; 12] = [
     "suggestions",
     "traces",
     "contests",
+    "completions",
 ];
 
 /// A transaction that writes.
@@ -197,7 +198,8 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
                     coalesce((SELECT max(at) FROM templates), 0), coalesce((SELECT max(at) FROM rounds), 0),
                     coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0),
                     coalesce((SELECT max(at) FROM suggestions), 0), coalesce((SELECT max(at) FROM traces), 0),
-                    coalesce((SELECT max(at) FROM contests), 0), coalesce((SELECT max(at) FROM marks), 0))",
+                    coalesce((SELECT max(at) FROM contests), 0), coalesce((SELECT max(at) FROM marks), 0),
+                    coalesce((SELECT max(at) FROM completions), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;

@@ -1,0 +1,30 @@
+//! `logwright teacher rationales|status`
+
+mod asking;
+mod rationales;
+mod status;
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Failure};
+
+#[derive(Debug, Args)]
+pub(super) struct TeacherArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Let a teacher write rationales for logs whose answer is known; right ones wait for review, wrong ones are flagged
+    Rationales(rationales::RationalesArgs),
+    /// What teachers have written and cost so far, by model
+    Status(status::StatusArgs),
+}
+
+pub(super) fn run(args: &TeacherArgs, context: &Context) -> Result<(), Failure> {
+    match &args.what {
+        What::Rationales(args) => rationales::run(args, context),
+        What::Status(args) => status::run(args, context),
+    }
+}

@@ -1,0 +1,386 @@
+//! The desk that a job's requests go over: from what is kept, else to the teacher; within the pace and the budget; again
+//! where that may help; and kept before anybody sees it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::job::{Ended, Terms};
+use super::{Ask, Finish, Miss, Pacer, Paid, Purse, Remedy, Reply, Reservation, Teacher, Usage};
+use crate::workspace::{Completion, CompletionEnd, Money};
+
+/// The most that is waited between two attempts, unless the service asks for more.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+/// A service that asks to wait longer than this is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How long a request under way may still take once the job is to stop: its reply is likely paid for.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What is asked of the thread that holds the project.
+pub(super) enum Errand {
+    Find { key: String, found: oneshot::Sender<Option<Completion>> },
+    Keep { completion: Completion, kept: oneshot::Sender<()> },
+}
+
+/// How a job is going.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Items to do.
+    pub items: usize,
+    /// Items done, reported or given up.
+    pub done: usize,
+    /// Replies that the teacher gave.
+    pub asked: u64,
+    /// Replies that were there already.
+    pub cached: u64,
+    /// Attempts that came to nothing.
+    pub missed: u64,
+    /// Requests under way now.
+    pub under_way: usize,
+    /// Tokens read and written, as far as the teacher said.
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// What has been spent; `None` where the price is unknown.
+    pub spent: Option<Money>,
+    /// What is left of the budget, if there is one.
+    pub remaining: Option<Money>,
+}
+
+/// A reply, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The reply.
+    pub reply: Reply,
+    /// What it is kept under.
+    pub key: String,
+    /// Whether it was there already, and cost nothing now.
+    pub cached: bool,
+}
+
+/// Why a job's request has no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotAnswered {
+    /// This one failed; others may do better. Why, in one line.
+    Failed(String),
+    /// The whole job is over: there is nothing more to ask.
+    Over,
+}
+
+/// Where a job's requests go.
+pub struct Desk<'a> {
+    teacher: &'a dyn Teacher,
+    terms: &'a Terms,
+    job: &'static str,
+    errands: Sender<Errand>,
+    /// As many requests at a time as the terms allow, whatever number of items is worked on.
+    lines: Semaphore,
+    purse: Purse,
+    pacer: Pacer,
+    over: watch::Sender<Option<Ended>>,
+    tally: Mutex<Tally>,
+    /// One lock for each question under way: the same one, asked twice, is paid for once.
+    under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        teacher: &'a dyn Teacher,
+        terms: &'a Terms,
+        job: &'static str,
+        items: usize,
+        errands: Sender<Errand>,
+    ) -> Self {
+        Self {
+            teacher,
+            terms,
+            job,
+            errands,
+            lines: Semaphore::new(terms.concurrency.max(1)),
+            purse: Purse::new(terms.price, terms.budget),
+            pacer: Pacer::new(terms.requests_per_minute, terms.tokens_per_minute),
+            over: watch::Sender::new(None),
+            tally: Mutex::new(Tally { items, ..Tally::default() }),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// The teacher's model.
+    pub fn model(&self) -> &str {
+        self.teacher.model()
+    }
+
+    /// How it goes.
+    pub fn tally(&self) -> Tally {
+        Tally { spent: self.purse.spent(), remaining: self.purse.remaining(), ..*self.lock() }
+    }
+
+    pub(super) fn count_done(&self) {
+        self.lock().done += 1;
+    }
+
+    /// Ends the job: nothing more is asked. The first reason stays.
+    pub(super) fn end(&self, why: Ended) {
+        self.over.send_if_modified(|over| {
+            let first = over.is_none();
+            if first {
+                *over = Some(why);
+            }
+            first
+        });
+    }
+
+    /// Why the job is over, if it is.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.over.borrow().clone()
+    }
+
+    /// Asks: the reply is kept on disk when this returns it.
+    ///
+    /// # Errors
+    /// When there is none for this request, or the job is over.
+    pub async fn ask(&self, ask: &Ask) -> Result<Answered, NotAnswered> {
+        let key = ask.key(self.teacher.model());
+        let turn = Arc::clone(lock(&self.under_way).entry(key.clone()).or_default());
+        let answered = {
+            let _turn = turn.lock().await;
+            self.ask_alone(ask, &key).await
+        };
+        drop(turn);
+        let mut under_way = lock(&self.under_way);
+        if under_way.get(&key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            under_way.remove(&key);
+        }
+        answered
+    }
+
+    async fn ask_alone(&self, ask: &Ask, key: &str) -> Result<Answered, NotAnswered> {
+        if let Some(kept) = self.find(key).await? {
+            self.lock().cached += 1;
+            return Ok(Answered { reply: reply_of(kept), key: key.to_owned(), cached: true });
+        }
+        let mut attempt = 0;
+        loop {
+            let miss = match self.attempt(ask, key).await? {
+                Ok(answered) => return Ok(answered),
+                Err(miss) => miss,
+            };
+            self.lock().missed += 1;
+            let asked_to_wait = match miss.remedy {
+                Remedy::GiveUp => {
+                    self.end(Ended::Refused(miss.why));
+                    return Err(NotAnswered::Over);
+                }
+                Remedy::Skip => return Err(NotAnswered::Failed(miss.why)),
+                Remedy::Again(wait) => wait,
+            };
+            if attempt == self.terms.retries {
+                let times = if attempt == 0 { "once".to_owned() } else { format!("{} times", attempt + 1) };
+                return Err(NotAnswered::Failed(format!("{} (tried {times})", miss.why)));
+            }
+            if let Some(wait) = asked_to_wait {
+                if wait > LONGEST_WAIT {
+                    let seconds = wait.as_secs();
+                    self.end(Ended::Refused(format!("{}; it asks to come back in {seconds} s", miss.why)));
+                    return Err(NotAnswered::Over);
+                }
+                // What the service says to one request holds for all.
+                self.pacer.close_for(wait);
+            }
+            self.unless_over(tokio::time::sleep(backoff(self.terms.backoff, attempt))).await?;
+            attempt += 1;
+        }
+    }
+
+    /// One attempt, once pace and budget let it through.
+    async fn attempt(&self, ask: &Ask, key: &str) -> Result<Result<Answered, Miss>, NotAnswered> {
+        let (prompt, completion) = (ask.prompt_tokens_at_most(), u64::from(ask.max_tokens));
+        // The semaphore is never closed.
+        let _line = self.unless_over(self.lines.acquire()).await?;
+        let number = self.unless_over(self.pacer.pass(ask.prompt_tokens_about() + completion)).await?;
+        let reservation = match self.unless_over(self.purse.reserve(prompt, completion)).await? {
+            Ok(reservation) => reservation,
+            Err(over) => {
+                self.end(Ended::Budget(over.to_string()));
+                return Err(NotAnswered::Over);
+            }
+        };
+        // Between waiting and sending the job may have ended.
+        if self.ended().is_some() {
+            return Err(NotAnswered::Over);
+        }
+        self.lock().under_way += 1;
+        let replied = self.in_time(ask).await;
+        self.lock().under_way -= 1;
+        match replied {
+            Ok(reply) => {
+                self.pacer.settle(number, reply.usage.map_or(0, |usage| usage.prompt_tokens + usage.completion_tokens));
+                let cost = self.settle(reservation, reply.usage);
+                self.count(reply.usage);
+                self.lock().asked += 1;
+                self.keep(completion_of(&reply, key, self.job, self.teacher.model(), cost)).await?;
+                Ok(Ok(Answered { reply, key: key.to_owned(), cached: false }))
+            }
+            Err(miss) => {
+                let (usage, cost) = match miss.paid {
+                    Paid::No => {
+                        self.pacer.settle(number, 0);
+                        return Ok(Err(miss));
+                    }
+                    Paid::Yes(usage) => (Some(usage), self.settle(reservation, Some(usage))),
+                    Paid::Perhaps => (None, self.settle(reservation, None)),
+                };
+                self.count(usage);
+                let lost = Completion {
+                    key: key.to_owned(),
+                    job: self.job.to_owned(),
+                    model: self.teacher.model().to_owned(),
+                    end: CompletionEnd::Lost,
+                    reply: String::new(),
+                    prompt_tokens: usage.map(|usage| usage.prompt_tokens),
+                    completion_tokens: usage.map(|usage| usage.completion_tokens),
+                    cost,
+                };
+                self.keep(lost).await?;
+                Ok(Err(miss))
+            }
+        }
+    }
+
+    /// The teacher's reply, or that it did not come in time.
+    async fn in_time(&self, ask: &Ask) -> Result<Reply, Miss> {
+        let late = |why: String| Err(Miss { why, remedy: Remedy::Again(None), paid: Paid::Perhaps });
+        let mut over = self.over.subscribe();
+        let patience = async {
+            // The sender lives as long as this desk.
+            let _ = over.wait_for(Option::is_some).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            reply = tokio::time::timeout(self.terms.timeout, self.teacher.ask(ask)) => match reply {
+                Ok(reply) => reply,
+                Err(_) => {
+                    let seconds = self.terms.timeout.as_secs_f64();
+                    late(format!("{} gave no whole reply in {seconds} s", self.teacher.place()))
+                }
+            },
+            () = patience => late(format!("{} gave no reply before the job ended", self.teacher.place())),
+        }
+    }
+
+    /// Pays for a request: by its usage, or all that it may have cost where nobody says.
+    fn settle(&self, reservation: Reservation<'_>, usage: Option<Usage>) -> Option<Money> {
+        let most = reservation.amount();
+        match usage.map(|usage| self.purse.cost(usage.prompt_tokens, usage.completion_tokens)) {
+            Some(None) => None,
+            Some(Some(cost)) => {
+                reservation.settle(cost);
+                Some(cost)
+            }
+            None => {
+                reservation.forfeit();
+                self.terms.price.map(|_| most)
+            }
+        }
+    }
+
+    fn count(&self, usage: Option<Usage>) {
+        let usage = usage.unwrap_or_default();
+        let mut tally = self.lock();
+        tally.usage.prompt_tokens += usage.prompt_tokens;
+        tally.usage.completion_tokens += usage.completion_tokens;
+    }
+
+    async fn find(&self, key: &str) -> Result<Option<Completion>, NotAnswered> {
+        let (found, answer) = oneshot::channel();
+        // Where nobody takes the errand, the store has failed and the job is over.
+        let _ = self.errands.send(Errand::Find { key: key.to_owned(), found });
+        answer.await.map_err(|_| NotAnswered::Over)
+    }
+
+    async fn keep(&self, completion: Completion) -> Result<(), NotAnswered> {
+        let (kept, answer) = oneshot::channel();
+        let _ = self.errands.send(Errand::Keep { completion, kept });
+        answer.await.map_err(|_| NotAnswered::Over)
+    }
+
+    /// Waits for something, unless the job ends before.
+    async fn unless_over<T>(&self, wait: impl Future<Output = T>) -> Result<T, NotAnswered> {
+        let mut over = self.over.subscribe();
+        tokio::select! {
+            biased;
+            _ = over.wait_for(Option::is_some) => Err(NotAnswered::Over),
+            done = wait => Ok(done),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.tally)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long to wait before attempt `attempt + 2`: anything up to `base` doubled each time (full jitter), so that requests
+/// that failed together do not come back together.
+fn backoff(base: Duration, attempt: u32) -> Duration {
+    let most = base.saturating_mul(1 << attempt.min(16)).min(LONGEST_BACKOFF);
+    // Every `RandomState` has other keys: enough chance for this.
+    let share = (RandomState::new().hash_one(attempt) >> 11) as f64 / (1_u64 << 53) as f64;
+    most.mul_f64(share)
+}
+
+fn completion_of(reply: &Reply, key: &str, job: &str, model: &str, cost: Option<Money>) -> Completion {
+    Completion {
+        key: key.to_owned(),
+        job: job.to_owned(),
+        model: model.to_owned(),
+        end: match reply.finish {
+            Finish::Stop => CompletionEnd::Stop,
+            Finish::Length => CompletionEnd::Length,
+            Finish::Other => CompletionEnd::Other,
+        },
+        reply: reply.text.clone(),
+        prompt_tokens: reply.usage.map(|usage| usage.prompt_tokens),
+        completion_tokens: reply.usage.map(|usage| usage.completion_tokens),
+        cost,
+    }
+}
+
+fn reply_of(kept: Completion) -> Reply {
+    let usage = kept.prompt_tokens.zip(kept.completion_tokens);
+    Reply {
+        text: kept.reply,
+        usage: usage.map(|(prompt_tokens, completion_tokens)| Usage { prompt_tokens, completion_tokens }),
+        finish: match kept.end {
+            CompletionEnd::Stop => Finish::Stop,
+            CompletionEnd::Length => Finish::Length,
+            CompletionEnd::Other | CompletionEnd::Lost => Finish::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_grows_and_never_repeats_in_step() {
+        let base = Duration::from_millis(100);
+        for attempt in 0..40 {
+            let most = base.saturating_mul(1 << attempt.min(16)).min(LONGEST_BACKOFF);
+            assert!((0..50).all(|_| backoff(base, attempt) <= most));
+        }
+        let waits: std::collections::HashSet<Duration> = (0..50).map(|_| backoff(base, 3)).collect();
+        assert!(waits.len() > 40, "{waits:?}");
+        let mean = (0..2_000).map(|_| backoff(base, 3).as_secs_f64()).sum::<f64>() / 2_000.0;
+        assert!((0.3..0.5).contains(&mean), "full jitter over 0.8 s has a mean of 0.4 s: {mean}");
+    }
+}

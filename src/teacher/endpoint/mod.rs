@@ -1,0 +1,219 @@
+//! An OpenAI-compatible service: OpenAI itself, vLLM, llama.cpp, Ollama and what speaks like them.
+
+mod address;
+mod answer;
+mod refusal;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Response};
+use serde_json::{Map, Value, json};
+
+pub use address::Address;
+
+use super::{Ask, Miss, Paid, Remedy, Reply, Secret, Teacher, TeacherError};
+use crate::reasoning::prompt::Speaker;
+
+/// Where a key is looked for, in this order.
+pub const KEY_VARIABLES: [&str; 2] = ["LOGWRIGHT_TEACHER_KEY", "OPENAI_API_KEY"];
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A reply's body may not be larger: a few thousand tokens are some 20 KB.
+const LARGEST: usize = 8 << 20;
+
+/// The key in the environment, if there is one.
+pub fn key_from_environment() -> Option<Secret> {
+    KEY_VARIABLES.iter().find_map(|name| Secret::new(&std::env::var(name).ok()?))
+}
+
+/// A model of a service.
+#[derive(Debug)]
+pub struct Endpoint {
+    address: Address,
+    model: String,
+    key: Option<Secret>,
+    client: Client,
+    dialect: Dialect,
+}
+
+/// What a service was found not to understand.
+#[derive(Debug, Default)]
+struct Dialect {
+    /// It wants `max_completion_tokens` for `max_tokens`.
+    completion_tokens: AtomicBool,
+    /// It takes no `seed`.
+    no_seed: AtomicBool,
+    /// It takes no `temperature` but its own.
+    no_temperature: AtomicBool,
+}
+
+impl Endpoint {
+    /// A model at an address. The key goes into one header and nowhere else.
+    ///
+    /// # Errors
+    /// When the key cannot stand in a header, or the system gives no secure connections.
+    pub fn new(address: Address, model: &str, key: Option<Secret>) -> Result<Self, TeacherError> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &key {
+            // The error would name the value.
+            let value = HeaderValue::from_str(&format!("Bearer {}", key.reveal()));
+            let mut value = value.map_err(|_| TeacherError::Key(KEY_VARIABLES[0]))?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let mut builder = Client::builder()
+            .user_agent(concat!("logwright/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .connect_timeout(CONNECT)
+            // A key goes to the address that it was given for, and to no other.
+            .redirect(reqwest::redirect::Policy::none());
+        if address.is_near() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| TeacherError::System(root_cause(&error)))?;
+        Ok(Self { address, model: model.to_owned(), key, client, dialect: Dialect::default() })
+    }
+
+    /// What to say before anything is sent, if anything.
+    pub fn warning(&self) -> Option<String> {
+        let far = self.address.is_plain() && !self.address.is_near();
+        far.then(|| {
+            let key = if self.key.is_some() { "the key and the logs" } else { "the logs" };
+            format!("{}: plain http over a public network: {key} can be read on the way; use https", self.address)
+        })
+    }
+
+    fn body(&self, ask: &Ask) -> Value {
+        let role = |speaker| match speaker {
+            Speaker::System => "system",
+            Speaker::User => "user",
+            Speaker::Assistant => "assistant",
+        };
+        let messages: Vec<Value> =
+            ask.messages.iter().map(|turn| json!({ "role": role(turn.speaker), "content": turn.text })).collect();
+        let mut body = Map::new();
+        body.insert("model".into(), json!(self.model));
+        body.insert("messages".into(), json!(messages));
+        if !self.dialect.no_temperature.load(Ordering::Relaxed) {
+            body.insert("temperature".into(), json!(ask.temperature));
+        }
+        let limit = match self.dialect.completion_tokens.load(Ordering::Relaxed) {
+            true => "max_completion_tokens",
+            false => "max_tokens",
+        };
+        body.insert(limit.into(), json!(ask.max_tokens));
+        if !self.dialect.no_seed.load(Ordering::Relaxed) {
+            body.insert("seed".into(), json!(ask.sample_seed()));
+        }
+        body.insert("stream".into(), json!(false));
+        Value::Object(body)
+    }
+
+    async fn attempt(&self, ask: &Ask) -> Result<Reply, Miss> {
+        let again = |why: String, paid| Miss { why, remedy: Remedy::Again(None), paid };
+        let request = self
+            .client
+            .post(self.address.completions())
+            // A proxy that knows this header does not let a request that it has answered be paid for again.
+            .header("idempotency-key", ask.key(&self.model))
+            .json(&self.body(ask));
+        let response = request.send().await.map_err(|error| {
+            // What never reached the service costs nothing.
+            let paid = if error.is_connect() { Paid::No } else { Paid::Perhaps };
+            again(format!("{}: {}", self.address, root_cause(&error)), paid)
+        })?;
+        if !response.status().is_success() {
+            return Err(self.refused(response).await);
+        }
+        let is_json = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_none_or(|kind| kind.to_str().is_ok_and(|kind| kind.to_ascii_lowercase().contains("json")));
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("?").to_owned();
+        let body = whole(response).await;
+        let body = body.map_err(|why| again(format!("{}: {why}", self.address), Paid::Perhaps))?;
+        if !is_json {
+            let why = format!("{}: not JSON but {kind}: is this an OpenAI-compatible service?", self.address);
+            // A page instead of a reply: nothing was written for us.
+            return Err(again(why, Paid::No));
+        }
+        let mut reply =
+            answer::read(&body).map_err(|miss| Miss { why: format!("{}: {}", self.address, miss.why), ..miss })?;
+        if let Some(key) = &self.key {
+            reply.text = key.scrub_whole(reply.text);
+        }
+        Ok(reply)
+    }
+
+    /// What a status other than success means.
+    async fn refused(&self, response: Response) -> Miss {
+        let status = response.status();
+        let wait = refusal::wait(response.headers(), jiff::Timestamp::now());
+        let body = whole(response).await.unwrap_or_default();
+        let said = answer::complaint(&body);
+        if refusal::is_about(status, &said, "max_completion_tokens")
+            && !self.dialect.completion_tokens.swap(true, Ordering::Relaxed)
+            || refusal::is_about(status, &said, "seed") && !self.dialect.no_seed.swap(true, Ordering::Relaxed)
+            || refusal::is_about(status, &said, "temperature")
+                && !self.dialect.no_temperature.swap(true, Ordering::Relaxed)
+        {
+            let why = format!("{}: {status}: {said}", self.address);
+            return Miss { why, remedy: Remedy::Again(Some(Duration::ZERO)), paid: Paid::No };
+        }
+        refusal::miss(&self.address, &self.model, self.key.is_some(), status, &said, wait)
+    }
+}
+
+impl Teacher for Endpoint {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn place(&self) -> String {
+        self.address.to_string()
+    }
+
+    fn ask<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Reply, Miss>> {
+        async move {
+            let scrub = |text: &str| self.key.as_ref().map_or_else(|| text.to_owned(), |key| key.scrub(text));
+            self.attempt(ask).await.map_err(|miss| Miss { why: scrub(&miss.why), ..miss })
+        }
+        .boxed()
+    }
+}
+
+/// A response's whole body, or why there is none.
+async fn whole(mut response: Response) -> Result<Vec<u8>, String> {
+    let declared = response.content_length();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LARGEST => {
+                return Err("the reply is longer than 8 MiB".into());
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => return Err(format!("the reply broke off: {}", root_cause(&error))),
+        }
+    }
+    match declared {
+        Some(declared) if declared > body.len() as u64 => {
+            Err(format!("the reply broke off at {} of {declared} bytes", body.len()))
+        }
+        _ => Ok(body),
+    }
+}
+
+/// The innermost cause of an error, in one line. Addresses and headers stand in the outer ones.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string().lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,266 @@
+//! Taking items through a job: several at a time in a thread of their own, while the calling thread holds the project.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, select, unbounded};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use super::desk::Errand;
+use super::{Desk, NotAnswered, Tally, Teacher, TeacherError};
+use crate::workspace::{Money, Price, TeacherSettings, Workspace, WorkspaceError};
+
+/// How often it is looked whether to stop, and told how it goes while nothing is done.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// How fast to ask, how patiently, and for how much.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Terms {
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// The most requests in any minute.
+    pub requests_per_minute: Option<u64>,
+    /// The most tokens in any minute.
+    pub tokens_per_minute: Option<u64>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// How often a request is sent again.
+    pub retries: u32,
+    /// The most that is waited before the second attempt; it doubles from then on.
+    pub backoff: Duration,
+    /// What the model costs.
+    pub price: Option<Price>,
+    /// The most that the job may cost.
+    pub budget: Option<Money>,
+}
+
+impl Terms {
+    /// What the settings say for a model, with a budget for this job, where one is given; of the project's own budget, what
+    /// is not spent yet.
+    ///
+    /// # Errors
+    /// When there is a budget and no price for the model, or the store cannot be read.
+    pub fn of(workspace: &Workspace, model: &str, budget: Option<Money>) -> Result<Self, TeacherError> {
+        let settings: &TeacherSettings = &workspace.settings().teacher;
+        let price = settings.prices.get(model).copied();
+        let mut budget = budget;
+        if let Some(whole) = settings.budget.and_then(Money::from_dollars) {
+            let spent: Money = workspace.spending()?.iter().map(|spending| spending.cost).sum();
+            budget = Some(budget.unwrap_or(whole).min(whole.less(spent)));
+        }
+        if budget.is_some() && price.is_none() {
+            return Err(TeacherError::NoPrice { model: model.to_owned() });
+        }
+        Ok(Self {
+            concurrency: settings.concurrency,
+            requests_per_minute: settings.requests_per_minute.map(u64::from),
+            tokens_per_minute: settings.tokens_per_minute,
+            timeout: Duration::from_secs_f64(settings.timeout_seconds),
+            retries: settings.retries,
+            backoff: Duration::from_secs_f64(settings.backoff_seconds),
+            price,
+            budget,
+        })
+    }
+}
+
+/// What to ask about each item, and what of the replies to keep.
+pub trait Job: Sync {
+    /// What it works on.
+    type Item: Send + Sync;
+    /// What comes of one.
+    type Done: Send;
+
+    /// What its spending is counted under, such as `rationales`.
+    fn name(&self) -> &'static str;
+
+    /// Works on one item. What it asks of the desk is kept and never paid for twice, so that it may simply ask again what an
+    /// earlier job asked.
+    ///
+    /// # Errors
+    /// Why nothing came of it, in one line, or that the job is over.
+    fn work<'a>(&'a self, desk: &'a Desk<'a>, item: &'a Self::Item) -> BoxFuture<'a, Result<Self::Done, NotAnswered>>;
+
+    /// Puts what came of an item into the project. It is called in the thread that holds the project.
+    ///
+    /// # Errors
+    /// When the store cannot be written: the job ends.
+    fn keep(&self, workspace: &Workspace, done: &mut Self::Done) -> Result<(), WorkspaceError>;
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<D> {
+    /// Something came of it.
+    Done(D),
+    /// Nothing did, and why in one line.
+    Failed(String),
+    /// The job was over before it was done.
+    Left,
+}
+
+/// Told while a job runs.
+#[derive(Debug)]
+pub enum Event<'a, D> {
+    /// How it goes; at most ten times a second.
+    Tally(Tally),
+    /// Item `.0` is through.
+    Item(usize, &'a Outcome<D>),
+}
+
+/// Why a job is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "ended", content = "why")]
+pub enum Ended {
+    /// Every item is through.
+    Whole,
+    /// Someone asked to stop.
+    Stopped,
+    /// The next request would overspend; what was spent and needed.
+    Budget(String),
+    /// The teacher refuses, and would refuse every request; what, where and what to do.
+    Refused(String),
+    /// The project's store fails.
+    Store(String),
+}
+
+/// A job that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran<D> {
+    /// What became of every item, in the order in which they were given.
+    pub outcomes: Vec<Outcome<D>>,
+    /// How it went.
+    pub tally: Tally,
+    /// Why it is over.
+    pub ended: Ended,
+}
+
+/// Takes `items` through `job`. Blocks until all are through or the job is over; `stop` is looked at ten times a second.
+/// Replies are in the store before the job sees them, and what comes of an item before `tell` hears of it.
+///
+/// # Errors
+/// When no thread can be had. What fails later is told in what is returned.
+pub fn run<J: Job>(
+    job: &J,
+    items: &[J::Item],
+    teacher: &dyn Teacher,
+    terms: &Terms,
+    workspace: &Workspace,
+    stop: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(Event<'_, J::Done>),
+) -> Result<Ran<J::Done>, TeacherError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| TeacherError::System(format!("no thread for the teacher: {error}")))?;
+    let (errands, errands_in) = unbounded();
+    let (through, through_in) = unbounded();
+    let desk = Desk::new(teacher, terms, job.name(), items.len(), errands);
+    let mut outcomes: Vec<Outcome<J::Done>> = items.iter().map(|_| Outcome::Left).collect();
+    std::thread::scope(|scope| {
+        let desk = &desk;
+        scope.spawn(move || {
+            let work = async |at: usize, item: &J::Item| {
+                if desk.ended().is_some() {
+                    return;
+                }
+                let done = job.work(desk, item).await;
+                desk.count_done();
+                // Nobody listens only after the store has failed.
+                let _ = through.send((at, done));
+            };
+            let all = futures_util::stream::iter(items.iter().enumerate());
+            runtime.block_on(all.for_each_concurrent(terms.concurrency, |(at, item)| work(at, item)));
+        });
+        let clerk = Clerk { job, workspace, desk };
+        clerk.serve(&errands_in, &through_in, stop, tell, &mut outcomes);
+    });
+    let tally = desk.tally();
+    let ended = desk.ended().unwrap_or(Ended::Whole);
+    Ok(Ran { outcomes, tally, ended })
+}
+
+/// Holds the project while a job runs.
+struct Clerk<'a, J: Job> {
+    job: &'a J,
+    workspace: &'a Workspace,
+    desk: &'a Desk<'a>,
+}
+
+impl<J: Job> Clerk<'_, J> {
+    /// Runs errands and takes in what is done, until the asking thread is through.
+    fn serve(
+        &self,
+        errands: &Receiver<Errand>,
+        through: &Receiver<(usize, Result<J::Done, NotAnswered>)>,
+        stop: &dyn Fn() -> bool,
+        tell: &mut dyn FnMut(Event<'_, J::Done>),
+        outcomes: &mut [Outcome<J::Done>],
+    ) {
+        let mut told: Option<Instant> = None;
+        loop {
+            select! {
+                recv(errands) -> first => self.run(first.into_iter().chain(errands.try_iter()).collect()),
+                recv(through) -> done => match done {
+                    Ok((at, done)) => {
+                        outcomes[at] = self.take(done);
+                        tell(Event::Item(at, &outcomes[at]));
+                    }
+                    // The asking thread is gone.
+                    Err(_) => break,
+                },
+                default(GLANCE) => {}
+            }
+            if stop() {
+                self.desk.end(Ended::Stopped);
+            }
+            if told.is_none_or(|told| told.elapsed() >= GLANCE) {
+                tell(Event::Tally(self.desk.tally()));
+                told = Some(Instant::now());
+            }
+        }
+        tell(Event::Tally(self.desk.tally()));
+    }
+
+    /// Runs errands; what is to be kept goes into one transaction, and is on disk before it is acknowledged.
+    fn run(&self, errands: Vec<Errand>) {
+        let (mut completions, mut waiting) = (Vec::new(), Vec::new());
+        for errand in errands {
+            match errand {
+                Errand::Keep { completion, kept } => {
+                    completions.push(completion);
+                    waiting.push(kept);
+                }
+                Errand::Find { key, found } => match self.workspace.completion(&key) {
+                    // Nobody waits for it where the job has ended meanwhile.
+                    Ok(completion) => {
+                        let _ = found.send(completion);
+                    }
+                    Err(error) => self.desk.end(Ended::Store(error.to_string())),
+                },
+            }
+        }
+        if completions.is_empty() {
+            return;
+        }
+        match self.workspace.keep_completions(&completions) {
+            Ok(()) => waiting.into_iter().for_each(|kept| {
+                let _ = kept.send(());
+            }),
+            Err(error) => self.desk.end(Ended::Store(error.to_string())),
+        }
+    }
+
+    fn take(&self, done: Result<J::Done, NotAnswered>) -> Outcome<J::Done> {
+        match done {
+            Ok(mut done) => match self.job.keep(self.workspace, &mut done) {
+                Ok(()) => Outcome::Done(done),
+                Err(error) => {
+                    self.desk.end(Ended::Store(error.to_string()));
+                    Outcome::Failed(error.to_string())
+                }
+            },
+            Err(NotAnswered::Failed(why)) => Outcome::Failed(why),
+            Err(NotAnswered::Over) => Outcome::Left,
+        }
+    }
+}

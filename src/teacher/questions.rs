@@ -1,0 +1,256 @@
+//! What a teacher is asked about: logs with the truth about them, of the project or of a file.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::TeacherError;
+use crate::labels::{Category, Label};
+use crate::logs::table::{self, Format, Rejected, Row};
+use crate::logs::{TemplateKey, made_id};
+use crate::reasoning::{ItemKind, Standing, Task};
+use crate::workspace::Workspace;
+
+/// The question about an anomaly, in the words of the published rationales.
+const ANOMALY_INSTRUCTION: &str = "Classify the given log entries into normal and abnormal categories.";
+
+/// A log with the truth about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// Its id: a template's, or of the file.
+    pub id: String,
+    /// What is asked.
+    pub task: Task,
+    /// The dataset or system that the log is of; empty if nothing says.
+    pub system: String,
+    /// The question in words.
+    pub instruction: String,
+    /// The log, raw.
+    pub input: String,
+    /// The true answer.
+    pub label: String,
+    /// The kind of trouble, if known.
+    pub category: Option<Category>,
+    /// The project's template that this is about, if it is.
+    pub template: Option<TemplateKey>,
+}
+
+/// Questions, and what could not be made one.
+#[derive(Debug, Clone, Default)]
+pub struct Questions {
+    /// Those to ask, in order.
+    pub asked: Vec<Question>,
+    /// How many were left out because a rationale about them is accepted.
+    pub accepted: usize,
+    /// How many were left out by a limit.
+    pub beyond_limit: usize,
+    /// Rows of a file that cannot be used.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Which of the questions there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Chosen<'a> {
+    /// Only those of this dataset.
+    pub dataset: Option<&'a str>,
+    /// Only this task.
+    pub task: Option<Task>,
+    /// Only this one: a template's id (or `DATASET/ID`), or a rationale's.
+    pub id: Option<&'a str>,
+    /// At most so many.
+    pub limit: Option<usize>,
+    /// Also those that an accepted rationale is about.
+    pub again: bool,
+}
+
+/// The project's templates that have a gold label, else the label that they came with, as questions about anomalies.
+///
+/// # Errors
+/// When the store cannot be read, or what is chosen is not there.
+pub fn of_project(workspace: &Workspace, chosen: Chosen<'_>) -> Result<Questions, TeacherError> {
+    if let Some(task) = chosen.task.filter(|task| *task != Task::Anomaly) {
+        return Err(TeacherError::Invalid(format!(
+            "the project's templates ask about anomalies alone: give logs with the truth about {task} by --data FILE"
+        )));
+    }
+    if let Some(id) = chosen.id {
+        return Ok(Questions { asked: vec![named(workspace, id)?], ..Questions::default() });
+    }
+    let gold = workspace.gold()?;
+    let questions = workspace.templates()?.into_iter().filter_map(|record| {
+        let gold = gold.get(record.key());
+        let label = gold.map(|gold| gold.label).or(record.labelled.original)?;
+        let category = gold.and_then(|gold| gold.category.clone()).or(record.labelled.category.clone());
+        Some(of_template(record.key(), record.text(), label, category))
+    });
+    choose(questions.collect(), Vec::new(), workspace, chosen)
+}
+
+fn of_template(key: &TemplateKey, text: &str, label: Label, category: Option<Category>) -> Question {
+    Question {
+        id: key.id.clone(),
+        task: Task::Anomaly,
+        system: key.dataset.clone(),
+        instruction: ANOMALY_INSTRUCTION.into(),
+        input: text.to_owned(),
+        label: label.as_str().to_owned(),
+        category: category.filter(|_| label == Label::Abnormal),
+        template: Some(key.clone()),
+    }
+}
+
+/// The question that one rationale or template stands for.
+fn named(workspace: &Workspace, id: &str) -> Result<Question, TeacherError> {
+    if let Some(rationale) = workspace.rationales()?.into_iter().find(|rationale| rationale.id == id) {
+        let text = |name: &str| rationale.attributes.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+        let template = text("dataset").zip(text("template")).map(|(dataset, id)| TemplateKey::new(dataset, id));
+        // The truth may have changed since it was written.
+        let gold = workspace.gold()?;
+        let now = template.as_ref().and_then(|template| gold.get(template));
+        return Ok(Question {
+            id: rationale.id.clone(),
+            task: rationale.task,
+            system: text("dataset").unwrap_or_default(),
+            instruction: rationale.instruction.clone(),
+            label: now.map_or(rationale.label, |gold| gold.label.as_str().to_owned()),
+            category: rationale.category,
+            input: rationale.input,
+            template,
+        });
+    }
+    let record = workspace.find_template(id)?;
+    let gold = workspace.gold()?.remove(record.key());
+    let label = gold.as_ref().map(|gold| gold.label).or(record.labelled.original);
+    let label = label.ok_or_else(|| {
+        TeacherError::Invalid(format!("template {} has no label yet: nobody could tell a right answer", record.key()))
+    })?;
+    let category = gold.and_then(|gold| gold.category).or(record.labelled.category.clone());
+    Ok(of_template(record.key(), record.text(), label, category))
+}
+
+/// Questions from a table: `input` (or `log`, `template`), `gold` or `label` (or `answer`, `match`, `failure`, `cause`),
+/// and, where there, `task`, `instruction`, `dataset` (or `system`), `id`, `category`.
+///
+/// # Errors
+/// When the file cannot be read, or no row of it can be used.
+pub fn from_file(path: &Path, workspace: &Workspace, chosen: Chosen<'_>) -> Result<Questions, TeacherError> {
+    let data = |why: String| TeacherError::Data { path: path.to_owned(), why };
+    let bytes = std::fs::read(path).map_err(|error| data(error.to_string()))?;
+    let format = Format::guess(&path.to_string_lossy(), &bytes);
+    let table = table::read(&bytes, format, &[]).map_err(|error| data(error.to_string()))?;
+    let mut questions = Vec::with_capacity(table.rows.len());
+    let mut rejected = table.rejected;
+    for row in table.rows {
+        let line = row.line;
+        match question(row, chosen.task) {
+            Ok(question) => questions.push(question),
+            Err(why) => rejected.push(Rejected { line, why }),
+        }
+    }
+    rejected.sort_by_key(|bad| bad.line);
+    if questions.is_empty() {
+        let first = rejected.first().map_or_else(String::new, |bad| format!("; line {}: {}", bad.line, bad.why));
+        return Err(data(format!("no row can be asked about{first}")));
+    }
+    choose(questions, rejected, workspace, chosen)
+}
+
+fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
+    let input = ["input", "log", "template"].iter().find_map(|name| row.take_text(name));
+    let input = input.ok_or("\"input\" is missing or empty")?;
+    let answers = [
+        ("gold", None),
+        ("label", None),
+        ("answer", None),
+        ("match", Some(Task::SemanticMatching)),
+        ("failure", Some(Task::FailurePrediction)),
+        ("cause", Some(Task::RootCause)),
+    ];
+    let (label, told) = answers
+        .into_iter()
+        .find_map(|(name, task)| Some((row.take_text(name)?, task)))
+        .ok_or("\"label\" is missing or empty: nobody could tell a right answer")?;
+    let task = match row.take_text("task") {
+        Some(word) => word.parse().map_err(|error: crate::reasoning::ItemError| error.to_string())?,
+        None => task.or(told).unwrap_or(Task::Anomaly),
+    };
+    let description = row.take_text("description");
+    let instruction = row.take_text("instruction").unwrap_or_else(|| usual_instruction(task).to_owned());
+    let input = match description {
+        Some(description) => format!("{input}\n\nDescription: {description}"),
+        None => input,
+    };
+    let label = match task {
+        Task::Anomaly => {
+            let label: Label = label.parse().map_err(|error: crate::labels::LabelError| error.to_string())?;
+            label.as_str().to_owned()
+        }
+        _ => label.trim().to_owned(),
+    };
+    let system = ["dataset", "system"].iter().find_map(|name| row.take_text(name)).unwrap_or_default();
+    Ok(Question {
+        id: row.take_text("id").unwrap_or_else(|| made_id(task.as_str(), &input)),
+        category: row.take_text("category").as_deref().and_then(Category::new),
+        task,
+        system,
+        instruction,
+        input,
+        label,
+        template: None,
+    })
+}
+
+/// The question in words, where nobody gives other ones.
+fn usual_instruction(task: Task) -> &'static str {
+    match task {
+        Task::Anomaly => ANOMALY_INSTRUCTION,
+        Task::Parsing => "Give the template of the log: its constant text, with <*> for everything that varies.",
+        Task::Interpretation => "Explain what the log means.",
+        Task::RootCause => "Name the root cause of what the log reports.",
+        Task::Solution => "Say what to do about what the log reports.",
+        Task::SemanticMatching => "Does the description fit the log? Answer true or false.",
+        Task::FailurePrediction => "Does the log foretell a failure? Answer true or false.",
+    }
+}
+
+fn choose(
+    mut questions: Vec<Question>,
+    rejected: Vec<Rejected>,
+    workspace: &Workspace,
+    chosen: Chosen<'_>,
+) -> Result<Questions, TeacherError> {
+    if let Some(dataset) = chosen.dataset {
+        if !questions.iter().any(|question| question.system == dataset) {
+            return Err(TeacherError::Invalid(format!("no labelled log is of dataset {dataset}")));
+        }
+        questions.retain(|question| question.system == dataset);
+    }
+    if let Some(task) = chosen.task {
+        questions.retain(|question| question.task == task);
+    }
+    if let Some(id) = chosen.id {
+        questions.retain(|question| question.id == id);
+    }
+    if questions.is_empty() && rejected.is_empty() {
+        return Err(TeacherError::Invalid("there is nothing to ask about: no labelled log fits what was given".into()));
+    }
+    let before = questions.len();
+    if !chosen.again && chosen.id.is_none() {
+        let done = accepted(workspace)?;
+        questions.retain(|question| !done.contains(&(question.task, question.input.clone())));
+    }
+    let accepted = before - questions.len();
+    let limit = chosen.limit.unwrap_or(usize::MAX);
+    let beyond_limit = questions.len().saturating_sub(limit);
+    questions.truncate(limit);
+    Ok(Questions { asked: questions, accepted, beyond_limit, rejected })
+}
+
+/// The logs that an accepted rationale is about.
+fn accepted(workspace: &Workspace) -> Result<HashSet<(Task, String)>, TeacherError> {
+    let reviews = workspace.reviews()?;
+    let accepted = workspace
+        .rationales()?
+        .into_iter()
+        .filter(|rationale| Standing::of(reviews.get(&(ItemKind::Rationale, rationale.id.clone()))).trains());
+    Ok(accepted.map(|rationale| (rationale.task, rationale.input)).collect())
+}

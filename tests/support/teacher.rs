@@ -1,0 +1,207 @@
+//! An OpenAI-compatible service on the loopback that misbehaves on demand: raw sockets, because resets and slow or cut bodies
+//! are the point.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A request as the service sees it.
+pub struct Asked {
+    pub headers: HashMap<String, String>,
+    pub body: Value,
+    /// Requests with this body so far, this one included.
+    pub times: usize,
+    /// Requests of any kind so far, this one included.
+    pub number: usize,
+}
+
+impl Asked {
+    /// The user's turn.
+    pub fn user(&self) -> &str {
+        self.body["messages"][1]["content"].as_str().unwrap()
+    }
+}
+
+/// What the service does with a request.
+pub enum Deed {
+    /// A whole completion with this text.
+    Reply(String),
+    /// The same with what it ended by.
+    Finish(String, &'static str),
+    /// A status with headers and a body.
+    Status(u16, Vec<(&'static str, String)>, String),
+    /// A body that is cut, though declared whole.
+    Truncated(String),
+    /// JSON that is cut, and declared so.
+    CutJson(String),
+    /// Some of the body, then silence.
+    Slow(String),
+    /// The same, but whole after a while.
+    Late(String, Duration),
+    /// The connection is reset without an answer.
+    Reset,
+    /// Anything at all, with this content type.
+    Other(&'static str, String),
+}
+
+type Behave = dyn Fn(&Asked) -> Deed + Send + Sync;
+
+#[derive(Default)]
+struct Seen {
+    requests: usize,
+    times: HashMap<String, usize>,
+    served: HashMap<String, usize>,
+}
+
+/// A running service.
+#[derive(Clone)]
+pub struct Service {
+    pub url: String,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Service {
+    /// Starts one; it goes with the test.
+    pub fn start(behave: impl Fn(&Asked) -> Deed + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (kept, behave): (_, Arc<Behave>) = (Arc::clone(&seen), Arc::new(behave));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (seen, behave) = (Arc::clone(&kept), Arc::clone(&behave));
+                std::thread::spawn(move || serve(stream, &seen, &*behave));
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// How often each request was answered with a whole completion.
+    pub fn served(&self) -> HashMap<String, usize> {
+        self.seen.lock().unwrap().served.clone()
+    }
+
+    /// Requests of any kind so far.
+    pub fn requests(&self) -> usize {
+        self.seen.lock().unwrap().requests
+    }
+}
+
+/// One connection, with any number of requests.
+fn serve(stream: TcpStream, seen: &Mutex<Seen>, behave: &Behave) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    while let Some((headers, body)) = read(&mut reader) {
+        let key = body.to_string();
+        let asked = {
+            let mut seen = seen.lock().unwrap();
+            seen.requests += 1;
+            let number = seen.requests;
+            let times = seen.times.entry(key.clone()).or_default();
+            *times += 1;
+            Asked { headers, body, times: *times, number }
+        };
+        if act(&stream, behave(&asked), || *seen.lock().unwrap().served.entry(key.clone()).or_default() += 1).is_none()
+        {
+            let _ = stream.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<(HashMap<String, String>, Value)> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+    assert!(line.starts_with("POST /v1/chat/completions "), "{line}");
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        match line.trim().split_once(": ") {
+            Some((name, value)) => headers.insert(name.to_ascii_lowercase(), value.to_owned()),
+            None => break,
+        };
+    }
+    let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
+    reader.read_exact(&mut body).ok()?;
+    Some((headers, serde_json::from_slice(&body).ok()?))
+}
+
+/// Does it; `None` where the connection is over.
+fn act(mut stream: &TcpStream, deed: Deed, count: impl Fn()) -> Option<()> {
+    let mut send = |status: u16, headers: &[(&str, String)], body: &[u8], declared: usize| {
+        let mut head = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {declared}\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
+        stream.write_all(body).ok()
+    };
+    let json_type = || vec![("content-type", "application/json".to_owned())];
+    match deed {
+        Deed::Reply(text) => {
+            let body = completion(&text, "stop");
+            // Counted before it is written: the client may be done before this thread goes on.
+            count();
+            send(200, &json_type(), body.as_bytes(), body.len())
+        }
+        Deed::Finish(text, finish) => {
+            let body = completion(&text, finish);
+            count();
+            send(200, &json_type(), body.as_bytes(), body.len())
+        }
+        Deed::Late(text, wait) => {
+            let body = completion(&text, "stop");
+            send(200, &json_type(), &body.as_bytes()[..20], body.len())?;
+            std::thread::sleep(wait);
+            count();
+            stream.write_all(&body.as_bytes()[20..]).ok()
+        }
+        Deed::Status(status, mut headers, body) => {
+            headers.extend(json_type());
+            send(status, &headers, body.as_bytes(), body.len())
+        }
+        Deed::Truncated(text) => {
+            let body = completion(&text, "stop");
+            send(200, &json_type(), &body.as_bytes()[..body.len() / 2], body.len());
+            None
+        }
+        Deed::CutJson(text) => {
+            let body = completion(&text, "stop");
+            let cut = &body.as_bytes()[..body.len() / 2];
+            send(200, &json_type(), cut, cut.len())
+        }
+        Deed::Slow(text) => {
+            let body = completion(&text, "stop");
+            send(200, &json_type(), &body.as_bytes()[..10], body.len());
+            // The client gives up: wait for it to hang up.
+            let _ = stream.read(&mut [0]);
+            None
+        }
+        Deed::Reset => {
+            reset(stream);
+            None
+        }
+        Deed::Other(kind, body) => send(200, &[("content-type", kind.to_owned())], body.as_bytes(), body.len()),
+    }
+}
+
+/// Closes a connection by a reset, not in good order.
+fn reset(stream: &TcpStream) {
+    let socket = stream.try_clone().unwrap();
+    // Closing a socket with bytes unread resets the connection; a linger of zero does so for sure, but wants `unsafe`.
+    drop(socket);
+}
+
+fn completion(text: &str, finish: &str) -> String {
+    json!({
+        "id": "x", "object": "chat.completion",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": text }, "finish_reason": finish }],
+        "usage": { "prompt_tokens": 400, "completion_tokens": 100, "total_tokens": 500 },
+    })
+    .to_string()
+}
