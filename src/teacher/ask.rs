@@ -41,7 +41,8 @@ impl Ask {
         let mut z = self.seed.wrapping_add(u64::from(self.sample).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) & 0x7fff_ffff
+        // Not 0, which means "any" to some.
+        (z ^ (z >> 31)) % 0x7fff_fffe + 1
     }
 
     /// How many tokens the conversation has, at the very most: no tokenizer makes more of them than there are bytes.
@@ -107,6 +108,8 @@ pub struct Miss {
 pub enum Remedy {
     /// Asking again, after this long if the service says so.
     Again(Option<Duration>),
+    /// Asking again; but a service that was never reached is given up.
+    Reach,
     /// Nothing for this request; others may do better.
     Skip,
     /// Nothing for any request.
@@ -168,7 +171,7 @@ mod tests {
         let seeds: std::collections::HashSet<u64> =
             (0..1_000).map(|sample| Ask { sample, ..ask("a") }.sample_seed()).collect();
         assert_eq!(seeds.len(), 1_000);
-        assert!(seeds.iter().all(|seed| *seed < 1 << 31));
+        assert!(seeds.iter().all(|seed| (1..1 << 31).contains(seed)));
     }
 
     #[test]

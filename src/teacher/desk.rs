@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a request under way may still take once the job is to stop: its reply is likely paid for.
 const GRACE: Duration = Duration::from_secs(20);
+/// When so many requests in a row came to nothing, for all their repetitions, the service is given up.
+const HOPELESS: usize = 10;
 
 /// What is asked of the thread that holds the project.
 pub(super) enum Errand {
@@ -84,6 +87,8 @@ pub struct Desk<'a> {
     pacer: Pacer,
     over: watch::Sender<Option<Ended>>,
     tally: Mutex<Tally>,
+    /// Requests in a row that came to nothing.
+    in_vain: AtomicUsize,
     /// One lock for each question under way: the same one, asked twice, is paid for once.
     under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -106,6 +111,7 @@ impl<'a> Desk<'a> {
             pacer: Pacer::new(terms.requests_per_minute, terms.tokens_per_minute),
             over: watch::Sender::new(None),
             tally: Mutex::new(Tally { items, ..Tally::default() }),
+            in_vain: AtomicUsize::new(0),
             under_way: Mutex::default(),
         }
     }
@@ -167,7 +173,10 @@ impl<'a> Desk<'a> {
         let mut attempt = 0;
         loop {
             let miss = match self.attempt(ask, key).await? {
-                Ok(answered) => return Ok(answered),
+                Ok(answered) => {
+                    self.in_vain.store(0, Ordering::Relaxed);
+                    return Ok(answered);
+                }
                 Err(miss) => miss,
             };
             self.lock().missed += 1;
@@ -178,10 +187,19 @@ impl<'a> Desk<'a> {
                 }
                 Remedy::Skip => return Err(NotAnswered::Failed(miss.why)),
                 Remedy::Again(wait) => wait,
+                Remedy::Reach => None,
             };
             if attempt == self.terms.retries {
                 let times = if attempt == 0 { "once".to_owned() } else { format!("{} times", attempt + 1) };
-                return Err(NotAnswered::Failed(format!("{} (tried {times})", miss.why)));
+                let why = format!("{} (tried {times})", miss.why);
+                let in_vain = self.in_vain.fetch_add(1, Ordering::Relaxed) + 1;
+                let never_reached = miss.remedy == Remedy::Reach && self.lock().asked == 0;
+                if never_reached {
+                    self.end(Ended::Refused(format!("{why}; is the service running, and its address right?")));
+                } else if in_vain >= HOPELESS.max(2 * self.terms.concurrency) {
+                    self.end(Ended::Refused(format!("{in_vain} requests in a row came to nothing; the last: {why}")));
+                }
+                return Err(NotAnswered::Failed(why));
             }
             if let Some(wait) = asked_to_wait {
                 if wait > LONGEST_WAIT {
@@ -219,7 +237,9 @@ impl<'a> Desk<'a> {
         self.lock().under_way -= 1;
         match replied {
             Ok(reply) => {
-                self.pacer.settle(number, reply.usage.map_or(0, |usage| usage.prompt_tokens + usage.completion_tokens));
+                if let Some(usage) = reply.usage {
+                    self.pacer.settle(number, usage.prompt_tokens + usage.completion_tokens);
+                }
                 let cost = self.settle(reservation, reply.usage);
                 self.count(reply.usage);
                 self.lock().asked += 1;
@@ -257,8 +277,8 @@ impl<'a> Desk<'a> {
         let late = |why: String| Err(Miss { why, remedy: Remedy::Again(None), paid: Paid::Perhaps });
         let mut over = self.over.subscribe();
         let patience = async {
-            // The sender lives as long as this desk.
-            let _ = over.wait_for(Option::is_some).await;
+            // What the budget has room for is waited for to its end. The sender lives as long as this desk.
+            let _ = over.wait_for(|over| over.as_ref().is_some_and(|why| !matches!(why, Ended::Budget(_)))).await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {

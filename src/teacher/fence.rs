@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 /// Marks that have a meaning to chat templates, or to whoever reads replies.
-const MARKS: [&str; 22] = [
+const MARKS: [&str; 21] = [
     "<|",
     "<s>",
     "</s>",
@@ -29,7 +29,6 @@ const MARKS: [&str; 22] = [
     "</tool_call>",
     "<begin_of_text>",
     "<｜",
-    "<thinking>",
 ];
 
 /// `text` as a fenced block: an opening line, the text, a closing line.

@@ -264,3 +264,57 @@ impl<J: Job> Clerk<'_, J> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::super::testing::{Counting, Echo, terms};
+    use super::super::{Miss, Paid, Remedy};
+    use super::*;
+
+    fn ran(teacher: &Counting, terms: &Terms, items: &[&str], workspace: &Workspace) -> Ran<String> {
+        let items: Vec<String> = items.iter().map(|&item| item.to_owned()).collect();
+        run(&Echo, &items, teacher, terms, workspace, &|| false, &mut |_| ()).unwrap()
+    }
+
+    #[test]
+    fn the_same_question_at_the_same_time_is_paid_for_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let teacher = Counting::slow(10);
+        let ran = ran(&teacher, &terms(), &["a", "a", "b", "a"], &workspace);
+        assert_eq!(teacher.asked.load(Ordering::SeqCst), 2);
+        assert_eq!((ran.tally.asked, ran.tally.cached, ran.tally.done), (2, 2, 4));
+        assert_eq!(ran.outcomes[3], Outcome::Done("a".into()));
+        assert_eq!((ran.ended, ran.tally.under_way), (Ended::Whole, 0));
+    }
+
+    #[test]
+    fn what_may_have_been_charged_counts_as_spent() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let miss = |paid| Miss { why: "gone".into(), remedy: Remedy::Again(None), paid };
+        let teacher = Counting::missing([miss(Paid::No), miss(Paid::Perhaps)]);
+        let price = Some(Price { input: 1.0, output: 2.0 });
+        let terms = Terms { price, budget: Money::from_dollars(1.0), ..terms() };
+        let ran = ran(&teacher, &terms, &["a"], &workspace);
+        assert_eq!((ran.tally.asked, ran.tally.missed), (1, 2));
+        // The reply: 10 and 5 tokens. What was lost: at most 1 + 2 x 16 tokens read and 10 written.
+        let (reply, lost) = (10_000 + 2 * 5_000, 33_000 + 2 * 10_000);
+        assert_eq!(ran.tally.spent, Some(Money::from_nanos(reply + lost)));
+        let spending = workspace.spending().unwrap();
+        assert_eq!((spending[0].completions, spending[0].lost, Some(spending[0].cost)), (1, 1, ran.tally.spent));
+    }
+
+    #[test]
+    fn a_miss_is_told_after_the_last_try_and_others_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let miss = Miss { why: "busy".into(), remedy: Remedy::Again(None), paid: Paid::No };
+        let teacher = Counting::missing(vec![miss; 3]);
+        let terms = Terms { concurrency: 1, ..terms() };
+        let ran = ran(&teacher, &terms, &["a", "b"], &workspace);
+        assert_eq!(ran.outcomes, [Outcome::Failed("busy (tried 3 times)".into()), Outcome::Done("b".into())]);
+    }
+}

@@ -15,6 +15,7 @@
 //! as [`Secret`]s.
 
 mod ask;
+mod background;
 mod desk;
 mod endpoint;
 mod error;
@@ -29,8 +30,12 @@ mod rationales;
 mod reading;
 mod secret;
 mod seeds;
+#[cfg(test)]
+mod testing;
+mod whom;
 
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
+pub use background::{Background, Commission, Told, start};
 pub use desk::{Answered, Desk, NotAnswered, Tally};
 pub use endpoint::{Address, Endpoint, KEY_VARIABLES, key_from_environment};
 pub use error::TeacherError;
@@ -45,3 +50,4 @@ pub use rationales::{Prepared, Rationales, RationalesPlan, Taught};
 pub use reading::tidy;
 pub use secret::Secret;
 pub use seeds::{Seed, seed_for, seeds};
+pub use whom::{endpoint_of, model_of};

@@ -132,21 +132,23 @@ impl Workspace {
         items: &[T],
         id: impl Fn(&T) -> &String,
     ) -> Result<usize, WorkspaceError> {
-        let mut known: std::collections::HashSet<String> = self.item_ids(kind)?.into_iter().collect();
-        let items: Vec<(String, T)> = items
-            .iter()
-            .filter(|item| known.insert(id(item).clone()))
-            .map(|item| (id(item).clone(), item.clone()))
-            .collect();
-        if items.is_empty() {
-            return Ok(0);
-        }
+        let items: Vec<(String, T)> = items.iter().map(|item| (id(item).clone(), item.clone())).collect();
         self.store.write(|write, at| {
             Box::pin(async move {
+                let mut added = 0;
                 for (index, (id, item)) in items.iter().enumerate() {
-                    append(write, at.after(index), kind, id, item).await?;
+                    let known: Option<i64> =
+                        sqlx::query_scalar("SELECT 1 FROM items WHERE kind = ? AND id = ? LIMIT 1")
+                            .bind(kind.as_str())
+                            .bind(id)
+                            .fetch_optional(&mut **write)
+                            .await?;
+                    if known.is_none() {
+                        append(write, at.after(index), kind, id, item).await?;
+                        added += 1;
+                    }
                 }
-                Ok(items.len())
+                Ok(added)
             })
         })
     }

@@ -42,6 +42,7 @@ pub fn logwright_fed(dir: &Path, args: &[&str], input: &[u8]) -> Output {
 pub fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logwright"));
     command.args(args).current_dir(dir).env_remove("LOGWRIGHT_PROJECT").env("LOGWRIGHT_DEMO", dir.join("demo"));
+    command.env_remove("LOGWRIGHT_TEACHER_KEY").env_remove("OPENAI_API_KEY");
     command
 }
 

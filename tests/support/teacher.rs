@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use socket2::SockRef;
 
 /// A request as the service sees it.
 pub struct Asked {
@@ -81,6 +82,12 @@ impl Service {
         Self { url, seen }
     }
 
+    /// An address where nothing listens.
+    pub fn nowhere() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self { url: format!("http://{free}"), seen: Arc::default() }
+    }
+
     /// How often each request was answered with a whole completion.
     pub fn served(&self) -> HashMap<String, usize> {
         self.seen.lock().unwrap().served.clone()
@@ -105,9 +112,8 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, behave: &Behave) {
             *times += 1;
             Asked { headers, body, times: *times, number }
         };
-        if act(&stream, behave(&asked), || *seen.lock().unwrap().served.entry(key.clone()).or_default() += 1).is_none()
-        {
-            let _ = stream.shutdown(Shutdown::Both);
+        let count = || *seen.lock().unwrap().served.entry(key.clone()).or_default() += 1;
+        if act(&stream, behave(&asked), count).is_none() {
             return;
         }
     }
@@ -192,9 +198,7 @@ fn act(mut stream: &TcpStream, deed: Deed, count: impl Fn()) -> Option<()> {
 
 /// Closes a connection by a reset, not in good order.
 fn reset(stream: &TcpStream) {
-    let socket = stream.try_clone().unwrap();
-    // Closing a socket with bytes unread resets the connection; a linger of zero does so for sure, but wants `unsafe`.
-    drop(socket);
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 fn completion(text: &str, finish: &str) -> String {

@@ -6,9 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::{Failure, interrupt, output};
-use crate::teacher::{
-    self, Address, Ask, Ended, Endpoint, Estimate, Event, Job, Ran, Tally, Teacher, Terms, key_from_environment,
-};
+use crate::teacher::{self, Ask, Ended, Estimate, Event, Job, Ran, Tally, Teacher, TeacherError, Terms};
 use crate::workspace::{Money, Workspace};
 
 #[derive(Debug, Args)]
@@ -46,10 +44,7 @@ pub(super) struct Opened {
 impl AskingArgs {
     /// The model's name.
     pub fn model<'a>(&'a self, workspace: &'a Workspace) -> Result<&'a str, Failure> {
-        let named = self.model.as_deref().or(workspace.settings().teacher.model.as_deref());
-        named.filter(|name| !name.trim().is_empty()).ok_or_else(|| {
-            Failure::usage("no teacher's model: name one with --model, or as model under [teacher] in logwright.toml")
-        })
+        teacher::model_of(workspace, self.model.as_deref()).map_err(usage)
     }
 
     /// On which terms the teacher is asked.
@@ -61,14 +56,8 @@ impl AskingArgs {
 
     /// The teacher, ready to be asked.
     pub fn open(&self, workspace: &Workspace) -> Result<Opened, Failure> {
-        let model = self.model(workspace)?;
-        let endpoint = self.endpoint.as_deref().or(workspace.settings().teacher.endpoint.as_deref());
-        let endpoint = endpoint.ok_or_else(|| {
-            Failure::usage(
-                "no teacher's address: name one with --endpoint, or as endpoint under [teacher] in logwright.toml",
-            )
-        })?;
-        let endpoint = Endpoint::new(Address::parse(endpoint)?, model, key_from_environment())?;
+        let endpoint =
+            teacher::endpoint_of(workspace, self.endpoint.as_deref(), self.model.as_deref()).map_err(usage)?;
         if let Some(warning) = endpoint.warning() {
             output::note(&warning);
         }
@@ -105,6 +94,14 @@ impl AskingArgs {
     }
 }
 
+/// Settings that neither the command line nor the project has are wrong usage.
+fn usage(error: TeacherError) -> Failure {
+    match error {
+        TeacherError::Settings(what) => Failure::usage(what),
+        other => other.into(),
+    }
+}
+
 /// Takes items through a job, with progress on standard error; Ctrl-C ends it in good order.
 pub(super) fn go<J: Job>(
     job: &J,
@@ -116,7 +113,8 @@ pub(super) fn go<J: Job>(
     let mut line = output::Progress::new();
     let mut tell = |event: Event<'_, J::Done>| {
         if let Event::Tally(tally) = event {
-            line.show(&progress(&tally));
+            let stopping = if stop.is_set() { "stopping · " } else { "" };
+            line.show(&format!("{stopping}{}", progress(&tally)));
         }
     };
     Ok(teacher::run(job, items, &*opened.teacher, &opened.terms, workspace, &|| stop.is_set(), &mut tell)?)

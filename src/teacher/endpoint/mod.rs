@@ -4,13 +4,13 @@ mod address;
 mod answer;
 mod refusal;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 pub use address::Address;
@@ -38,18 +38,30 @@ pub struct Endpoint {
     model: String,
     key: Option<Secret>,
     client: Client,
-    dialect: Dialect,
+    dialect: Mutex<Dialect>,
 }
 
 /// What a service was found not to understand.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Dialect {
     /// It wants `max_completion_tokens` for `max_tokens`.
-    completion_tokens: AtomicBool,
+    completion_tokens: bool,
     /// It takes no `seed`.
-    no_seed: AtomicBool,
+    no_seed: bool,
     /// It takes no `temperature` but its own.
-    no_temperature: AtomicBool,
+    no_temperature: bool,
+}
+
+impl Dialect {
+    /// What a complaint of the service says about a request in this dialect.
+    fn learn(self, status: StatusCode, said: &str) -> Self {
+        let about = |setting: &str| refusal::is_about(status, said, setting);
+        Self {
+            completion_tokens: self.completion_tokens || about("max_completion_tokens"),
+            no_seed: self.no_seed || about("seed"),
+            no_temperature: self.no_temperature || about("temperature"),
+        }
+    }
 }
 
 impl Endpoint {
@@ -76,7 +88,7 @@ impl Endpoint {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| TeacherError::System(root_cause(&error)))?;
-        Ok(Self { address, model: model.to_owned(), key, client, dialect: Dialect::default() })
+        Ok(Self { address, model: model.to_owned(), key, client, dialect: Mutex::default() })
     }
 
     /// What to say before anything is sent, if anything.
@@ -88,7 +100,7 @@ impl Endpoint {
         })
     }
 
-    fn body(&self, ask: &Ask) -> Value {
+    fn body(&self, ask: &Ask, dialect: Dialect) -> Value {
         let role = |speaker| match speaker {
             Speaker::System => "system",
             Speaker::User => "user",
@@ -99,15 +111,12 @@ impl Endpoint {
         let mut body = Map::new();
         body.insert("model".into(), json!(self.model));
         body.insert("messages".into(), json!(messages));
-        if !self.dialect.no_temperature.load(Ordering::Relaxed) {
+        if !dialect.no_temperature {
             body.insert("temperature".into(), json!(ask.temperature));
         }
-        let limit = match self.dialect.completion_tokens.load(Ordering::Relaxed) {
-            true => "max_completion_tokens",
-            false => "max_tokens",
-        };
+        let limit = if dialect.completion_tokens { "max_completion_tokens" } else { "max_tokens" };
         body.insert(limit.into(), json!(ask.max_tokens));
-        if !self.dialect.no_seed.load(Ordering::Relaxed) {
+        if !dialect.no_seed {
             body.insert("seed".into(), json!(ask.sample_seed()));
         }
         body.insert("stream".into(), json!(false));
@@ -116,19 +125,23 @@ impl Endpoint {
 
     async fn attempt(&self, ask: &Ask) -> Result<Reply, Miss> {
         let again = |why: String, paid| Miss { why, remedy: Remedy::Again(None), paid };
+        let dialect = *self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
         let request = self
             .client
             .post(self.address.completions())
             // A proxy that knows this header does not let a request that it has answered be paid for again.
             .header("idempotency-key", ask.key(&self.model))
-            .json(&self.body(ask));
+            .json(&self.body(ask, dialect));
         let response = request.send().await.map_err(|error| {
+            let why = format!("{}: {}", self.address, root_cause(&error));
             // What never reached the service costs nothing.
-            let paid = if error.is_connect() { Paid::No } else { Paid::Perhaps };
-            again(format!("{}: {}", self.address, root_cause(&error)), paid)
+            match error.is_connect() {
+                true => Miss { why, remedy: Remedy::Reach, paid: Paid::No },
+                false => again(why, Paid::Perhaps),
+            }
         })?;
         if !response.status().is_success() {
-            return Err(self.refused(response).await);
+            return Err(self.refused(response, dialect).await);
         }
         let is_json = response
             .headers()
@@ -150,19 +163,16 @@ impl Endpoint {
         Ok(reply)
     }
 
-    /// What a status other than success means.
-    async fn refused(&self, response: Response) -> Miss {
+    /// What a status other than success means for a request in this dialect.
+    async fn refused(&self, response: Response, dialect: Dialect) -> Miss {
         let status = response.status();
         let wait = refusal::wait(response.headers(), jiff::Timestamp::now());
         let body = whole(response).await.unwrap_or_default();
         let said = answer::complaint(&body);
-        if refusal::is_about(status, &said, "max_completion_tokens")
-            && !self.dialect.completion_tokens.swap(true, Ordering::Relaxed)
-            || refusal::is_about(status, &said, "seed") && !self.dialect.no_seed.swap(true, Ordering::Relaxed)
-            || refusal::is_about(status, &said, "temperature")
-                && !self.dialect.no_temperature.swap(true, Ordering::Relaxed)
-        {
-            let why = format!("{}: {status}: {said}", self.address);
+        let learnt = dialect.learn(status, &said);
+        if learnt != dialect {
+            *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = learnt;
+            let why = format!("{}: {}: {said}", self.address, status.as_u16());
             return Miss { why, remedy: Remedy::Again(Some(Duration::ZERO)), paid: Paid::No };
         }
         refusal::miss(&self.address, &self.model, self.key.is_some(), status, &said, wait)
