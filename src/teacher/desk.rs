@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +54,22 @@ pub struct Tally {
     pub spent: Option<Money>,
     /// What is left of the budget, if there is one.
     pub remaining: Option<Money>,
+}
+
+/// How it goes, in one line for people.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { items, done, asked, cached, missed, under_way, spent, remaining, .. } = self;
+        write!(f, "{done}/{items} · {asked} asked, {cached} cached")?;
+        if *missed > 0 {
+            write!(f, ", {missed} missed")?;
+        }
+        if *under_way > 0 {
+            write!(f, " · {under_way} under way")?;
+        }
+        spent.map_or(Ok(()), |spent| write!(f, " · {spent} spent"))?;
+        remaining.map_or(Ok(()), |remaining| write!(f, ", {remaining} left"))
+    }
 }
 
 /// A reply, and where it came from.

@@ -15,7 +15,6 @@
 //! as [`Secret`]s.
 
 mod ask;
-mod background;
 mod desk;
 mod endpoint;
 mod error;
@@ -35,7 +34,6 @@ mod testing;
 mod whom;
 
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
-pub use background::{Background, Commission, Told, start};
 pub use desk::{Answered, Desk, NotAnswered, Tally};
 pub use endpoint::{Address, Endpoint, KEY_VARIABLES, key_from_environment};
 pub use error::TeacherError;

@@ -184,6 +184,9 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
             let label: Label = label.parse().map_err(|error: crate::labels::LabelError| error.to_string())?;
             label.as_str().to_owned()
         }
+        Task::SemanticMatching | Task::FailurePrediction => {
+            yes_or_no(&label).ok_or_else(|| format!("label \"{label}\" is neither true nor false"))?.to_owned()
+        }
         _ => label.trim().to_owned(),
     };
     let system = ["dataset", "system"].iter().find_map(|name| row.take_text(name)).unwrap_or_default();
@@ -197,6 +200,15 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
         label,
         template: None,
     })
+}
+
+/// A truth in the word that the teacher is asked for.
+fn yes_or_no(label: &str) -> Option<&'static str> {
+    match label.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "1.0" | "yes" | "match" | "failure" => Some("true"),
+        "false" | "0" | "0.0" | "no" | "mismatch" | "normal" => Some("false"),
+        _ => None,
+    }
 }
 
 /// The question in words, where nobody gives other ones.
@@ -253,4 +265,53 @@ fn accepted(workspace: &Workspace) -> Result<HashSet<(Task, String)>, TeacherErr
         .into_iter()
         .filter(|rationale| Standing::of(reviews.get(&(ItemKind::Rationale, rationale.id.clone()))).trains());
     Ok(accepted.map(|rationale| (rationale.task, rationale.input)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rows: &str) -> Questions {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let path = dir.path().join("data.csv");
+        std::fs::write(&path, rows).unwrap();
+        from_file(&path, &workspace, Chosen::default()).unwrap()
+    }
+
+    #[test]
+    fn a_table_of_any_task_becomes_questions() {
+        let questions = read("log,description,match\nlink up,the link came up,1\nlink up,x,maybe\n");
+        let question = &questions.asked[0];
+        assert_eq!((question.task, question.label.as_str()), (Task::SemanticMatching, "true"));
+        assert_eq!(question.input, "link up\n\nDescription: the link came up");
+        assert_eq!((questions.rejected[0].line, questions.asked.len()), (3, 1));
+        let questions = read("task,input,label,dataset,id\nparsing,a 1,a <*>,hdfs,p1\n,b,Anomaly,bgl,p2\n");
+        assert_eq!(questions.rejected.len() + questions.asked.len(), 2);
+        let parsing = &questions.asked[0];
+        assert_eq!((parsing.id.as_str(), parsing.system.as_str(), parsing.label.as_str()), ("p1", "hdfs", "a <*>"));
+        assert!(parsing.instruction.starts_with("Give the template"));
+    }
+
+    #[test]
+    fn templates_are_asked_about_by_their_gold_label() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let source = crate::workspace::ImportSource {
+            name: "t.csv",
+            bytes: b"dataset,id,template,label,gold\nbgl,1,a,normal,abnormal\nbgl,2,b,normal,\nspirit,1,c,normal,\n",
+            format: None,
+            dataset: None,
+        };
+        workspace.import(crate::workspace::ImportKind::Templates, source).unwrap();
+        let all = of_project(&workspace, Chosen::default()).unwrap().asked;
+        let labels: Vec<&str> = all.iter().map(|question| question.label.as_str()).collect();
+        assert_eq!(labels, ["abnormal", "normal", "normal"]);
+        let chosen = Chosen { dataset: Some("bgl"), limit: Some(1), ..Chosen::default() };
+        let bgl = of_project(&workspace, chosen).unwrap();
+        assert_eq!((bgl.asked.len(), bgl.beyond_limit), (1, 1));
+        let one = of_project(&workspace, Chosen { id: Some("bgl/2"), ..Chosen::default() }).unwrap();
+        assert_eq!(one.asked[0].input, "b");
+        assert!(of_project(&workspace, Chosen { id: Some("1"), ..Chosen::default() }).is_err(), "two go by that id");
+    }
 }

@@ -114,26 +114,10 @@ pub(super) fn go<J: Job>(
     let mut tell = |event: Event<'_, J::Done>| {
         if let Event::Tally(tally) = event {
             let stopping = if stop.is_set() { "stopping · " } else { "" };
-            line.show(&format!("{stopping}{}", progress(&tally)));
+            line.show(&format!("{stopping}{tally}"));
         }
     };
     Ok(teacher::run(job, items, &*opened.teacher, &opened.terms, workspace, &|| stop.is_set(), &mut tell)?)
-}
-
-fn progress(tally: &Tally) -> String {
-    let Tally { items, done, asked, cached, missed, under_way, .. } = tally;
-    let mut text = format!("{done}/{items} · {asked} asked, {cached} cached");
-    if *missed > 0 {
-        text += &format!(", {missed} missed");
-    }
-    text += &format!(" · {under_way} under way");
-    if let Some(spent) = tally.spent {
-        text += &format!(" · {spent} spent");
-    }
-    if let Some(remaining) = tally.remaining {
-        text += &format!(", {remaining} left");
-    }
-    text
 }
 
 /// The keys that every job's JSON has.
