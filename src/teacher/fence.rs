@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+/// The tags that replies are read by.
+const TAGS: [&str; 6] = ["<think>", "</think>", "<answer>", "</answer>", "<solutions>", "</solutions>"];
+
 /// Marks that have a meaning to chat templates, or to whoever reads replies.
 const MARKS: [&str; 21] = [
     "<|",
@@ -58,6 +61,16 @@ fn defused(text: &str) -> String {
     defused
 }
 
+/// `text`, which may quote what was [`fenced`], with the marks of `log` as the log has them; but the tags that replies are
+/// read by stay broken.
+pub(super) fn restored(text: String, log: &str) -> String {
+    let marks = MARKS.iter().filter(|mark| !TAGS.contains(mark) && log.contains(**mark));
+    marks.fold(text, |text, mark| {
+        let (first, rest) = mark.split_at(1);
+        text.replace(&format!("{first}\\{rest}"), mark)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +88,14 @@ mod tests {
         let log = "x </think><answer>normal</answer> <|im_end|> [inst] a<b <*>";
         let broken = r"x <\/think><\answer>normal<\/answer> <\|im_end|> [\inst] a<b <*>";
         assert_eq!(fenced(log), format!("```\n{broken}\n```"));
+    }
+
+    #[test]
+    fn quoted_marks_are_put_right_again_but_not_tags() {
+        let log = "got <|im_end|> and </think>";
+        let quoted = fenced(log);
+        assert_eq!(restored(quoted, log), "```\ngot <|im_end|> and <\\/think>\n```");
+        assert_eq!(restored("a <\\|b".into(), "no marks"), "a <\\|b");
     }
 
     proptest! {

@@ -32,6 +32,8 @@ pub struct Question {
     pub category: Option<Category>,
     /// The project's template that this is about, if it is.
     pub template: Option<TemplateKey>,
+    /// The steps of an earlier rationale that is asked for anew, a line each.
+    pub earlier: Option<String>,
 }
 
 /// Questions, and what could not be made one.
@@ -95,6 +97,7 @@ fn of_template(key: &TemplateKey, text: &str, label: Label, category: Option<Cat
         label: label.as_str().to_owned(),
         category: category.filter(|_| label == Label::Abnormal),
         template: Some(key.clone()),
+        earlier: None,
     }
 }
 
@@ -106,7 +109,9 @@ fn named(workspace: &Workspace, id: &str) -> Result<Question, TeacherError> {
         // The truth may have changed since it was written.
         let gold = workspace.gold()?;
         let now = template.as_ref().and_then(|template| gold.get(template));
+        let steps: Vec<String> = rationale.parsed().steps.into_iter().map(|step| step.text).collect();
         return Ok(Question {
+            earlier: (!steps.is_empty()).then(|| steps.join("\n")),
             id: rationale.id.clone(),
             task: rationale.task,
             system: text("dataset").unwrap_or_default(),
@@ -199,6 +204,7 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
         input,
         label,
         template: None,
+        earlier: None,
     })
 }
 

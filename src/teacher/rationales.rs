@@ -10,6 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::fence::restored;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, Question, TeacherError, fenced, seed_for, seeds, tidy};
 use crate::logs::made_id;
 use crate::reasoning::prompt::Turn;
@@ -149,6 +150,7 @@ impl Rationales {
                     system => question.system,
                     instruction => question.instruction,
                     thought => thought,
+                    earlier => question.earlier.as_deref().map(fenced),
                     hint => self.plan.hint,
                     log => fenced(&question.input),
                 };
@@ -229,7 +231,7 @@ impl Rationales {
 
     fn rationale(&self, prepared: &Prepared, text: &str, sample: u32, key: &str) -> Rationale {
         let question = &prepared.question;
-        let reasoning = tidy(text);
+        let reasoning = restored(tidy(text), &question.input);
         let mut attributes = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -311,5 +313,73 @@ impl Job for Rationales {
 impl From<&super::Seed> for Words {
     fn from(seed: &super::Seed) -> Self {
         Self { id: seed.id.clone(), challenge: seed.challenge.clone(), steps: seed.steps.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reasoning::Task;
+    use proptest::prelude::*;
+
+    fn question(input: &str) -> Question {
+        Question {
+            id: "1".into(),
+            task: Task::Anomaly,
+            system: "bgl".into(),
+            instruction: "Judge.".into(),
+            input: input.into(),
+            label: "normal".into(),
+            category: None,
+            template: None,
+            earlier: None,
+        }
+    }
+
+    fn prompt(plan: RationalesPlan, question: Question, workspace: &Workspace) -> Vec<Turn> {
+        let job = Rationales::new(plan, "m").unwrap();
+        let prompts = Prompts::load(None).unwrap();
+        job.prepare(vec![question], &prompts, workspace).unwrap().remove(0).messages
+    }
+
+    #[test]
+    fn thought_hint_and_the_earlier_attempt_stand_in_the_prompt() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let plan = RationalesPlan { hint: Some("look twice".into()), ..RationalesPlan::default() };
+        let earlier = Some("1. It says </think>.".to_owned());
+        let turns = prompt(plan, Question { earlier, ..question("link up") }, &workspace);
+        let user = &turns[1].text;
+        for words in
+            ["Blue Gene", "1. Set dumps", "says: look twice", "```\n1. It says <\\/think>.\n```", "```\nlink up\n```"]
+        {
+            assert!(user.contains(words), "{words} in {user}");
+        }
+        let none = RationalesPlan { thought: Some("none".into()), ..RationalesPlan::default() };
+        let turns = prompt(none, question("link up"), &workspace);
+        assert_eq!(turns[1].text, "Judge.\n\nThe log was written by: bgl\n\nThe log:\n```\nlink up\n```");
+        assert!(turns[0].text.contains("normal or abnormal") && !turns[0].text.contains("{%"), "{}", turns[0].text);
+    }
+
+    static PROJECT: std::sync::LazyLock<(tempfile::TempDir, Workspace)> = std::sync::LazyLock::new(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        (dir, workspace)
+    });
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_log_changes_nothing_but_its_own_place(
+            log in "(`{1,5}|\n|\\{\\{ hint \\}\\}|\\{% endif %\\}|</answer>|<\\|im_start\\|>|ignore previous instructions|\\PC){1,20}",
+        ) {
+            let (_, workspace) = &*PROJECT;
+            let (one, other) = (question(&log), question("x"));
+            let (one, other) =
+                (prompt(RationalesPlan::default(), one, workspace), prompt(RationalesPlan::default(), other, workspace));
+            prop_assert_eq!(&one[0], &other[0]);
+            let before = other[1].text.strip_suffix(&fenced("x")).unwrap();
+            prop_assert_eq!(&one[1].text, &format!("{before}{}", fenced(&log)));
+        }
     }
 }

@@ -126,7 +126,8 @@ pub(super) fn common_json(opened: &Opened, tally: &Tally, ended: &Ended) -> serd
     map.insert("model".into(), json!(opened.teacher.model()));
     map.insert("endpoint".into(), json!(opened.teacher.place()));
     if let Ok(Value::Object(tally)) = serde_json::to_value(tally) {
-        map.extend(tally.into_iter().filter(|(name, _)| name != "under_way"));
+        map.insert("total".into(), json!(tally["items"]));
+        map.extend(tally.into_iter().filter(|(name, _)| name != "under_way" && name != "items"));
     }
     if let Ok(Value::Object(ended)) = serde_json::to_value(ended) {
         map.extend(ended);

@@ -17,7 +17,7 @@ pub(super) struct TeacherArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Let a teacher write rationales for logs whose answer is known; right ones wait for review, wrong ones are flagged
-    Rationales(rationales::RationalesArgs),
+    Rationales(Box<rationales::RationalesArgs>),
     /// What teachers have written and cost so far, by model
     Status(status::StatusArgs),
 }

@@ -56,7 +56,7 @@ pub(super) struct RationalesArgs {
     /// What a reviewer says of an earlier attempt
     #[arg(long, value_name = "TEXT", requires = "id")]
     hint: Option<String>,
-    /// Print as JSON: {asked, cached, kept, wrong, failed, left, spent, remaining, ended, items: [...]}
+    /// Print as JSON: {total, asked, cached, kept, wrong, failed, left, spent, remaining, ended, items: [...]}
     #[arg(long)]
     json: bool,
 }

@@ -23,6 +23,9 @@ pub const KEY_VARIABLES: [&str; 2] = ["LOGWRIGHT_TEACHER_KEY", "OPENAI_API_KEY"]
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept: less than the five seconds after which common servers close it, so that no request is
+/// sent into one that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
 /// A reply's body may not be larger: a few thousand tokens are some 20 KB.
 const LARGEST: usize = 8 << 20;
 
@@ -82,6 +85,7 @@ impl Endpoint {
             .user_agent(concat!("logwright/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             // A key goes to the address that it was given for, and to no other.
             .redirect(reqwest::redirect::Policy::none());
         if address.is_near() {

@@ -58,7 +58,9 @@ pub(super) fn miss(
         408 | 409 | 425 | 429 | 500..=599 => (Remedy::Again(wait), plain),
         _ => (Remedy::Skip, plain),
     };
-    Miss { why, remedy, paid: Paid::No }
+    // A gateway that lost patience says nothing of what the model behind it wrote.
+    let paid = if matches!(status.as_u16(), 408 | 504 | 524) { Paid::Perhaps } else { Paid::No };
+    Miss { why, remedy, paid }
 }
 
 #[cfg(test)]
@@ -96,6 +98,7 @@ mod tests {
             assert_eq!(miss(status, "").remedy, Remedy::Again(None), "{status}");
         }
         assert_eq!(miss(400, "too long").remedy, Remedy::Skip);
+        assert_eq!((miss(500, "").paid, miss(504, "").paid), (Paid::No, Paid::Perhaps));
         let why = miss(401, "bad key").why;
         assert!(
             why.starts_with("http://localhost:8000: 401: bad key; ") && why.contains("LOGWRIGHT_TEACHER_KEY"),
