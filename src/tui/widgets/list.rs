@@ -24,9 +24,23 @@ impl ListView {
         selected: usize,
         row: impl Fn(usize, u16) -> Line<'a>,
     ) {
+        self.render_from(frame, area, len, selected, selected, row);
+    }
+
+    /// [`ListView::render`], with the rows from `first` on in sight too, as far as they and the selected one fit.
+    pub fn render_from<'a>(
+        &self,
+        frame: &mut Frame,
+        area: Rect,
+        len: usize,
+        first: usize,
+        selected: usize,
+        row: impl Fn(usize, u16) -> Line<'a>,
+    ) {
         let height = usize::from(area.height);
         self.height.set(height);
-        self.top.set(scrolled(self.top.get(), height, len, selected));
+        let top = scrolled(self.top.get(), height, len, first);
+        self.top.set(scrolled(top, height, len, selected));
         for (index, y) in (self.top.get()..len).zip(area.top()..area.bottom()) {
             frame.render_widget(row(index, area.width), Rect { y, height: 1, ..area });
         }

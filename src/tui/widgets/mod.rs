@@ -12,10 +12,14 @@ use super::theme::Theme;
 use crate::labels::{Judgement, Label, Taxonomy};
 use crate::logs::SafeText;
 
+mod difference;
 mod list;
+mod shaded;
 mod wrap;
 
+pub use difference::{likeness, sides, whole};
 pub use list::ListView;
+pub use shaded::Shaded;
 pub use wrap::wrap;
 
 /// A frame around a part of a pane; `focused` when it has the keyboard.

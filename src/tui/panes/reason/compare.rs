@@ -3,17 +3,15 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
-use similar::{ChangeTag, TextDiff};
 
 use super::state::{Comparison, State, Told};
 use super::trace_view::answer_span;
 use crate::evaluation::first_difference;
 use crate::logs::SafeText;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{fit, framed, pad, wrap};
+use crate::tui::widgets::{Shaded, fit, framed, pad, sides};
 
 /// Columns that a text needs at least to be read.
 const NARROWEST: u16 = 38;
@@ -38,14 +36,14 @@ pub(super) fn view_comparison(state: &State, comparison: &Comparison, theme: &Th
     let first_text = SafeText::new(&first.trace.text);
     let in_front = SafeText::new(&others[front - 1].trace.text);
     // What the first alone says, it says against the one in front.
-    let (was, _) = marked(first_text.as_str(), in_front.as_str());
-    view_text(&was, &side_name(first, &told), Marks::REMOVED, comparison.top, false, theme, frame, places[0]);
+    let (was, _) = sides(first_text.as_str(), in_front.as_str(), theme);
+    view_text(&was, &side_name(first, &told), comparison.top, false, theme, frame, places[0]);
     for (index, told_here) in shown.iter().enumerate() {
         let text = SafeText::new(&told_here.trace.text);
-        let (_, is) = marked(first_text.as_str(), text.as_str());
+        let (_, is) = sides(first_text.as_str(), text.as_str(), theme);
         let focused = from + index + 1 == front && others.len() > 1;
         let name = side_name(told_here, &told);
-        view_text(&is, &name, Marks::ADDED, comparison.top, focused, theme, frame, places[index + 1]);
+        view_text(&is, &name, comparison.top, focused, theme, frame, places[index + 1]);
     }
 }
 
@@ -98,145 +96,12 @@ fn quoted(words: &str) -> String {
     if words.is_empty() { "the end".to_owned() } else { format!("\"{}\"", SafeText::one_line(words)) }
 }
 
-/// What stands around words that only one side has.
-#[derive(Clone, Copy)]
-struct Marks {
-    begin: &'static str,
-    end: &'static str,
-}
-
-impl Marks {
-    const REMOVED: Self = Self { begin: "[-", end: "-]" };
-    const ADDED: Self = Self { begin: "{+", end: "+}" };
-
-    fn style(self, theme: &Theme) -> Style {
-        if self.begin == Self::REMOVED.begin { theme.removed } else { theme.added }
-    }
-}
-
 /// A text with its marked words, from row `top` on.
-#[allow(clippy::too_many_arguments)]
-fn view_text(
-    text: &str,
-    name: &str,
-    marks: Marks,
-    top: usize,
-    focused: bool,
-    theme: &Theme,
-    frame: &mut Frame,
-    area: Rect,
-) {
+fn view_text(text: &Shaded, name: &str, top: usize, focused: bool, theme: &Theme, frame: &mut Frame, area: Rect) {
     let width = usize::from(area.width.saturating_sub(2));
-    let rows = wrap(text, width);
+    let (rows, _) = text.rows(width);
     let last = rows.len().saturating_sub(usize::from(area.height.saturating_sub(2)));
-    let mut inside = false;
-    let lines: Vec<Line> = rows.iter().map(|row| styled(row, marks, &mut inside, marks.style(theme))).collect();
-    let lines: Vec<Line> = lines.into_iter().skip(top.min(last)).collect();
+    let lines: Vec<Line> = rows.into_iter().skip(top.min(last)).collect();
     let block = framed(fit(&format!(" {name} "), width), focused, theme);
     frame.render_widget(Paragraph::new(lines).block(block), area);
-}
-
-/// Both texts with their own words marked.
-fn marked(was: &str, is: &str) -> (String, String) {
-    // Words with the space behind them, so that a stretch of changed words is one change.
-    let (old, new): (Vec<&str>, Vec<&str>) = (words(was), words(is));
-    let diff = TextDiff::from_slices(&old, &new);
-    let (mut left, mut right) = (Marked::default(), Marked::default());
-    for change in diff.iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Equal => {
-                left.push(change.value(), None);
-                right.push(change.value(), None);
-            }
-            ChangeTag::Delete => left.push(change.value(), Some(Marks::REMOVED)),
-            ChangeTag::Insert => right.push(change.value(), Some(Marks::ADDED)),
-        }
-    }
-    (left.finish(), right.finish())
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_inclusive(char::is_whitespace).collect()
-}
-
-/// A text that is put together of plain and marked stretches.
-#[derive(Default)]
-struct Marked {
-    text: String,
-    open: Option<Marks>,
-}
-
-impl Marked {
-    fn push(&mut self, piece: &str, marks: Option<Marks>) {
-        match (self.open, marks) {
-            (None, Some(marks)) => {
-                self.text.push_str(marks.begin);
-                self.open = Some(marks);
-            }
-            (Some(marks), None) => {
-                self.close(marks);
-            }
-            _ => {}
-        }
-        self.text.push_str(piece);
-    }
-
-    /// Ends a marked stretch before the space at its end.
-    fn close(&mut self, marks: Marks) {
-        let length = self.text.trim_end().len();
-        self.text.insert_str(length, marks.end);
-        self.open = None;
-    }
-
-    fn finish(mut self) -> String {
-        if let Some(marks) = self.open {
-            self.close(marks);
-        }
-        self.text
-    }
-}
-
-/// A row with its marked stretches in a style; `inside` says whether the row begins in one, and then whether it ends so.
-fn styled(row: &str, marks: Marks, inside: &mut bool, style: Style) -> Line<'static> {
-    let mut spans = Vec::new();
-    let mut rest = row;
-    while !rest.is_empty() {
-        let (at, of) = if *inside {
-            (rest.find(marks.end).map(|at| at + marks.end.len()), style)
-        } else {
-            (rest.find(marks.begin), Style::new())
-        };
-        let (piece, left) = rest.split_at(at.unwrap_or(rest.len()));
-        spans.push(Span::styled(piece.to_owned(), of));
-        *inside ^= at.is_some();
-        rest = left;
-    }
-    Line::from(spans)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_side_has_its_own_words_marked() {
-        let (was, is) = marked("1. a link. 2. it is fine. end", "1. a link. 2. it failed for good. end");
-        assert_eq!(was, "1. a link. 2. it [-is fine.-] end");
-        assert_eq!(is, "1. a link. 2. it {+failed for good.+} end");
-        assert_eq!(marked("same", "same"), ("same".to_owned(), "same".to_owned()));
-        assert_eq!(marked("", "new").1, "{+new+}");
-    }
-
-    #[test]
-    fn a_mark_goes_on_over_rows() {
-        let mut inside = false;
-        let pieces = |row: &str, inside: &mut bool| -> Vec<String> {
-            let line = styled(row, Marks::REMOVED, inside, Style::new());
-            line.spans.iter().map(|span| span.content.to_string()).collect()
-        };
-        assert_eq!(pieces("a [-b", &mut inside), ["a ", "[-b"]);
-        assert!(inside);
-        assert_eq!(pieces("c-] d", &mut inside), ["c-]", " d"]);
-        assert!(!inside);
-    }
 }

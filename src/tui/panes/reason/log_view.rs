@@ -7,14 +7,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::shaded::Shaded;
 use super::trace_view::{inside, strongest};
 use super::what_if::Supposing;
 use crate::evaluation::{EvidenceToken, GroundedClaim, log_words};
 use crate::labels::Label;
 use crate::reasoning::supports;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{fit, framed, label_span};
+use crate::tui::widgets::{Shaded, fit, framed, label_span};
 
 /// A log to draw.
 pub(super) struct ShownLog<'a> {

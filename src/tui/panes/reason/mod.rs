@@ -13,7 +13,6 @@ mod kept;
 mod log_view;
 mod question;
 mod several;
-mod shaded;
 mod state;
 mod step_text;
 mod trace_view;

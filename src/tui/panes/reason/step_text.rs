@@ -4,11 +4,10 @@
 use ratatui::style::{Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 
-use super::shaded::Shaded;
 use crate::evaluation::{GroundedClaim, SteppedTrace};
 use crate::logs::SafeText;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::fit;
+use crate::tui::widgets::{Shaded, fit};
 
 /// From this probability on a token is sure, likely, doubtful; below it is a guess.
 const SURE: f32 = 0.9;
