@@ -8,6 +8,7 @@ mod grounding;
 mod items;
 mod marks;
 mod pair_check;
+mod pair_edit;
 mod parse;
 pub mod prompt;
 mod review;

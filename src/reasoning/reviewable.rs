@@ -124,12 +124,13 @@ impl Reviewable {
         }
     }
 
-    /// The same thing with `text` in place of [`Reviewable::text`].
+    /// The same thing with `text` in place of [`Reviewable::text`]; a pair's may hold its rejected side too
+    /// ([`Pair::edit`]).
     #[must_use]
     pub fn with_text(mut self, text: &str) -> Self {
         match &mut self {
             Self::Rationale(rationale) => rationale.reasoning = text.to_owned(),
-            Self::Pair(pair) => pair.chosen = text.to_owned(),
+            Self::Pair(pair) => pair.take_edit(text),
             Self::Thought(thought) => {
                 let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned);
                 thought.challenge = lines.next().unwrap_or_default();

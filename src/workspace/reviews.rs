@@ -8,7 +8,7 @@ use super::ledger::REVIEWS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{Label, LabelError};
-use crate::reasoning::{ItemKind, Review, Verdict};
+use crate::reasoning::{ItemKind, Review, Task, Verdict};
 
 /// A review about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,16 +115,23 @@ impl Workspace {
         if !reviews.iter().any(unknown) {
             return Ok(reviews);
         }
-        let gold = self.gold_by_text()?;
-        let mut labels = HashMap::new();
+        let mut asked: HashMap<_, _> = HashMap::new();
         for kind in [ItemKind::Rationale, ItemKind::Pair] {
             if reviews.iter().any(|review| unknown(review) && review.kind == kind) {
-                labels.extend(self.reviewables(kind)?.into_iter().filter_map(|item| {
-                    let label = gold.truth(&item)?.label?;
-                    Some(((kind, item.id().to_owned()), label))
-                }));
+                // Only the anomaly task asks for a label. Gold labels take long to gather where there are many templates.
+                let items = self.reviewables(kind)?.into_iter().filter(|item| item.task() == Task::Anomaly);
+                asked.extend(items.map(|item| ((kind, item.id().to_owned()), item)));
             }
         }
+        asked.retain(|(kind, id), _| {
+            reviews.iter().any(|review| unknown(review) && review.kind == *kind && review.item == *id)
+        });
+        if asked.is_empty() {
+            return Ok(reviews);
+        }
+        let gold = self.gold_by_text()?;
+        let labels: HashMap<_, Label> =
+            asked.into_iter().filter_map(|(of, item)| Some((of, gold.truth(&item)?.label?))).collect();
         for review in reviews.iter_mut().filter(|review| unknown(review)) {
             review.label = labels.get(&(review.kind, review.item.clone())).copied();
         }

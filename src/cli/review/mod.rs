@@ -128,8 +128,8 @@ struct Accept {
 struct Edit {
     /// The item's id
     id: String,
-    /// The new text, or - for standard input: a rationale's reasoning, a pair's chosen side, or a thought's challenge
-    /// and then a step a line
+    /// The new text, or - for standard input: a rationale's reasoning, a pair's chosen side (and the rejected one under a
+    /// line `=== rejected ===`), or a thought's challenge and then a step a line
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
     #[command(flatten)]
