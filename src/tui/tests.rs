@@ -42,6 +42,7 @@ impl Bench {
                 Effect::Label(effect) => label::run(effect, &mut self.edge),
                 Effect::Panel(panel::Effect::WritePatch(_)) => continue,
                 Effect::Panel(effect) => panel::run(effect, &mut self.edge),
+                Effect::Review(review::Effect::AskAgain { .. }) => continue,
                 Effect::Review(effect) => review::run(effect, &mut self.edge),
                 Effect::After { message, .. } => {
                     queue.extend(update(&mut self.state, *message));

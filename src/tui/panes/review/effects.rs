@@ -1,65 +1,92 @@
 //! What the Review pane reads and writes, on the thread that owns the workspace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::state::Entry;
-use crate::reasoning::{ItemKind, Review, Reviewable};
+use crate::labels::Label;
+use crate::labels::agreement::{Bootstrap, Estimate};
+use crate::logs::TemplateKey;
+use crate::reasoning::{ItemKind, Review, StepMark};
 use crate::tui::app;
 use crate::tui::effects::Edge;
-use crate::workspace::{NewReview, Workspace, WorkspaceError};
+use crate::tui::panes::PaneId;
+use crate::workspace::{NewMarks, NewReview, ReviewBoard, SampleCheck, SampleOutcome, Workspace, WorkspaceError};
 
-/// The newest review of every item that has one.
-pub(super) type Reviews = BTreeMap<(ItemKind, String), Review>;
+use super::asking::{self, Taught};
+use super::entry::Entry;
 
 /// What the pane wants done outside.
 #[derive(Debug)]
 pub enum Effect {
-    /// Read the queue.
-    Load,
+    /// Read the queue, as this reviewer may see it.
+    Load(String),
     /// Record a decision.
     Decide(NewReview),
-    /// Accept everything pending of a kind.
-    AcceptAll {
-        /// Of this kind.
-        kind: ItemKind,
-        /// By whom.
-        reviewer: String,
+    /// Record marks on steps.
+    Mark(NewMarks),
+    /// Accept what shows no trouble, if a sample of it was reviewed.
+    AcceptTroubleFree(SampleCheck),
+    /// Ask the teacher once more for the rationale of this id, with a hint.
+    AskAgain {
+        /// Its id.
+        about: String,
+        /// What the reviewer says of it; may be empty.
+        hint: String,
     },
-    /// Take back somebody's last decision.
-    Undo {
-        /// Whose.
-        reviewer: String,
-    },
+    /// Take back a reviewer's last decision.
+    Undo(String),
+    /// Take back a reviewer's last marks on steps.
+    UndoMarks(String),
 }
 
 /// What comes back from the pane's effects and prompts.
 #[derive(Debug)]
 pub enum Message {
     /// The queue was read.
-    Loaded(Result<Loaded, String>),
+    Loaded(Result<Box<Loaded>, String>),
     /// A decision is on disk.
-    Decided(Result<Changed, String>),
+    Decided(Result<Box<Changed>, String>),
+    /// The cursor has come to rest.
+    Rested,
+    /// The words to look for are being typed.
+    Search(String),
     /// The user gave the reason of a rejection.
     RejectBecause(String),
-    /// The user has edited the item.
+    /// The user has edited the item, or the chosen side of a pair.
     Edited(String),
+    /// The user has edited the rejected side of a pair.
+    RejectedEdited(String),
+    /// The user gave a hint for the teacher.
+    AskAgain(String),
+    /// The teacher was asked.
+    Taught(Taught),
     /// The user gave a prompt up.
     GaveUp,
-    /// The user means to accept everything.
-    AcceptAllConfirmed,
+    /// So many of what shows no trouble are to be looked at before the rest is accepted.
+    SampleOf(String),
+    /// The sample was looked at: the rest is to be accepted.
+    SampleConfirmed,
 }
 
 /// The queue, as it was read.
 #[derive(Debug)]
-pub struct Loaded(pub(super) [Vec<Entry>; 3]);
+pub struct Loaded {
+    /// The items of each kind.
+    pub(super) queues: [Vec<Entry>; 3],
+    /// What they are judged by; without the items.
+    pub(super) board: ReviewBoard,
+    /// How far reviewers agree, where two have decided on anything.
+    pub(super) agreement: Option<Estimate>,
+}
 
 /// What a decision changed.
 #[derive(Debug)]
 pub struct Changed {
     /// What was done.
     pub(super) deed: Deed,
-    /// All reviews after it.
-    pub(super) reviews: Reviews,
+    /// The newest review of each reviewer after it, by item.
+    pub(super) decisions: BTreeMap<(ItemKind, String), Vec<Review>>,
+    /// All marks after it, by item.
+    pub(super) marks: BTreeMap<(ItemKind, String), Vec<StepMark>>,
 }
 
 /// What was done.
@@ -67,51 +94,71 @@ pub struct Changed {
 pub(super) enum Deed {
     /// One item was decided.
     Decided,
-    /// So many were accepted at once.
-    AcceptedAll(usize),
+    /// Steps of an item were marked.
+    Marked,
+    /// What shows no trouble was accepted, or not.
+    Sampled(SampleOutcome),
     /// A decision was taken back, if there was one.
     Undone(Option<(ItemKind, String)>),
+    /// Marks on steps were taken back, if there were any.
+    Unmarked(Option<(ItemKind, String)>),
 }
 
 /// Carries out an effect of this pane.
 pub fn run(effect: Effect, edge: &mut Edge) {
+    if let Effect::AskAgain { about, hint } = effect {
+        let root = edge.root().to_owned();
+        return edge.spawn(PaneId::Review, "teacher", move |job| {
+            let taught = asking::ask_again(&root, &about, &hint, job)?;
+            job.tell(app::Message::Review(Message::Taught(taught)));
+            Ok(())
+        });
+    }
     edge.store(move |workspace| app::Message::Review(carry_out(effect, workspace)));
 }
 
 /// Carries out an effect on the workspace.
 pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
-    match effect {
-        Effect::Load => Message::Loaded(load(workspace).map_err(|error| error.to_string())),
-        Effect::Decide(review) => decided(workspace, |workspace| {
-            workspace.review(std::slice::from_ref(&review))?;
-            Ok(Deed::Decided)
-        }),
-        Effect::AcceptAll { kind, reviewer } => {
-            decided(workspace, |workspace| workspace.accept_pending(&[kind], &reviewer).map(Deed::AcceptedAll))
+    let deed = match effect {
+        Effect::Load(reviewer) => {
+            let loaded = load(workspace, &reviewer).map(Box::new);
+            return Message::Loaded(loaded.map_err(|error| error.to_string()));
         }
-        Effect::Undo { reviewer } => decided(workspace, |workspace| {
-            let undone = workspace.undo_review(&reviewer)?;
-            Ok(Deed::Undone(undone.map(|review| (review.kind, review.item))))
-        }),
-    }
-}
-
-fn load(workspace: &Workspace) -> Result<Loaded, WorkspaceError> {
-    let mut queues: [Vec<Entry>; 3] = Default::default();
-    for queued in workspace.review_queue()? {
-        queues[queued.item.kind() as usize].push(Entry::new(queued.item, queued.review));
-    }
-    Ok(Loaded(queues))
-}
-
-fn decided(workspace: &Workspace, deed: impl FnOnce(&Workspace) -> Result<Deed, WorkspaceError>) -> Message {
-    let changed = deed(workspace).and_then(|deed| Ok(Changed { deed, reviews: workspace.reviews()? }));
+        // Asked by a job of its own.
+        Effect::AskAgain { .. } => return Message::GaveUp,
+        Effect::Decide(review) => workspace.review(std::slice::from_ref(&review)).map(|()| Deed::Decided),
+        Effect::Mark(marks) => workspace.mark(&marks).map(|()| Deed::Marked),
+        Effect::AcceptTroubleFree(check) => workspace.accept_trouble_free(&check).map(Deed::Sampled),
+        Effect::Undo(reviewer) => {
+            let undone = workspace.undo_review(&reviewer);
+            undone.map(|undone| Deed::Undone(undone.map(|review| (review.kind, review.item))))
+        }
+        Effect::UndoMarks(reviewer) => {
+            let undone = workspace.undo_marks(&reviewer);
+            undone.map(|mut undone| Deed::Unmarked(undone.pop().map(|mark| (mark.kind, mark.item))))
+        }
+    };
+    let changed = deed
+        .and_then(|deed| Ok(Box::new(Changed { deed, decisions: workspace.decisions()?, marks: workspace.marks()? })));
     Message::Decided(changed.map_err(|error| error.to_string()))
 }
 
-impl Changed {
-    /// Whether this changes what is known of an item.
-    pub(super) fn of<'a>(&'a self, item: &Reviewable) -> Option<&'a Review> {
-        self.reviews.get(&(item.kind(), item.id().to_owned()))
+fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError> {
+    let mut board = workspace.review_board()?;
+    let agreement = workspace.review_agreement(&ItemKind::ALL, Bootstrap::none())?.krippendorff_alpha;
+    let originals: HashMap<TemplateKey, Label> = workspace
+        .templates()?
+        .iter()
+        .filter_map(|record| Some((record.key().clone(), record.labelled.original?)))
+        .collect();
+    let mut queues: [Vec<Entry>; 3] = Default::default();
+    for queued in std::mem::take(&mut board.items) {
+        let truth = queued.findings.truth.as_ref();
+        let gold = truth.and_then(|truth| truth.label);
+        let templates = truth.map(|truth| truth.templates.as_slice()).unwrap_or_default();
+        let original = templates.iter().filter_map(|key| originals.get(key)).find(|label| Some(**label) != gold);
+        let original = original.copied();
+        queues[queued.item.kind() as usize].push(Entry::new(queued, original, &board, reviewer));
     }
+    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.n > 0) })
 }

@@ -1,9 +1,14 @@
 //! The Review pane: rationales, pairs and thoughts, to accept, edit or reject. Only what is accepted trains.
 
 mod actions;
-mod blocks;
-mod detail;
+mod asking;
+mod deciding;
 mod effects;
+mod entry;
+mod item;
+mod listing;
+mod marking;
+mod sampling;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,14 +23,20 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::{Pane, Shared};
+use crate::tui::action::Mode;
 use crate::tui::app;
 
 impl Pane for State {
     type Action = Action;
     type Message = Message;
 
-    fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {
-        vec![app::Effect::Review(Effect::Load)]
+    fn mode(&self) -> Mode {
+        update::mode(self)
+    }
+
+    /// Reads again each time: others may have decided, or gold labels changed, meanwhile.
+    fn enter(&mut self, shared: &Shared) -> Vec<app::Effect> {
+        vec![app::Effect::Review(Effect::Load(shared.annotator.clone()))]
     }
 
     fn act(&mut self, action: Action, shared: &Shared) -> Vec<app::Effect> {

@@ -3,36 +3,22 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-use crate::reasoning::{ItemKind, Review, Reviewable, Standing, Trouble};
-use crate::tui::widgets::ListView;
+use crate::labels::agreement::Estimate;
+use crate::reasoning::{ItemKind, Trouble};
+use crate::workspace::ReviewBoard;
 
 use super::actions::Action;
+use super::entry::Entry;
+use super::listing::Listing;
 
-/// An item of the queue, with what is known about it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    /// As it came in.
-    pub original: Reviewable,
-    /// As the newest review leaves it.
-    pub current: Reviewable,
-    /// The newest review.
-    pub review: Option<Review>,
-    /// What is wrong with it, as it is now.
-    pub troubles: Vec<Trouble>,
-}
-
-impl Entry {
-    /// An item as its newest review leaves it.
-    pub fn new(original: Reviewable, review: Option<Review>) -> Self {
-        let current = original.clone().under(review.as_ref().map(|review| &review.verdict));
-        let troubles = current.troubles();
-        Self { original, current, review, troubles }
-    }
-
-    /// Where it stands.
-    pub fn standing(&self) -> Standing {
-        Standing::of(self.review.as_ref())
-    }
+/// What the keys mean now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Going through the queue.
+    #[default]
+    Reading,
+    /// Choosing which trouble is listed.
+    Choosing,
 }
 
 /// What the pane shows.
@@ -40,23 +26,39 @@ impl Entry {
 pub struct State {
     /// The items of each kind, in the order of [`ItemKind::ALL`].
     pub(super) queues: [Vec<Entry>; 3],
+    /// What they are judged by.
+    pub(super) board: ReviewBoard,
+    /// How far reviewers agree.
+    pub(super) agreement: Option<Estimate>,
+    /// What of each is listed, and where the cursor is.
+    pub(super) lists: [Listing; 3],
     /// Why there is nothing to see, if that is so.
     pub(super) failure: Option<String>,
     /// Whether the queue has been read at all.
     pub(super) loaded: bool,
     /// Which kind is shown, by its place in [`ItemKind::ALL`].
     pub(super) kind: usize,
-    /// The id of the item in front, for each kind.
-    pub(super) places: [Option<String>; 3],
-    /// Whether only what is pending is listed.
-    pub(super) only_pending: bool,
+    pub(super) doing: Doing,
+    /// The item to go to once the queue is read: its kind, by place, and its id.
+    pub(super) wanted: Option<(usize, String)>,
+    /// The item that is drawn, by kind and place: the one under the cursor, or, while that moves, the one that it left.
+    pub(super) shown: Option<(usize, usize)>,
+    /// The step in hand, from 0.
+    pub(super) step: usize,
+    /// Whether the shared prefix of pairs is shown in full.
+    pub(super) prefix_open: bool,
+    /// Whether words that the log does not have are marked too, and not only quotations, numbers and names.
+    pub(super) words_marked: bool,
+    /// How many are to be looked at before what shows no trouble is accepted, while they are.
+    pub(super) sample: Option<usize>,
+    /// What the user did since the start, for undo: whether it was marking steps, the newest last.
+    pub(super) deeds: Vec<bool>,
     /// The item that an open prompt is about.
     pub(super) asked: Option<(ItemKind, String)>,
     /// A decision is on its way to the disk; what is asked meanwhile waits in `ahead`.
     pub(super) writing: bool,
     /// Asked for while a decision was on its way.
     pub(super) ahead: VecDeque<Action>,
-    pub(super) list: ListView,
     pub(super) reading: Reading,
 }
 
@@ -70,15 +72,33 @@ pub(super) struct Reading {
     pub rows: Cell<usize>,
     /// How many are in sight.
     pub height: Cell<usize>,
+    /// Whether the step in hand is to be in sight, wherever that takes the rows.
+    pub follows: bool,
 }
 
 impl Reading {
     /// Goes down, or up, by nearly what is in sight.
-    pub fn turn(&self, down: bool) {
+    pub fn turn(&mut self, down: bool) {
         let page = self.height.get().saturating_sub(2).max(1);
         let lowest = self.rows.get().saturating_sub(self.height.get());
         let top = self.top.get();
         self.top.set(if down { (top + page).min(lowest) } else { top.saturating_sub(page) });
+        self.follows = false;
+    }
+
+    /// The first row to draw of `rows`, `height` of which are in sight; `aim` are those to be in sight while the user goes
+    /// through the steps.
+    pub fn scrolled(&self, rows: usize, height: usize, aim: (usize, usize)) -> usize {
+        self.rows.set(rows);
+        self.height.set(height);
+        let lowest = rows.saturating_sub(height);
+        let mut top = self.top.get().min(lowest);
+        if self.follows && (aim.0 < top || aim.1 > top + height) {
+            // In the middle, so that what comes before and after can be read too.
+            top = ((aim.0 + aim.1) / 2).saturating_sub(height / 2).min(aim.0).min(lowest);
+        }
+        self.top.set(top);
+        top
     }
 }
 
@@ -93,51 +113,49 @@ impl State {
         &self.queues[self.kind]
     }
 
-    /// The places, in the queue, of the items that are listed.
-    pub(super) fn listed(&self) -> Vec<usize> {
-        let shown = |entry: &Entry| !self.only_pending || entry.standing() == Standing::Pending;
-        self.queue().iter().enumerate().filter(|(_, entry)| shown(entry)).map(|(at, _)| at).collect()
+    /// What of them is listed.
+    pub(super) fn list(&self) -> &Listing {
+        &self.lists[self.kind]
     }
 
-    /// The place in the list of the item in front: the remembered one if it is listed, else the first listed one that
-    /// comes after it in the queue.
-    pub(super) fn front(&self, listed: &[usize]) -> Option<usize> {
-        let last = listed.len().checked_sub(1)?;
-        let Some(id) = &self.places[self.kind] else { return Some(0) };
-        let Some(at) = self.queue().iter().position(|entry| entry.original.id() == id) else { return Some(0) };
-        Some(listed.iter().position(|&place| place >= at).unwrap_or(last))
-    }
-
-    /// The item in front.
+    /// The item under the cursor.
     pub(super) fn selected(&self) -> Option<&Entry> {
-        let listed = self.listed();
-        self.front(&listed).map(|front| &self.queue()[listed[front]])
+        self.list().selected().map(|place| &self.queue()[place])
     }
 
-    /// Brings an item of the shown kind to the front.
-    pub(super) fn select(&mut self, place: usize) {
-        let id = self.queue().get(place).map(|entry| entry.original.id().to_owned());
-        if self.places[self.kind] != id {
-            self.places[self.kind] = id;
-            self.reading.top.set(0);
-        }
+    /// The item that is drawn.
+    pub(super) fn shown(&self) -> Option<&Entry> {
+        let (kind, place) = self.shown.filter(|(kind, _)| *kind == self.kind)?;
+        self.queues[kind].get(place)
     }
 
-    /// How many items of a kind are pending.
-    pub(super) fn pending(&self, kind: usize) -> usize {
-        self.queues[kind].iter().filter(|entry| entry.standing() == Standing::Pending).count()
+    /// How many items of a kind no longer wait for the reviewer.
+    pub(super) fn decided(&self, kind: usize) -> usize {
+        self.queues[kind].iter().filter(|entry| !entry.open).count()
+    }
+
+    /// The troubles that items of the shown kind are in, the worst first, then none: those that a digit can name.
+    pub(super) fn troubles(&self) -> Vec<Option<Trouble>> {
+        let found = |trouble: &Trouble| self.queue().iter().any(|entry| entry.is_in(Some(*trouble)));
+        Trouble::ALL.into_iter().filter(found).take(8).map(Some).chain([None]).collect()
+    }
+
+    /// The place of an item in the queue of its kind.
+    pub(super) fn place_of(&self, kind: ItemKind, id: &str) -> Option<usize> {
+        self.queues[kind as usize].iter().position(|entry| entry.id() == id)
     }
 
     pub(super) fn bookmark(&self) -> Option<String> {
-        let id = self.places[self.kind].as_ref()?;
-        Some(format!("{}/{id}", self.kind()))
+        let here = self.selected().map(|entry| (self.kind, entry.id()));
+        let (kind, id) = here.or(self.wanted.as_ref().map(|(kind, id)| (*kind, id.as_str())))?;
+        Some(format!("{}/{id}", ItemKind::ALL[kind]))
     }
 
     pub(super) fn return_to(&mut self, bookmark: &str) {
         let Some((kind, id)) = bookmark.split_once('/') else { return };
         if let Some(kind) = ItemKind::ALL.iter().position(|known| known.as_str() == kind) {
             self.kind = kind;
-            self.places[kind] = Some(id.to_owned());
+            self.wanted = Some((kind, id.to_owned()));
         }
     }
 }

@@ -1,4 +1,7 @@
 //! Draws the Review pane: the kinds on top, the queue on the left, the item beside it.
+//!
+//! Moving the cursor changes the marks before two rows of the list and the number above it; the item follows once the
+//! cursor rests. That is a few bytes on a slow line.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -6,99 +9,187 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::detail::{rows, standing};
-use super::state::{Entry, State};
+use super::entry::Entry;
+use super::item::{Look, lay_out, standing};
+use super::listing::{Only, Row};
+use super::state::{Doing, State};
+use crate::labels::agreement::Estimate;
 use crate::logs::SafeText;
-use crate::reasoning::ItemKind;
+use crate::reasoning::{ItemKind, Standing, Trouble};
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
-use crate::tui::widgets::{framed, notice, pad};
+use crate::tui::widgets::{count, digit_popup, fit, framed, notice, pad};
+
+/// From this height of an item on there is room for empty rows between its steps.
+const AIRY: u16 = 36;
 
 pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let theme = &shared.theme;
     let [kinds, body] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
-    frame.render_widget(kinds_line(state, theme), kinds);
+    frame.render_widget(kinds_line(state, usize::from(area.width), theme), kinds);
     if let Some(why) = &state.failure {
         let why = format!("The queue cannot be read: {}", SafeText::one_line(why));
         return notice(frame, body, theme, &why);
     }
     if !state.loaded {
-        return;
+        return notice(frame, body, theme, "Reading the queue ...");
     }
-    let listed = state.listed();
-    let Some(front) = state.front(&listed) else {
-        return notice(frame, body, theme, &nothing(state));
-    };
-    let list_width = if body.width >= 120 { 40 } else { 28 };
+    let list_width = if body.width >= 120 { 44 } else { 31 };
     let [left, right] = Layout::horizontal([Constraint::Length(list_width), Constraint::Min(0)]).areas(body);
-
-    let title = format!(" {} of {} ", front + 1, listed.len());
-    let block = framed(title, true, theme);
-    let inner = block.inner(left);
-    frame.render_widget(block, left);
-    state.list.render(frame, inner, listed.len(), front, |index, width| {
-        let line = list_row(&state.queue()[listed[index]], usize::from(width), theme);
-        if index == front { line.patch_style(theme.selection) } else { line }
-    });
-    view_item(state, &state.queue()[listed[front]], theme, frame, right);
+    if state.list().rows.is_empty() {
+        notice(frame, body, theme, &nothing(state));
+    } else {
+        view_list(state, theme, frame, left);
+        if let Some(entry) = state.shown() {
+            view_item(state, entry, shared, frame, right);
+        }
+    }
+    if state.doing == Doing::Choosing {
+        let names = state.troubles().into_iter();
+        let names = names.map(|trouble| trouble_line(state, trouble)).collect();
+        digit_popup(frame, body, " List which trouble? 0 everything ", names, theme);
+    }
 }
 
-/// `[rationales 57 of 60 pending]  pairs 20 of 20 …`
-fn kinds_line(state: &State, theme: &Theme) -> Line<'static> {
+/// `[rationales 3/60] pairs 0/20 …  decided/all`
+fn kinds_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
     let mut spans = Vec::new();
     for (index, kind) in ItemKind::ALL.into_iter().enumerate() {
-        let text = format!("{kind}s {}/{}", state.pending(index), state.queues[index].len());
+        let number = |n: usize| count(n as u64);
+        let text = format!("{kind}s {}/{}", number(state.decided(index)), number(state.queues[index].len()));
         spans.push(if index == state.kind {
             Span::styled(format!("[{text}]"), theme.accent)
         } else {
             Span::styled(format!(" {text} "), Style::new())
         });
     }
-    let what = if state.only_pending { "  pending/all; only pending ones shown" } else { "  pending/all" };
-    spans.push(Span::styled(what, theme.muted));
+    let word = if state.board.reviewers > 1 { "  decided by you/all" } else { "  decided/all" };
+    spans.push(Span::styled(word, theme.muted));
+    if let Some(Estimate { value: Ok(alpha), n, .. }) = state.agreement {
+        let told = format!("; reviewers agree: alpha {alpha:.2}, n = {}", count(n));
+        spans.push(Span::styled(told, theme.muted));
+    }
+    let list = state.list();
+    let mut listed = Vec::new();
+    if list.pending {
+        listed.push("undecided".to_owned());
+    }
+    match list.only {
+        Only::All => {}
+        Only::In(trouble) => listed.push(trouble_word(trouble).to_owned()),
+        Only::Sample => listed.push("the sample".to_owned()),
+    }
+    if !list.words.is_empty() {
+        listed.push(format!("\"{}\"", SafeText::one_line(&list.words)));
+    }
+    if !listed.is_empty() {
+        let used: usize = spans.iter().map(Span::width).sum();
+        let text = format!("; listed: {}", listed.join(", "));
+        spans.push(Span::styled(fit(&text, width.saturating_sub(used)), theme.warning));
+    }
     Line::from(spans)
+}
+
+fn trouble_word(trouble: Option<Trouble>) -> &'static str {
+    trouble.map_or("no trouble", Trouble::as_str)
+}
+
+/// `malformed: 2 undecided of 5`
+fn trouble_line(state: &State, trouble: Option<Trouble>) -> String {
+    let (mut open, mut all) = (0_u64, 0_u64);
+    for entry in state.queue().iter().filter(|entry| entry.is_in(trouble)) {
+        all += 1;
+        open += u64::from(entry.open);
+    }
+    format!("{}: {} undecided of {}", trouble_word(trouble), count(open), count(all))
 }
 
 fn nothing(state: &State) -> String {
     let kind = state.kind();
     if state.queue().is_empty() {
         format!("There are no {kind}s yet: bring them in with logwright import {kind}s FILE.")
-    } else {
+    } else if state.decided(state.kind) == state.queue().len() && state.list().pending {
         format!("All {kind}s are decided. Press p to see them.")
+    } else {
+        format!("No {kind} is listed like this; esc lists everything again.")
     }
 }
 
-/// `+ accepted rationale-001 !`
-fn list_row(entry: &Entry, width: usize, theme: &Theme) -> Line<'static> {
-    let (mark, word, style) = standing(entry.standing(), theme);
-    let id = SafeText::one_line(entry.original.id());
-    let flag = if entry.troubles.is_empty() { "  " } else { " !" };
+fn view_list(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
+    let list = state.list();
+    let selected = list.selected();
+    let at = selected.and_then(|place| list.places().position(|other| other == place)).map_or(0, |at| at + 1);
+    let title = format!(" {} of {} ", count(at as u64), count(list.places().count() as u64));
+    let block = framed(title, true, theme);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let row = selected.and_then(|place| list.row_of(place)).unwrap_or(0);
+    // The heading above the first item of a trouble comes into sight with it.
+    let first =
+        if matches!(row.checked_sub(1).map(|above| list.rows[above]), Some(Row::Heading(..))) { row - 1 } else { row };
+    list.view.render_from(frame, inner, list.rows.len(), first, row, |index, width| match list.rows[index] {
+        Row::Heading(trouble, decided, all) => heading(trouble, decided, all, usize::from(width), theme),
+        Row::Item(place) => list_row(&state.queue()[place], index == row, usize::from(width), theme),
+    });
+}
+
+/// `! malformed          2/5`: so many of them are decided, as in the line of kinds.
+fn heading(trouble: Option<Trouble>, decided: usize, all: usize, width: usize, theme: &Theme) -> Line<'static> {
+    let (mark, style) = if trouble.is_some() { ("! ", theme.warning) } else { ("= ", theme.muted) };
+    let counts = format!(" {}/{}", count(decided as u64), count(all as u64));
+    let word = fit(trouble_word(trouble), width.saturating_sub(counts.len() + 2));
+    let gap = width.saturating_sub(2 + word.len() + counts.len());
     Line::from(vec![
+        Span::styled(format!("{mark}{word}"), style),
+        Span::styled(" ".repeat(gap), theme.muted),
+        Span::styled(counts, theme.muted),
+    ])
+}
+
+/// `>+ accepted  rationale-001 !`
+fn list_row(entry: &Entry, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
+    let cursor = if selected { Span::styled(">", theme.selection) } else { Span::raw(" ") };
+    let (mut mark, mut word, mut style) = standing(entry.standing(), theme);
+    // Decided by the reviewer, and waiting for somebody else.
+    if entry.standing() == Standing::Pending && !entry.open {
+        (mark, word, style) = ("*", "1 of 2", theme.muted);
+    }
+    let id = SafeText::one_line(entry.id());
+    // The ids of long queues end in what tells them apart.
+    let room = width.saturating_sub(13);
+    let flag = if entry.troubles().is_empty() { "  " } else { " !" };
+    Line::from(vec![
+        cursor,
         Span::styled(format!("{mark} {word:<8} "), style),
-        Span::raw(pad(id.as_str(), width.saturating_sub(13))),
+        Span::raw(pad(&crate::tui::widgets::fit_end(id.as_str(), room.saturating_sub(1)), room.saturating_sub(1))),
         Span::styled(flag, theme.error),
     ])
 }
 
-fn view_item(state: &State, entry: &Entry, theme: &Theme, frame: &mut Frame, area: Rect) {
-    let id = SafeText::one_line(entry.original.id());
-    let title = format!(" {id}: {} ", entry.original.task());
+fn view_item(state: &State, entry: &Entry, shared: &Shared, frame: &mut Frame, area: Rect) {
+    let theme = &shared.theme;
+    let title = format!(" {}: {} ", entry.id(), entry.current.task());
+    let title = fit(SafeText::one_line(&title).as_str(), usize::from(area.width.saturating_sub(2)));
     let block = framed(title, false, theme);
     let inner = block.inner(area);
-    let rows = rows(entry, usize::from(inner.width), theme);
-    let reading = &state.reading;
+    let look = Look {
+        reviewer: &shared.annotator,
+        width: usize::from(inner.width),
+        airy: area.height >= AIRY,
+        step: state.step,
+        prefix_open: state.prefix_open,
+        words_marked: state.words_marked,
+    };
+    let laid = lay_out(entry, look, theme);
     let height = usize::from(inner.height);
-    reading.rows.set(rows.len());
-    reading.height.set(height);
-    let top = reading.top.get().min(rows.len().saturating_sub(height));
-    reading.top.set(top);
-    let below = rows.len().saturating_sub(top + height);
+    let top = state.reading.scrolled(laid.rows.len(), height, laid.aim);
+    let below = laid.rows.len().saturating_sub(top + height);
     let block = if below > 0 {
         block.title_bottom(Line::styled(format!(" {below} more rows below "), theme.muted).right_aligned())
     } else {
         block
     };
     frame.render_widget(block, area);
-    let in_sight: Vec<Line> = rows.into_iter().skip(top).take(height).collect();
+    let in_sight: Vec<Line> = laid.rows.into_iter().skip(top).take(height).collect();
     frame.render_widget(Paragraph::new(in_sight), inner);
 }

@@ -1,0 +1,191 @@
+//! Deciding an item: what the user says of it goes to the disk, and what comes back from there moves the cursor on.
+
+use super::actions::Action;
+use super::effects::{Changed, Deed, Effect, Message};
+use super::entry::Entry;
+use super::sampling;
+use super::state::State;
+use crate::logs::SafeText;
+use crate::reasoning::{ItemKind, Pair, Reviewable, Trouble, Verdict};
+use crate::tui::app::{self, Toast};
+use crate::tui::overlays::Prompt;
+use crate::tui::panes::Shared;
+
+pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
+    match action {
+        Action::Undo => {
+            let by = shared.annotator.clone();
+            let marks = state.deeds.last().copied().unwrap_or(false);
+            return write(state, if marks { Effect::UndoMarks(by) } else { Effect::Undo(by) });
+        }
+        Action::AcceptTroubleFree => return sampling::ask(state),
+        _ => {}
+    }
+    // A key that outruns the drawing decides the item under the cursor.
+    let Some(entry) = state.selected() else {
+        return vec![Toast::warning(format!("there is no {} here to review", state.kind())).into()];
+    };
+    match (action, &entry.current) {
+        (Action::Accept, _) => {
+            let review = entry.accepted_by(&shared.annotator);
+            write(state, Effect::Decide(review))
+        }
+        (Action::Reject, _) => {
+            let title = format!("Why is {} rejected? (may stay empty)", entry.id());
+            ask(state, Prompt::line(title, "", |reason| app::Message::Review(Message::RejectBecause(reason))))
+        }
+        (Action::Edit, current) => {
+            // The text area covers the log, so the title repeats it.
+            let title = match current.kind() {
+                ItemKind::Rationale => format!("Reasoning on: {}", current.input()),
+                ItemKind::Pair => format!("Chosen side on: {}", current.input()),
+                ItemKind::Thought => "The challenge, then a step a line".to_owned(),
+            };
+            let text = current.text();
+            ask(state, Prompt::area(title, &text, |text| app::Message::Review(Message::Edited(text))))
+        }
+        (Action::EditRejected, Reviewable::Pair(pair)) => {
+            let (title, text) = (format!("Rejected side on: {}", pair.input), pair.rejected.clone());
+            ask(state, Prompt::area(title, &text, |text| app::Message::Review(Message::RejectedEdited(text))))
+        }
+        (Action::Swap, Reviewable::Pair(pair)) => {
+            let (chosen, rejected) = pair.swapped();
+            let entry = entry.clone();
+            changed(state, &entry, Sides { chosen: &chosen, rejected: &rejected }, shared)
+        }
+        _ => vec![Toast::warning("only a pair has two sides").into()],
+    }
+}
+
+fn ask(state: &mut State, prompt: Prompt) -> Vec<app::Effect> {
+    state.asked = state.selected().map(|entry| (entry.queued.item.kind(), entry.id().to_owned()));
+    vec![prompt.on_cancel(|| app::Message::Review(Message::GaveUp)).into()]
+}
+
+/// What a prompt brought.
+pub(super) fn answered(state: &mut State, message: Message, shared: &Shared) -> Vec<app::Effect> {
+    let Some((kind, id)) = state.asked.take() else { return Vec::new() };
+    let Some(entry) = state.place_of(kind, &id).map(|place| state.queues[kind as usize][place].clone()) else {
+        return vec![Toast::error(format!("{id} is gone")).into()];
+    };
+    match message {
+        Message::RejectBecause(reason) => {
+            let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+            write(state, Effect::Decide(entry.queued.review_by(&shared.annotator, Verdict::Reject, reason)))
+        }
+        Message::Edited(text) => edited(state, &entry, text.trim_end(), false, shared),
+        Message::RejectedEdited(text) => edited(state, &entry, text.trim_end(), true, shared),
+        _ => Vec::new(),
+    }
+}
+
+/// The sides of a pair as they are to be, or what an edit changes of something else.
+struct Sides<'a> {
+    chosen: &'a str,
+    rejected: &'a str,
+}
+
+fn edited(state: &mut State, entry: &Entry, text: &str, rejected: bool, shared: &Shared) -> Vec<app::Effect> {
+    if text.trim().is_empty() {
+        return vec![Toast::warning("nothing is left of it: press r to reject it").into()];
+    }
+    let before = match &entry.current {
+        Reviewable::Pair(pair) if rejected => pair.rejected.clone(),
+        other => other.text(),
+    };
+    // The text area was given the text made safe, so that is what an untouched text looks like.
+    if text == SafeText::new(&before).as_str().trim_end() {
+        return vec![Toast::info("nothing changed; press a to accept it as it is").into()];
+    }
+    match &entry.current {
+        Reviewable::Pair(Pair { chosen, .. }) if rejected => {
+            changed(state, entry, Sides { chosen, rejected: text }, shared)
+        }
+        Reviewable::Pair(Pair { rejected, .. }) => changed(state, entry, Sides { chosen: text, rejected }, shared),
+        _ => changed(state, entry, Sides { chosen: text, rejected: "" }, shared),
+    }
+}
+
+/// Accepts an item with changes; as it came if they lead back there.
+fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) -> Vec<app::Effect> {
+    let original = &entry.queued.item;
+    let text = match original {
+        Reviewable::Pair(pair) => pair.edit(sides.chosen, sides.rejected),
+        _ => sides.chosen.to_owned(),
+    };
+    let back = text == original.text().trim_end();
+    let verdict = if back { Verdict::Accept } else { Verdict::Edit(text.clone()) };
+    let now = original.clone().with_text(&text);
+    let findings = state.board.background.findings(&now, &entry.queued.decided);
+    // What others said is no trouble of the text.
+    let own = |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged);
+    let troubles: Vec<&str> = findings.troubles.iter().filter(own).map(|trouble| trouble.as_str()).collect();
+    let mut effects = write(state, Effect::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));
+    if !troubles.is_empty() {
+        let told = format!("saved; {} is still flagged: {}", entry.id(), troubles.join(", "));
+        effects.push(Toast::warning(told).into());
+    }
+    effects
+}
+
+fn write(state: &mut State, effect: Effect) -> Vec<app::Effect> {
+    state.writing = true;
+    vec![app::Effect::Review(effect)]
+}
+
+/// A decision is on disk, or is not.
+pub(super) fn decided(state: &mut State, result: Result<Box<Changed>, String>, shared: &Shared) -> Vec<app::Effect> {
+    state.writing = false;
+    match result {
+        Ok(changed) => take_in(state, *changed, shared),
+        // What was asked for meanwhile relied on this decision.
+        Err(why) => {
+            state.ahead.clear();
+            vec![Toast::error(why).into()]
+        }
+    }
+}
+
+/// Takes in what a decision changed, and moves on to what comes next.
+fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Effect> {
+    let Changed { deed, decisions, marks } = changed;
+    for entry in state.queues.iter_mut().flatten() {
+        let of = (entry.queued.item.kind(), entry.id().to_owned());
+        let decisions = decisions.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let marks = marks.get(&of).map(Vec::as_slice).unwrap_or_default();
+        entry.take(decisions, marks, &state.board, &shared.annotator);
+    }
+    if deed == Deed::Decided {
+        state.deeds.push(false);
+        state.lists[state.kind].select_next_open(&state.queues[state.kind]);
+    }
+    for (list, entries) in state.lists.iter_mut().zip(&state.queues) {
+        list.arrange(entries);
+    }
+    match deed {
+        Deed::Decided => sampling::go_on(state),
+        Deed::Marked => {
+            state.deeds.push(true);
+            Vec::new()
+        }
+        Deed::Sampled(outcome) => {
+            let effects = sampling::outcome(state, &outcome);
+            state.lists[state.kind].arrange(&state.queues[state.kind]);
+            effects
+        }
+        Deed::Undone(None) => vec![Toast::info("you have no decision to take back").into()],
+        Deed::Unmarked(None) => vec![Toast::info("you have no marks to take back").into()],
+        Deed::Undone(Some(item)) => back_to(state, &item, "the last decision"),
+        Deed::Unmarked(Some(item)) => back_to(state, &item, "the last marks"),
+    }
+}
+
+/// Goes to the item on which something was taken back.
+fn back_to(state: &mut State, (kind, id): &(ItemKind, String), what: &str) -> Vec<app::Effect> {
+    state.deeds.pop();
+    state.kind = *kind as usize;
+    if let Some(place) = state.place_of(*kind, id) {
+        state.lists[state.kind].select(place, &state.queues[state.kind]);
+    }
+    vec![Toast::info(format!("took back {what}, on {id}")).into()]
+}

@@ -1,0 +1,122 @@
+//! Two reviewers and a third, and accepting what shows no trouble.
+
+use super::*;
+use crate::reasoning::Trouble;
+
+const TWO: &str = "[review]\nreviewers = 2\n";
+
+impl Bench {
+    fn two() -> Self {
+        Self::with(TWO, &[(ImportKind::Rationales, "rationales.jsonl", RATIONALES)])
+    }
+
+    fn be(&mut self, name: &str) {
+        self.state.shared.annotator = name.to_owned();
+        self.load();
+        self.press("home");
+    }
+
+    fn troubles(&self) -> &[Trouble] {
+        self.state.review.selected().unwrap().troubles()
+    }
+}
+
+#[test]
+fn two_reviewers_are_blind_to_one_another_until_both_have_decided() {
+    let mut bench = Bench::two();
+    bench.press("r");
+    bench.type_text("no");
+    bench.press("enter home");
+    assert!(screen(&bench.state, 80, 24).contains(">* 1 of 2"), "{}", screen(&bench.state, 80, 24));
+    bench.be("bo");
+    let shown = screen(&bench.state, 80, 24);
+    assert!(shown.contains("[rationales 0/3]") && shown.contains(">. pending"), "{shown}");
+    assert!(!shown.contains("anna:") && !shown.contains("by anna"), "{shown}");
+    bench.press("a home");
+    let shown = screen(&bench.state, 80, 24);
+    assert!(shown.contains("rejected by anna") && shown.contains("! reviewers disagree"), "{shown}");
+}
+
+#[test]
+fn an_edit_of_another_reviewer_is_not_shown_before_ones_own_decision() {
+    let mut bench = Bench::two();
+    bench.press("end e alt-< home delete ctrl-s");
+    bench.be("bo");
+    bench.press("end");
+    assert!(bench.troubles().is_empty(), "the text is the one that came");
+    bench.press("a");
+    let reviews = bench.workspace.reviews().unwrap();
+    assert_eq!(reviews[&(ItemKind::Rationale, "r-1".to_owned())].verdict, Verdict::Accept);
+}
+
+#[test]
+fn what_two_disagree_on_waits_for_a_third() {
+    let mut bench = Bench::two();
+    bench.press("a");
+    bench.be("bo");
+    bench.press("r enter home");
+    bench.be("cleo");
+    bench.press("t");
+    let shown = screen(&bench.state, 80, 24);
+    assert!(shown.contains("reviewers disagree: 1 undecided of 1"), "{shown}");
+    bench.press("3");
+    assert_eq!(bench.front(), "r-2");
+    bench.press("r enter");
+    let queue = bench.workspace.review_queue().unwrap();
+    assert_eq!(queue.iter().find(|q| q.item.id() == "r-2").unwrap().standing(), Standing::Rejected);
+    bench.load();
+    assert!(screen(&bench.state, 200, 60).contains("; reviewers agree: alpha"), "{}", screen(&bench.state, 200, 60));
+}
+
+/// Rationales without trouble: too few of a length to compare, and each says something of its own.
+fn clean(n: usize) -> String {
+    let words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"];
+    let row = |word: &str| {
+        format!(
+            r#"{{"id":"{word}","task":"anomaly","instruction":"Judge.","input":"{word} ended","label":"normal","reasoning":"<think>1. {word} {word} {word} ended.\n2. {word} is fine.</think><answer>normal</answer>"}}"#
+        )
+    };
+    words[..n].iter().map(|word| row(word)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_trouble_free_are_accepted_once_a_sample_was_decided() {
+    let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(6))]);
+    bench.press("A backspace");
+    bench.type_text("2");
+    bench.press("enter");
+    assert_eq!(bench.toast(), "decide these 2 of 6 without trouble; then the rest can be accepted");
+    assert!(screen(&bench.state, 80, 24).contains("; listed: the sample"));
+    assert_eq!(bench.state.review.list().places().count(), 2);
+    bench.press("a a");
+    assert!(screen(&bench.state, 80, 24).contains("Accept the other 4"), "{}", screen(&bench.state, 80, 24));
+    bench.press("y");
+    assert_eq!(bench.toast(), "accepted 4 rationales without trouble, after a sample of 2 with none rejected");
+    let reviews = bench.workspace.reviews().unwrap();
+    assert_eq!(reviews.len(), 6);
+    let bulk = reviews.values().filter_map(|review| review.reason.as_deref()).count();
+    assert_eq!(bulk, 4, "the reason says how");
+}
+
+#[test]
+fn a_sample_with_a_rejection_accepts_nothing_more() {
+    let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(6))]);
+    bench.press("A backspace");
+    bench.type_text("2");
+    bench.press("enter a r");
+    bench.press("enter");
+    bench.press("y");
+    assert!(bench.toast().contains("1 of the sample of 2 were rejected"), "{}", bench.toast());
+    assert_eq!(bench.workspace.reviews().unwrap().len(), 2);
+}
+
+#[test]
+fn a_sample_needs_a_number() {
+    let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(3))]);
+    bench.press("A backspace");
+    bench.type_text("some");
+    bench.press("enter");
+    assert_eq!(bench.toast(), "\"some\" is no number of items");
+    bench.press("l A");
+    assert_eq!(bench.toast(), "no pair without trouble waits for you");
+}
