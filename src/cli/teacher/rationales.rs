@@ -90,6 +90,9 @@ pub(super) fn run(args: &RationalesArgs, context: &Context) -> Result<(), Failur
         output::note(&format!("{}:{}: {}", name_of(args), bad.line, bad.why));
     }
     if args.asking.dry_run {
+        if !prompts.replaced().is_empty() {
+            output::note(&format!("prompts of the project's own: {}", prompts.replaced().join(", ")));
+        }
         let asks: Vec<Ask> = items.iter().flat_map(|item| (0..args.n).map(|sample| job.ask(item, sample))).collect();
         args.asking.rehearse("rationales", &asks, &workspace, args.json)?;
     } else {
@@ -159,7 +162,7 @@ fn teach(
             (None, _) => String::new(),
         };
         output::line(&format!(
-            "{} logs: {kept} rationales right, {wrong} wrong and flagged, {failed} not had; {} asked, {} cached{money}",
+            "{} logs: {kept} rationales right, {wrong} wrong and flagged (`review list --flagged`), {failed} not had; {} asked, {} cached{money}",
             items.len(),
             tally.asked,
             tally.cached

@@ -26,10 +26,15 @@ struct Choice {
     finish_reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Message {
     #[serde(default)]
     content: Option<Value>,
+    /// What a service took out of the content because it stood between think tags; some give it under both names.
+    #[serde(default)]
+    reasoning_content: Option<Value>,
+    #[serde(default)]
+    reasoning: Option<Value>,
     #[serde(default)]
     refusal: Option<String>,
 }
@@ -70,8 +75,12 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Miss> {
         Some("length" | "max_tokens") => Finish::Length,
         Some(_) => Finish::Other,
     };
-    let message = choice.message.unwrap_or(Message { content: None, refusal: None });
+    let message = choice.message.unwrap_or_default();
     let text = message.content.as_ref().map(text_of).unwrap_or_default();
+    let text = with_reasoning(
+        text,
+        &message.reasoning_content.or(message.reasoning).as_ref().map(text_of).unwrap_or_default(),
+    );
     if text.trim().is_empty() {
         return Err(match (message.refusal, finish) {
             (Some(refusal), _) => {
@@ -85,6 +94,12 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Miss> {
         });
     }
     Ok(Reply { text, usage, finish })
+}
+
+/// The text with the reasoning that a service took out of it, where an answer is left without its reasons.
+fn with_reasoning(text: String, reasoning: &str) -> String {
+    let bare = text.trim_start().starts_with("<answer>") && !reasoning.trim().is_empty();
+    if bare { format!("<think>{}</think>\n{}", reasoning.trim(), text.trim_start()) } else { text }
 }
 
 /// A message's text: a string, or parts of which some are text.
@@ -148,6 +163,18 @@ mod tests {
         let parts = json!({ "choices": [{ "message": { "content": [{ "type": "text", "text": "a" }, { "text": "b" }] },
             "finish_reason": "length" }] });
         assert_eq!(of(parts), Ok(Reply { text: "ab".into(), usage: None, finish: Finish::Length }));
+    }
+
+    #[test]
+    fn reasoning_that_a_service_took_out_comes_back_where_an_answer_lacks_it() {
+        let text = |message: Value| of(json!({ "choices": [{ "message": message }] })).unwrap().text;
+        let answer = "\n\n<answer>normal</answer>";
+        let whole = "<think>1. a</think>\n<answer>normal</answer>";
+        assert_eq!(text(json!({ "content": answer, "reasoning_content": "\n1. a\n" })), whole);
+        assert_eq!(text(json!({ "content": answer, "reasoning": "1. a" })), whole);
+        assert_eq!(text(json!({ "content": answer, "reasoning": "1. a", "reasoning_content": "1. a" })), whole);
+        assert_eq!(text(json!({ "content": whole, "reasoning": "Hm." })), whole);
+        assert_eq!(text(json!({ "content": "{}", "reasoning": "Hm." })), "{}");
     }
 
     #[test]
