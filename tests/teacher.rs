@@ -488,3 +488,18 @@ fn the_command_line_says_what_is_missing() {
     project.write("bad.csv", b"input,label\na,normal\nb,\n");
     says(&["--model", "m", "--data", "bad.csv", "--dry-run"], 1, "bad.csv:3");
 }
+
+#[test]
+fn nothing_is_asked_where_no_reply_could_be_kept() {
+    let project = project_of(2_000);
+    let store = project.path("workspace.db");
+    let mut bytes = std::fs::read(&store).unwrap();
+    let middle = bytes.len() / 2 / 4_096 * 4_096;
+    bytes[middle..middle + 4_096].fill(0xa5);
+    std::fs::write(&store, bytes).unwrap();
+    project.write("one.csv", b"input,label\nlink up,normal\n");
+    let service = Service::start(|_| Deed::Reply(RIGHT.into()));
+    let output = rationales(&project, &service, &["--data", "one.csv"]);
+    assert_eq!((output.code, service.requests()), (1, 0), "{}", output.stderr);
+    assert!(output.stderr.contains("nothing was asked; it is damaged"), "{}", output.stderr);
+}

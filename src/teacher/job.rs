@@ -140,7 +140,7 @@ pub struct Ran<D> {
 /// Replies are in the store before the job sees them, and what comes of an item before `tell` hears of it.
 ///
 /// # Errors
-/// When no thread can be had. What fails later is told in what is returned.
+/// When the project cannot be written, or no thread can be had. What fails later is told in what is returned.
 pub fn run<J: Job>(
     job: &J,
     items: &[J::Item],
@@ -150,6 +150,11 @@ pub fn run<J: Job>(
     stop: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Event<'_, J::Done>),
 ) -> Result<Ran<J::Done>, TeacherError> {
+    if let Some(why) = workspace.read_only() {
+        // What cannot be kept is not paid for.
+        let store = workspace.dir().join(crate::workspace::STORE_FILE);
+        return Err(TeacherError::Invalid(format!("{}: nothing was asked; {why}", store.display())));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| TeacherError::System(format!("no thread for the teacher: {error}")))?;
     let (errands, errands_in) = unbounded();
