@@ -159,12 +159,9 @@ fn five_hundred_requests_through_every_kind_of_trouble_and_a_kill() {
         let (replies, most) = (Arc::clone(&replies), Arc::clone(&most));
         Service::start(move |asked| {
             let deed = misbehave(asked);
-            if matches!(deed, Deed::Reply(_) | Deed::Finish(..) | Deed::Late(..)) {
-                if replies.fetch_add(1, Ordering::SeqCst) >= most.load(Ordering::SeqCst) {
-                    return Deed::Slow(RIGHT.into());
-                }
-            }
-            deed
+            let whole = matches!(deed, Deed::Reply(_) | Deed::Finish(..) | Deed::Late(..));
+            let silent = whole && replies.fetch_add(1, Ordering::SeqCst) >= most.load(Ordering::SeqCst);
+            if silent { Deed::Slow(RIGHT.into()) } else { deed }
         })
     };
     let mut first = start(&project, &service, &budget);
