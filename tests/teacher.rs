@@ -214,6 +214,7 @@ fn a_kill_at_any_moment_costs_at_most_what_is_under_way() {
         assert!(times < 40, "it goes on");
     }
     let twice: usize = service.served().values().map(|times| times - 1).sum();
+    println!("{times} kills: {twice} replies were under way and had to be paid for again");
     assert!(twice <= 4 * times as usize, "{twice} paid for twice in {times} kills");
     let report = rationales(&project, &service, &[]).json();
     assert_eq!(numbers(&report, &["asked", "kept"]), [0, 60]);
