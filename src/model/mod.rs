@@ -7,6 +7,8 @@
 //!   [`LanguageModel::loss`] teaches, and both run the same [`decoder`].
 //! - [`Adapter`]: the LoRA weights, the only thing that trains; saved in the layout of PEFT.
 //!
+//! Beside it stands [`Embedder`], a small encoder that turns sentences into points.
+//!
 //! Sequences are never padded. A batch is a concatenation of rows with a [`decoder::Span`] for each sequence, so a ragged batch gives
 //! exactly what its sequences give alone.
 //!
@@ -19,6 +21,7 @@ pub mod chat;
 pub mod config;
 pub mod decoder;
 mod device;
+mod embedder;
 mod error;
 mod forward;
 pub mod generate;
@@ -43,6 +46,7 @@ pub use adapter::{Adapter, LoraSettings, Target};
 pub use chat::{Message, Role};
 pub use config::ModelConfig;
 pub use device::DeviceChoice;
+pub use embedder::{Embedder, EmbedderInfo};
 pub use error::ModelError;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;

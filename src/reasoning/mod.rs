@@ -4,12 +4,15 @@
 //! to. This room is pure: prompts are rendered, never sent.
 
 mod decided;
+pub mod dpp;
 mod grounding;
 mod items;
 mod marks;
+pub mod neighbours;
 mod pair_check;
 mod pair_edit;
 mod parse;
+pub mod projection;
 pub mod prompt;
 mod review;
 mod reviewable;

