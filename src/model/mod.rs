@@ -46,7 +46,7 @@ pub use adapter::{Adapter, LoraSettings, Target};
 pub use chat::{Message, Role};
 pub use config::ModelConfig;
 pub use device::DeviceChoice;
-pub use embedder::{Embedder, EmbedderInfo};
+pub use embedder::{ENCODER_VARIABLE, Embedder, EmbedderInfo};
 pub use error::ModelError;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;

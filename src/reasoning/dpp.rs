@@ -21,7 +21,10 @@ use super::neighbours::Vectors;
 const NOTHING: f64 = 1e-10;
 
 /// Items that are brought up to date at a time: enough for every thread, few enough that little of it is for nothing.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
+
+/// Items that a thread brings up to date together, so that what it reads of the chosen ones is in its cache for all of them.
+const TOGETHER: usize = 8;
 
 /// How similar two points are in the kernel: 1 for the same direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +120,7 @@ pub fn greedy_map(points: &Vectors, qualities: &[f64], kernel: Kernel, count: us
             queue.pop();
             batch.push((item, std::mem::take(&mut factors[item])));
         }
-        batch.par_iter_mut().for_each(|(item, factor)| factor.catch_up(*item, &chosen, &factors, &l));
+        batch.par_chunks_mut(TOGETHER).for_each(|items| catch_up(items, &chosen, &factors, &l));
         for (item, factor) in batch {
             queue.push(standing(item, &factor));
             factors[item] = factor;
@@ -176,14 +179,15 @@ struct Factor {
     variance: f64,
 }
 
-impl Factor {
-    /// Extends the row by what was chosen since.
-    fn catch_up(&mut self, item: usize, chosen: &[Choice], factors: &[Factor], l: &Ensemble) {
-        for choice in &chosen[self.row.len()..] {
-            let covered = dot(&factors[choice.place].row, &self.row);
-            let element = (l.at(choice.place, item) - covered) / choice.gain.sqrt();
-            self.variance -= element * element;
-            self.row.push(element);
+/// Extends the rows of some items by what was chosen since.
+fn catch_up(items: &mut [(usize, Factor)], chosen: &[Choice], factors: &[Factor], l: &Ensemble) {
+    let first = items.iter().map(|(_, factor)| factor.row.len()).min().unwrap_or(chosen.len());
+    for (covered, choice) in chosen.iter().enumerate().skip(first) {
+        for (item, factor) in items.iter_mut().filter(|(_, factor)| factor.row.len() == covered) {
+            let before = dot(&factors[choice.place].row, &factor.row);
+            let element = (l.at(choice.place, *item) - before) / choice.gain.sqrt();
+            factor.variance -= element * element;
+            factor.row.push(element);
         }
     }
 }
@@ -293,8 +297,9 @@ mod tests {
             chosen.push(Choice { place: best, gain: factors[best].variance });
             for item in (0..points.len()).filter(|item| *item != best) {
                 if chosen.iter().all(|choice| choice.place != item) {
-                    let mut factor = std::mem::take(&mut factors[item]);
-                    factor.catch_up(item, &chosen, &factors, &l);
+                    let mut one = [(item, std::mem::take(&mut factors[item]))];
+                    catch_up(&mut one, &chosen, &factors, &l);
+                    let [(_, factor)] = one;
                     factors[item] = factor;
                 }
             }

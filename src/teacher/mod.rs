@@ -31,6 +31,7 @@ mod secret;
 mod seeds;
 #[cfg(test)]
 mod testing;
+mod thoughts;
 mod whom;
 
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
@@ -48,4 +49,9 @@ pub use rationales::{Prepared, Rationales, RationalesPlan, Taught};
 pub use reading::tidy;
 pub use secret::Secret;
 pub use seeds::{Seed, seed_for, seeds};
+pub use thoughts::{
+    Analyses, Analysis, DETAILS, Excluded, FEWEST_STEPS, FEWEST_WORDS, Overview, Picked, PreparedThought, TSNE_MOST,
+    Thinking, Thoughts, ThoughtsPlan, from_cases, from_tasks, meaning, nearest_by_words, same_by_words, seed_thoughts,
+    select, step_counts,
+};
 pub use whom::{endpoint_of, model_of};

@@ -16,9 +16,11 @@ pub const PROMPTS_FOLDER: &str = "prompts";
 const LONGEST: u64 = 64 << 10;
 
 /// The prompts that come with the program.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("teacher.rationale.system.jinja", include_str!("../../assets/prompts/teacher.rationale.system.jinja")),
     ("teacher.rationale.user.jinja", include_str!("../../assets/prompts/teacher.rationale.user.jinja")),
+    ("teacher.thought.system.jinja", include_str!("../../assets/prompts/teacher.thought.system.jinja")),
+    ("teacher.thought.user.jinja", include_str!("../../assets/prompts/teacher.thought.user.jinja")),
 ];
 
 /// All prompts, read once.

@@ -1,8 +1,9 @@
-//! `logwright review list|show|check|accept|edit|reject|mark|undo|agreement`
+//! `logwright review list|show|check|accept|edit|reject|mark|undo|agreement|thoughts|neighbours`
 
 mod agreement;
 mod check;
 mod mark;
+mod thoughts;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,10 @@ enum What {
     Undo(Undo),
     /// How far the reviewers agree
     Agreement(agreement::AgreementArgs),
+    /// All thoughts at a glance: which say the same, in what order each adds most, how many steps they have, where they lie
+    Thoughts(thoughts::ThoughtsArgs),
+    /// The thoughts nearest in meaning to one
+    Neighbours(thoughts::NeighboursArgs),
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +216,8 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
         What::Check(args) => check::run(args, context),
         What::Mark(args) => mark::run(args, &workspace),
         What::Agreement(args) => agreement::run(args, &workspace),
+        What::Thoughts(args) => thoughts::thoughts(args, &workspace),
+        What::Neighbours(args) => thoughts::neighbours(args, &workspace),
         What::List(args) => list(args, &workspace),
         What::Show(args) => show(args, &workspace),
         What::Accept(args) if args.all => {

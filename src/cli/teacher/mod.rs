@@ -1,8 +1,9 @@
-//! `logwright teacher rationales|status`
+//! `logwright teacher rationales|thoughts|status`
 
 mod asking;
 mod rationales;
 mod status;
+mod thoughts;
 
 use clap::{Args, Subcommand};
 
@@ -18,6 +19,8 @@ pub(super) struct TeacherArgs {
 enum What {
     /// Let a teacher write rationales for logs whose answer is known; right ones wait for review, wrong ones are flagged
     Rationales(Box<rationales::RationalesArgs>),
+    /// Let a teacher distil thoughts from a handbook's cases and from the project's right reasoning; they wait for review
+    Thoughts(Box<thoughts::ThoughtsArgs>),
     /// What teachers have written and cost so far, by model
     Status(status::StatusArgs),
 }
@@ -25,6 +28,7 @@ enum What {
 pub(super) fn run(args: &TeacherArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
         What::Rationales(args) => rationales::run(args, context),
+        What::Thoughts(args) => thoughts::run(args, context),
         What::Status(args) => status::run(args, context),
     }
 }

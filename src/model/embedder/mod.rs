@@ -27,6 +27,9 @@ const TASK_TOKENS: usize = 256;
 /// Texts between two reports of progress.
 const CHUNK: usize = 256;
 
+/// Names the folder of another encoder than the default one.
+pub const ENCODER_VARIABLE: &str = "LOGWRIGHT_ENCODER";
+
 /// A sentence encoder, ready.
 pub struct Embedder {
     encoder: Encoder,
@@ -104,12 +107,13 @@ impl Embedder {
         Ok(Self { encoder, words, most_tokens })
     }
 
-    /// Where the default encoder is on this machine, if it is here.
+    /// Where the encoder is on this machine, if it is here: the folder that [`ENCODER_VARIABLE`] names, else the default one's.
     pub fn installed() -> Option<PathBuf> {
-        installed(EMBEDDING_MODEL)
+        let named = std::env::var_os(ENCODER_VARIABLE).filter(|folder| !folder.is_empty());
+        named.map(PathBuf::from).or_else(|| installed(EMBEDDING_MODEL))
     }
 
-    /// Opens the default encoder.
+    /// Opens the encoder of [`Embedder::installed`].
     ///
     /// # Errors
     /// When it is not on this machine, with the line that fetches it, or cannot be opened.
