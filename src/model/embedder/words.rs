@@ -44,7 +44,8 @@ impl WordPieces {
     pub fn encode(&self, text: &str, most: usize) -> Result<Vec<u32>, ModelError> {
         // A text of megabytes is not taken apart for the sake of its beginning; a piece has at most some tens of bytes.
         let text = text.trim();
-        let beginning = text.floor_char_boundary(most * 128);
+        let longest = text.len().min(most * 128);
+        let beginning = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
         let encoding = self.inner.encode_fast(&text[..beginning], false);
         let encoding = encoding.map_err(|error| ModelError::Tokenizer(error.to_string()))?;
         let pieces = encoding.get_ids().iter().copied().take(most.saturating_sub(2));

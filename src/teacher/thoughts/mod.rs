@@ -175,8 +175,8 @@ impl Thoughts {
                 }
             };
             messages = prepared.messages.clone();
-            let end = answered.reply.text.floor_char_boundary(REPLY_SHOWN);
-            messages.push(Turn { speaker: Speaker::Assistant, text: answered.reply.text[..end].to_owned() });
+            let shown = beginning(&answered.reply.text, REPLY_SHOWN).to_owned();
+            messages.push(Turn { speaker: Speaker::Assistant, text: shown });
             let text =
                 format!("{complaint}\nReply again, in the form that was asked for and with no detail of the case.");
             messages.push(Turn { speaker: Speaker::User, text });
@@ -240,6 +240,13 @@ impl Job for Thoughts {
         done.new = workspace.add_thoughts(std::slice::from_ref(&done.thought))? > 0;
         Ok(())
     }
+}
+
+/// At most so many bytes of a text, of whole characters.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let longest = text.len().min(bytes);
+    let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    &text[..end]
 }
 
 /// The thoughts that come with the program: R-Log's frames of reasoning, to be reviewed like any other.
