@@ -158,9 +158,18 @@ const GLOBAL: &[Spec] = &[
 
 /// Every action there is: the global ones, then pane by pane.
 pub fn all_specs() -> impl Iterator<Item = &'static Spec> {
-    [GLOBAL, label::ACTIONS, panel::ACTIONS, review::ACTIONS, train::ACTIONS, reason::ACTIONS, evaluate::ACTIONS]
-        .into_iter()
-        .flatten()
+    [
+        GLOBAL,
+        label::ACTIONS,
+        panel::ACTIONS,
+        review::ACTIONS,
+        review::MAP_ACTIONS,
+        train::ACTIONS,
+        reason::ACTIONS,
+        evaluate::ACTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The actions that work now: the pane's in this mode, then, when it is only browsing, the global ones.

@@ -82,6 +82,12 @@ pub enum Action {
     Prefix,
     /// Put the log on the clipboard.
     CopyLog,
+    /// Show all thoughts on a map.
+    OpenMap,
+    /// List thoughts in the order in which each adds most to those before, or as they came.
+    ByOrder,
+    /// Something on the map.
+    Map(super::thoughts::Action),
 }
 
 impl Action {
@@ -201,6 +207,20 @@ pub const ACTIONS: &[Spec] = &[
     ),
     row(Action::Words, "review-words", &[Key::char('v')], "", "mark words that the log does not have too, or not"),
     row(Action::Prefix, "review-prefix", &[Key::char('o')], "", "show the shared steps of a pair, or fold them"),
+    row(
+        Action::OpenMap,
+        "review-map",
+        &[Key::char('m')],
+        "map",
+        "show all thoughts on a map, near to what means the same",
+    ),
+    row(
+        Action::ByOrder,
+        "review-by-order",
+        &[Key::char('D')],
+        "",
+        "list thoughts in the order in which each adds most to those before, or as they came",
+    ),
     row(Action::CopyLog, "review-copy", &[Key::char('y')], "", "copy the log to the clipboard"),
     trouble(1, "review-trouble-1", &[Key::char('1')]),
     trouble(2, "review-trouble-2", &[Key::char('2')]),

@@ -13,6 +13,7 @@ use crate::workspace::{NewMarks, NewReview, ReviewBoard, SampleCheck, SampleOutc
 
 use super::asking::{self, Taught};
 use super::entry::Entry;
+use super::thoughts;
 
 /// What the pane wants done outside.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub enum Effect {
         /// What the reviewer says of it; may be empty.
         hint: String,
     },
+    /// Make or lay out the map of thoughts.
+    Map(thoughts::Effect),
     /// Take back a reviewer's last decision.
     Undo(String),
     /// Take back a reviewer's last marks on steps.
@@ -45,6 +48,8 @@ pub enum Message {
     Loaded(Result<Box<Loaded>, String>),
     /// A decision is on disk.
     Decided(Result<Box<Changed>, String>),
+    /// The map of thoughts reports.
+    Map(thoughts::Message),
     /// The cursor has come to rest.
     Rested,
     /// The words to look for are being typed.
@@ -106,6 +111,10 @@ pub(super) enum Deed {
 
 /// Carries out an effect of this pane.
 pub fn run(effect: Effect, edge: &mut Edge) {
+    let effect = match effect {
+        Effect::Map(effect) => return thoughts::run(effect, edge),
+        effect => effect,
+    };
     if let Effect::AskAgain { about, hint } = effect {
         let root = edge.root().to_owned();
         return edge.spawn(PaneId::Review, "teacher", move |job| {
@@ -124,8 +133,8 @@ pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
             let loaded = load(workspace, &reviewer).map(Box::new);
             return Message::Loaded(loaded.map_err(|error| error.to_string()));
         }
-        // Asked by a job of its own.
-        Effect::AskAgain { .. } => return Message::GaveUp,
+        // Done by jobs of their own.
+        Effect::AskAgain { .. } | Effect::Map(_) => return Message::GaveUp,
         Effect::Decide(review) => workspace.review(std::slice::from_ref(&review)).map(|()| Deed::Decided),
         Effect::Mark(marks) => workspace.mark(&marks).map(|()| Deed::Marked),
         Effect::AcceptTroubleFree(check) => workspace.accept_trouble_free(&check).map(Deed::Sampled),

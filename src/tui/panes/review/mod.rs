@@ -12,12 +12,14 @@ mod sampling;
 mod state;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 mod update;
 mod view;
 
 pub use actions::{ACTIONS, Action};
 pub use effects::{Effect, Message, run};
 pub use state::State;
+pub use thoughts::ACTIONS as MAP_ACTIONS;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

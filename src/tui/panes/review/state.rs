@@ -60,6 +60,8 @@ pub struct State {
     /// Asked for while a decision was on its way.
     pub(super) ahead: VecDeque<Action>,
     pub(super) reading: Reading,
+    /// The map of thoughts.
+    pub(super) map: super::thoughts::State,
 }
 
 /// How far the user has read in the item. Drawing notes how much there is; nothing but the next draw and scrolling

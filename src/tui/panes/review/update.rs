@@ -18,6 +18,9 @@ use crate::tui::panes::Shared;
 const REST: Duration = Duration::from_millis(60);
 
 pub(super) fn mode(state: &State) -> Mode {
+    if state.map.is_open() {
+        return super::thoughts::MAP;
+    }
     // A digit pressed ahead of the disk means what it will mean once the keys before it are dealt with.
     let choosing = state.ahead.iter().fold(state.doing == Doing::Choosing, |choosing, action| match action {
         Action::Troubles => true,
@@ -76,6 +79,9 @@ fn carry_out(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Eff
             list_anew(state, |list| list.only = Only::All);
         }
         Action::Cancel => state.doing = Doing::Reading,
+        Action::OpenMap => return super::thoughts::open(state),
+        Action::ByOrder => return super::thoughts::toggle_order(state, shared),
+        Action::Map(action) => return super::thoughts::act(state, action),
         Action::Search => return vec![search(&state.list().words)],
         Action::Back => list_anew(state, Listing::show_all),
         Action::NextStep => go_to_step(state, state.step + 1),
@@ -119,6 +125,7 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
             Vec::new()
         }
         Message::Rested => Vec::new(),
+        Message::Map(message) => super::thoughts::receive(state, message, shared),
         Message::Search(words) => {
             list_anew(state, |list| list.words = words);
             Vec::new()
@@ -155,7 +162,10 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
 /// Takes a freshly read queue, keeping the cursors, or going where the last session was left.
 fn take(state: &mut State, Loaded { queues, board, agreement }: Loaded) {
     let mut wanted = state.wanted.take();
-    for (kind, entries) in queues.into_iter().enumerate() {
+    for (kind, mut entries) in queues.into_iter().enumerate() {
+        if kind == ItemKind::Thought as usize {
+            super::thoughts::sort(&state.map, &mut entries);
+        }
         let here = state.lists[kind].selected().map(|place| state.queues[kind][place].id().to_owned());
         let here = here.or_else(|| wanted.take_if(|(of, _)| *of == kind).map(|(_, id)| id));
         let front = here.and_then(|id| entries.iter().position(|entry| entry.id() == id));

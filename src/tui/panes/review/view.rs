@@ -34,6 +34,9 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     if !state.loaded {
         return notice(frame, body, theme, "Reading the queue ...");
     }
+    if state.map.is_open() {
+        return super::thoughts::view(&state.map, theme, frame, body);
+    }
     let list_width = if body.width >= 120 { 44 } else { 31 };
     let [left, right] = Layout::horizontal([Constraint::Length(list_width), Constraint::Min(0)]).areas(body);
     if state.list().rows.is_empty() {
