@@ -121,7 +121,9 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
     let own = |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged);
     let troubles: Vec<&str> = findings.troubles.iter().filter(own).map(|trouble| trouble.as_str()).collect();
     let mut effects = write(state, Effect::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));
-    if !troubles.is_empty() {
+    if back {
+        effects.push(Toast::info(format!("{} is accepted as it came", entry.id())).into());
+    } else if !troubles.is_empty() {
         let told = format!("saved; {} is still flagged: {}", entry.id(), troubles.join(", "));
         effects.push(Toast::warning(told).into());
     }

@@ -80,7 +80,16 @@ pub struct Loaded {
     /// What they are judged by; without the items.
     pub(super) board: ReviewBoard,
     /// How far reviewers agree, where two have decided on anything.
-    pub(super) agreement: Option<Estimate>,
+    pub(super) agreement: Option<Agreed>,
+}
+
+/// How far reviewers agree on what may train.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreed {
+    /// Agreeing pairs of decisions, in per cent.
+    pub percent: Estimate,
+    /// Krippendorff's alpha.
+    pub alpha: Estimate,
 }
 
 /// What a decision changed.
@@ -154,7 +163,8 @@ pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
 
 fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError> {
     let mut board = workspace.review_board()?;
-    let agreement = workspace.review_agreement(&ItemKind::ALL, Bootstrap::none())?.krippendorff_alpha;
+    let found = workspace.review_agreement(&ItemKind::ALL, Bootstrap::none())?;
+    let agreement = Agreed { percent: found.percent, alpha: found.krippendorff_alpha };
     let originals: HashMap<TemplateKey, Label> = workspace
         .templates()?
         .iter()
@@ -169,5 +179,5 @@ fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError>
         let original = original.copied();
         queues[queued.item.kind() as usize].push(Entry::new(queued, original, &board, reviewer));
     }
-    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.n > 0) })
+    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.percent.n > 0) })
 }

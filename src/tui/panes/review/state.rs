@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 
-use crate::labels::agreement::Estimate;
 use crate::reasoning::{ItemKind, Trouble};
 use crate::workspace::ReviewBoard;
 
 use super::actions::Action;
+use super::effects::Agreed;
 use super::entry::Entry;
 use super::listing::Listing;
 
@@ -29,7 +29,7 @@ pub struct State {
     /// What they are judged by.
     pub(super) board: ReviewBoard,
     /// How far reviewers agree.
-    pub(super) agreement: Option<Estimate>,
+    pub(super) agreement: Option<Agreed>,
     /// What of each is listed, and where the cursor is.
     pub(super) lists: [Listing; 3],
     /// Why there is nothing to see, if that is so.

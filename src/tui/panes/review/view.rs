@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::effects::Agreed;
 use super::entry::Entry;
 use super::item::{Look, lay_out, standing};
 use super::listing::{Only, Row};
@@ -66,12 +67,8 @@ fn kinds_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
             Span::styled(format!(" {text} "), Style::new())
         });
     }
-    let word = if state.board.reviewers > 1 { "  decided by you/all" } else { "  decided/all" };
+    let word = if state.board.reviewers > 1 { "  yours/all" } else { "  decided/all" };
     spans.push(Span::styled(word, theme.muted));
-    if let Some(Estimate { value: Ok(alpha), n, .. }) = state.agreement {
-        let told = format!("; reviewers agree: alpha {alpha:.2}, n = {}", count(n));
-        spans.push(Span::styled(told, theme.muted));
-    }
     let list = state.list();
     let mut listed = Vec::new();
     if list.pending {
@@ -85,10 +82,16 @@ fn kinds_line(state: &State, width: usize, theme: &Theme) -> Line<'static> {
     if !list.words.is_empty() {
         listed.push(format!("\"{}\"", SafeText::one_line(&list.words)));
     }
-    if !listed.is_empty() {
+    let mut push = |text: String, style| {
         let used: usize = spans.iter().map(Span::width).sum();
-        let text = format!("; listed: {}", listed.join(", "));
-        spans.push(Span::styled(fit(&text, width.saturating_sub(used)), theme.warning));
+        spans.push(Span::styled(fit(&text, width.saturating_sub(used)), style));
+    };
+    if !listed.is_empty() {
+        push(format!("; listed: {}", listed.join(", ")), theme.warning);
+    }
+    if let Some(Agreed { percent: Estimate { value: Ok(percent), n, .. }, alpha }) = state.agreement {
+        let alpha = alpha.value.map_or_else(|_| "undefined".to_owned(), |alpha| format!("{alpha:.2}"));
+        push(format!("; reviewers agree: {percent:.0} %, alpha {alpha}, n = {}", count(n)), theme.muted);
     }
     Line::from(spans)
 }
@@ -160,12 +163,12 @@ fn list_row(entry: &Entry, selected: bool, width: usize, theme: &Theme) -> Line<
     let id = SafeText::one_line(entry.id());
     // The ids of long queues end in what tells them apart.
     let room = width.saturating_sub(13);
-    let flag = if entry.troubles().is_empty() { "  " } else { " !" };
+    let flag = if entry.troubles().is_empty() { Span::raw("  ") } else { Span::styled(" !", theme.warning) };
     Line::from(vec![
         cursor,
         Span::styled(format!("{mark} {word:<8} "), style),
         Span::raw(pad(&crate::tui::widgets::fit_end(id.as_str(), room.saturating_sub(1)), room.saturating_sub(1))),
-        Span::styled(flag, theme.error),
+        flag,
     ])
 }
 

@@ -65,7 +65,11 @@ fn what_two_disagree_on_waits_for_a_third() {
     let queue = bench.workspace.review_queue().unwrap();
     assert_eq!(queue.iter().find(|q| q.item.id() == "r-2").unwrap().standing(), Standing::Rejected);
     bench.load();
-    assert!(screen(&bench.state, 200, 60).contains("; reviewers agree: alpha"), "{}", screen(&bench.state, 200, 60));
+    assert!(
+        screen(&bench.state, 200, 60).contains("; reviewers agree: 33 %, alpha "),
+        "{}",
+        screen(&bench.state, 200, 60)
+    );
 }
 
 /// Rationales without trouble: too few of a length to compare, and each says something of its own.
