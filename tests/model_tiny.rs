@@ -258,7 +258,7 @@ fn a_saved_adapter_is_the_same_adapter() {
 }
 
 #[test]
-fn dropout_is_replayed_to_the_bit_and_hides_a_share_of_the_inputs() {
+fn dropout_is_replayed_to_the_bit_and_hides_other_inputs_of_every_token() {
     let model = load("llama");
     let batch = lora_batch(&expected("llama"));
     let settings = LoraSettings { dropout: 0.25, ..LoraSettings::default() };
@@ -267,24 +267,20 @@ fn dropout_is_replayed_to_the_bit_and_hides_a_share_of_the_inputs() {
         var.set(&(var.ones_like().unwrap() * 0.1).unwrap()).unwrap();
     }
     let step = |adapter: &Adapter, activations| model.loss_with(&batch, adapter, 45.0, activations).unwrap();
-    let first = adapter.dropping(7, 1).unwrap();
+    let first = adapter.dropping(7, 1);
     let (kept, recomputed) = (step(&first, Activations::Keep), step(&first, Activations::Recompute));
     assert_eq!(kept.loss.to_bits(), recomputed.loss.to_bits());
-    let mut hidden = (0, 0);
     for (((name, _), a), b) in adapter.parameters().iter().zip(&kept.gradients).zip(&recomputed.gradients) {
         let rows = a.to_vec2::<f32>().unwrap();
         assert_eq!(rows, b.to_vec2::<f32>().unwrap());
         if name.contains("lora_A") {
-            // What A does not see moves none of its weights.
-            let column = |i: usize| rows.iter().all(|row| row[i] == 0.0);
-            hidden = (hidden.0 + (0..rows[0].len()).filter(|&i| column(i)).count(), hidden.1 + rows[0].len());
+            // What is hidden of one token is seen of another, so that every input has its part in the gradient.
+            assert!((0..rows[0].len()).all(|i| rows.iter().any(|row| row[i] != 0.0)), "{name}");
         }
     }
-    let share = hidden.0 as f64 / hidden.1 as f64;
-    assert!((0.15..0.35).contains(&share), "{share}");
-    let again = step(&adapter.dropping(7, 1).unwrap(), Activations::Keep);
+    let again = step(&adapter.dropping(7, 1), Activations::Keep);
     assert_eq!(again.loss.to_bits(), kept.loss.to_bits());
-    for other in [adapter.dropping(7, 2).unwrap(), adapter.dropping(8, 1).unwrap()] {
+    for other in [adapter.dropping(7, 2), adapter.dropping(8, 1)] {
         assert_ne!(step(&other, Activations::Keep).loss, kept.loss);
     }
     // Off by itself wherever nobody trains.

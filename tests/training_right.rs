@@ -269,3 +269,55 @@ fn ten_steps_of_grpo_on_the_same_rollouts_are_trls() {
         }
     }
 }
+
+/// The gradients of a loss over sequences, each alone.
+fn apart(model: &LanguageModel, adapter: &Adapter, batch: &[Sequence]) -> (f64, Vec<Vec<f64>>) {
+    let (mut loss, mut sum) = (0.0, Vec::<Vec<f64>>::new());
+    for sequence in batch {
+        let found = model.loss(std::slice::from_ref(sequence), adapter, 10.0).unwrap();
+        loss += f64::from(found.loss);
+        let gradients: Vec<Vec<f64>> = found.gradients.iter().map(values).collect();
+        sum.resize_with(gradients.len(), Vec::new);
+        for (sum, more) in sum.iter_mut().zip(gradients) {
+            sum.resize(more.len(), 0.0);
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+    }
+    (loss, sum)
+}
+
+#[test]
+fn a_start_that_sequences_share_is_computed_once_and_gives_the_same_gradients() {
+    let (model, adapter) = wearing();
+    let id = |i: usize| ((37 * i * i + 11 * i + 5) % 256) as u32;
+    let (question, other): (Vec<u32>, Vec<u32>) = ((0..70).map(id).collect(), (0..30).map(|i| id(i + 500)).collect());
+    let answered = |question: &[u32], answer: std::ops::Range<usize>, weight: f32| {
+        let weights = std::iter::repeat_n(0.0, question.len()).chain(answer.clone().map(|i| weight + i as f32 * 0.01));
+        Sequence { weights: weights.collect(), tokens: question.iter().copied().chain(answer.map(id)).collect() }
+    };
+    let batch = [
+        answered(&question, 300..340, 1.0),
+        answered(&other, 20..25, -0.5),
+        // One that begins as the first answer does, one as the question of the second, one that is the first again.
+        answered(&question, 300..320, -1.5),
+        answered(&other, 90..120, 0.7),
+        answered(&question, 301..330, 0.3),
+        answered(&question, 300..340, 0.2),
+    ];
+    assert_eq!(LanguageModel::rows(&batch), 110 + 35 + 1 + 30 + 29 + 1);
+    let (loss, gradients) = apart(&model, &adapter, &batch);
+    let found = model.loss(&batch, &adapter, 10.0).unwrap();
+    assert!((f64::from(found.loss) - loss).abs() < 1e-5, "{} is not {loss}", found.loss);
+    for ((found, expected), (name, _)) in found.gradients.iter().zip(&gradients).zip(adapter.parameters()) {
+        let largest = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+        assert!(largest > 1e-3, "{name} has a gradient to speak of");
+        for (found, expected) in values(found).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5 * largest.max(1.0), "{name}: {found} is not {expected}");
+        }
+    }
+    let together = model.log_probabilities(&batch, Some(&adapter)).unwrap();
+    for (sequence, together) in batch.iter().zip(&together) {
+        let alone = model.log_probabilities(std::slice::from_ref(sequence), Some(&adapter)).unwrap().remove(0);
+        assert!(together.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+}

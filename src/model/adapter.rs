@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::ops::linear::LowRank;
+use super::ops::linear::{Dropout, LowRank};
 use super::random;
 use super::tensor_file::{self, PlainFormat, Planned};
 use super::{LanguageModel, ModelError};
@@ -17,6 +17,8 @@ const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 const CONFIG_FILE: &str = "adapter_config.json";
 /// PEFT finds nothing, silently, without this prefix.
 const PREFIX: &str = "base_model.model.model.layers.";
+/// The first of the streams of random numbers that dropout draws from.
+const DROPOUT: u64 = 1 << 32;
 /// Where the base model's fingerprint is kept in the safetensors' own metadata.
 const BASE_KEY: &str = "logwright.base";
 
@@ -137,8 +139,8 @@ pub struct Adapter {
     base: String,
     base_fingerprint: String,
     updates: BTreeMap<(usize, Target), Update>,
-    /// A with what a batch's dropout hides; empty where nothing is dropped.
-    masked: BTreeMap<(usize, Target), Tensor>,
+    /// Seed of a batch's dropout, where something is dropped.
+    dropping: Option<u64>,
 }
 
 /// The updates of one layer, as the decoder takes them.
@@ -186,7 +188,7 @@ impl Adapter {
         }
         let base_fingerprint = model.fingerprint();
         let (scale, base) = (settings.scale(), model.name().to_owned());
-        Ok(Self { settings, scale, base, base_fingerprint, updates, masked: BTreeMap::new() })
+        Ok(Self { settings, scale, base, base_fingerprint, updates, dropping: None })
     }
 
     /// Reads a PEFT folder (`adapter_config.json`, `adapter_model.safetensors`) for this model.
@@ -317,38 +319,18 @@ impl Adapter {
     /// The same variables with dropout on: what a batch of a training step computes with, `batch` being any number of its
     /// own.
     ///
-    /// Of each linear's inputs a share of [`LoraSettings::dropout`] is hidden from A and the rest scaled up, as in LoRA's
-    /// own dropout, but the same inputs for all tokens of the batch (Gal and Ghahramani 2016, "A theoretically grounded
-    /// application of dropout"): the mask then falls on A's columns, the fused product stays as it is, and layers that are
-    /// computed again see the same mask. It is a pure function of seed, batch, linear and input.
-    pub fn dropping(&self, seed: u64, batch: u64) -> Result<Self, ModelError> {
-        let masked = |(&(layer, target), update): (&(usize, Target), &Update)| {
-            let inputs = update.a.dim(1)?;
-            let mask = Tensor::from_vec(self.mask(seed, batch, layer, target, inputs), (1, inputs), update.a.device())?;
-            Ok(((layer, target), update.a.as_tensor().broadcast_mul(&mask)?))
-        };
-        let masked = match self.settings.dropout > 0.0 {
-            true => self.updates.iter().map(masked).collect::<Result<_, ModelError>>()?,
-            false => BTreeMap::new(),
-        };
-        Ok(Self {
+    /// Of each token's inputs of each linear a share of [`LoraSettings::dropout`] is hidden from A and the rest scaled up. What is
+    /// hidden is a pure function of seed, batch, linear, token and input, so that layers that are computed again and runs that go
+    /// on hide the same; a token that several texts of the batch begin with is one token.
+    pub fn dropping(&self, seed: u64, batch: u64) -> Self {
+        Self {
             settings: self.settings.clone(),
             scale: self.scale,
             base: self.base.clone(),
             base_fingerprint: self.base_fingerprint.clone(),
             updates: self.updates.clone(),
-            masked,
-        })
-    }
-
-    /// What A's columns are multiplied by in a batch: nought, or 1 / (1 − dropout).
-    fn mask(&self, seed: u64, batch: u64, layer: usize, target: Target, inputs: usize) -> Vec<f32> {
-        const DROPOUT: u64 = 1 << 32;
-        let dropout = self.settings.dropout;
-        let stream = DROPOUT + (layer * Target::ALL.len() + target as usize) as u64;
-        let seed = random::bits(seed, DROPOUT, batch);
-        let kept = |input| random::uniform(seed, stream, input as u64) >= dropout;
-        (0..inputs).map(|input| if kept(input) { 1.0 / (1.0 - dropout) } else { 0.0 }).collect()
+            dropping: (self.settings.dropout > 0.0).then(|| random::bits(seed, DROPOUT, batch)),
+        }
     }
 
     /// The updates of one layer; `tracked` for training, otherwise cut off from the graph.
@@ -356,12 +338,9 @@ impl Adapter {
         let tensor = |var: &Var| if tracked { var.as_tensor().clone() } else { var.as_detached_tensor() };
         LayerUpdates(Target::ALL.map(|target| {
             let update = self.updates.get(&(layer, target))?;
-            let a = match self.masked.get(&(layer, target)) {
-                Some(masked) if tracked => masked.clone(),
-                Some(masked) => masked.detach(),
-                None => tensor(&update.a),
-            };
-            Some(LowRank { a, b: tensor(&update.b), scale: self.scale })
+            let stream = DROPOUT + (layer * Target::ALL.len() + target as usize) as u64;
+            let dropout = self.dropping.map(|seed| Dropout::new(self.settings.dropout, seed, stream));
+            Some(LowRank { a: tensor(&update.a), b: tensor(&update.b), scale: self.scale, dropout })
         }))
     }
 

@@ -37,8 +37,13 @@ impl KvCache {
 
     /// Copies a whole slot to another, such as a prefix that several sequences share.
     pub fn copy(&mut self, from: usize, to: usize) -> Result<(), ModelError> {
-        let length = self.lengths[from];
-        for layer in &mut self.layers {
+        self.copy_start(from, to, self.lengths[from])
+    }
+
+    /// Copies the first `length` tokens of a slot to another, which forgets what it held.
+    pub fn copy_start(&mut self, from: usize, to: usize, length: usize) -> Result<(), ModelError> {
+        let layers = if from == to || length == 0 { &mut [] } else { &mut self.layers[..] };
+        for layer in layers {
             match layer {
                 LayerCache::Cpu(store) => store.copy(from, to, length),
                 LayerCache::Device { keys, values } => {

@@ -31,7 +31,7 @@ impl<'a> Forward<'a> {
 
     /// The place of `rows` new rows behind what a slot remembers, the first of them at `first`.
     pub fn span(&self, slot: usize, first: usize, rows: usize) -> Span {
-        Span { rows: first..first + rows, start: self.cache.length(slot), slot }
+        Span::new(first..first + rows, self.cache.length(slot), slot)
     }
 
     /// Runs some rows through the decoder, grows the cache, and returns the logits of `wanted` rows end to end.
@@ -84,7 +84,7 @@ const PIECE_ROWS: usize = 256;
 /// within it.
 fn pieces(spans: Vec<Span>) -> Vec<(Range<usize>, Vec<Span>)> {
     let mut pieces: Vec<(Range<usize>, Vec<Span>)> = Vec::new();
-    for Span { mut rows, mut start, slot } in spans {
+    for Span { mut rows, mut start, slot, .. } in spans {
         while !rows.is_empty() {
             let room = pieces.last().map_or(0, |(taken, _)| PIECE_ROWS - taken.len());
             if room == 0 {
@@ -94,7 +94,7 @@ fn pieces(spans: Vec<Span>) -> Vec<(Range<usize>, Vec<Span>)> {
             let Some((taken, cut)) = pieces.last_mut() else { break };
             let length = rows.len().min(room);
             let first = rows.start - taken.start;
-            cut.push(Span { rows: first..first + length, start, slot });
+            cut.push(Span::new(first..first + length, start, slot));
             taken.end += length;
             rows.start += length;
             start += length;
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn many_rows_are_cut_and_few_are_not() {
-        let span = |rows: Range<usize>, start, slot| Span { rows, start, slot };
+        let span = Span::new;
         let few = vec![span(0..1, 9, 0), span(1..3, 0, 1)];
         assert_eq!(pieces(few.clone()), [(0..3, few)]);
         let cut = pieces(vec![span(0..200, 5, 0), span(200..600, 0, 1)]);

@@ -1,7 +1,7 @@
 //! Batched generation with a key-value cache.
 //!
-//! Prompts enter free slots as others finish; what all prompts share at their start is computed once and copied. A
-//! sequence's tokens depend on its own prompt and seed, not on its neighbours in the batch.
+//! Prompts enter free slots as others finish; what a prompt shares at its start with what some slot holds is copied from there
+//! and not computed again. A sequence's tokens depend on its own prompt and seed, not on its neighbours in the batch.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::adapter::Adapter;
 use super::decoder::Span;
-use super::forward::{Forward, PREFILL_ROWS, SHORTEST_PREFIX, shared_prefix};
+use super::forward::{Forward, PREFILL_ROWS, SHORTEST_PREFIX};
 use super::sampler::{Choice, Sampler, Sampling};
 use super::tokenizer::Utf8Stream;
 use super::trace::{Alternative, Finish, Trace, TraceToken};
@@ -115,8 +115,8 @@ struct Writer<'a> {
     prompts: &'a [Vec<u32>],
     settings: &'a GenerateSettings,
     forward: Forward<'a>,
-    /// Length of the shared start, and the slot that holds it.
-    prefix: Option<(usize, usize)>,
+    /// Tokens whose keys and values each slot holds, or will after the next forward.
+    held: Vec<Vec<u32>>,
     waiting: VecDeque<usize>,
     free: Vec<usize>,
     writing: Vec<Writing>,
@@ -133,24 +133,16 @@ impl<'a> Writer<'a> {
         let context = model.config().context;
         let capacity =
             prompts.iter().map(|p| p.len().saturating_add(settings.max_tokens).min(context)).max().unwrap_or(0);
-        let shared = shared_prefix(&prompts.iter().map(Vec::as_slice).collect::<Vec<_>>());
-        let prefix = (shared >= SHORTEST_PREFIX).then_some((shared, slots));
-        let forward = Forward::new(model, adapter, slots + usize::from(prefix.is_some()), capacity)?;
-        let mut writer = Self {
+        Ok(Self {
             model,
             prompts,
             settings,
-            forward,
-            prefix,
+            forward: Forward::new(model, adapter, slots, capacity)?,
+            held: vec![Vec::new(); slots],
             waiting: (0..prompts.len()).collect(),
             free: (0..slots).rev().collect(),
             writing: Vec::new(),
-        };
-        if let Some((length, slot)) = prefix {
-            let span = writer.forward.span(slot, 0, length);
-            writer.forward.run(&prompts[0][..length], vec![span], &[])?;
-        }
-        Ok(writer)
+        })
     }
 
     fn run(
@@ -164,6 +156,7 @@ impl<'a> Writer<'a> {
             for writing in &self.writing {
                 spans.push(self.forward.span(writing.slot, tokens.len(), 1));
                 tokens.push(writing.last);
+                self.held[writing.slot].push(writing.last);
             }
             self.admit(&mut tokens, &mut spans)?;
             if spans.is_empty() {
@@ -218,20 +211,24 @@ impl<'a> Writer<'a> {
     fn admit(&mut self, tokens: &mut Vec<u32>, spans: &mut Vec<Span>) -> Result<(), ModelError> {
         let settings = self.settings;
         let mut new_rows = 0;
-        while let (Some(&sequence), Some(&slot)) = (self.waiting.front(), self.free.last()) {
+        while let (Some(&sequence), false) = (self.waiting.front(), self.free.is_empty()) {
             let prompt = &self.prompts[sequence];
-            let start = self.prefix.map_or(0, |(length, _)| length);
+            let ([start, soon], from) = self.shared_start(prompt);
+            // One that has just been let in begins alike: the others wait a round and copy what it will have computed.
+            if soon >= start + SHORTEST_PREFIX {
+                break;
+            }
+            let start = if start >= SHORTEST_PREFIX { start } else { 0 };
             let rest = &prompt[start..];
             if new_rows > 0 && new_rows + rest.len() > PREFILL_ROWS {
                 break;
             }
             self.waiting.pop_front();
-            self.free.pop();
+            let at = self.free.iter().position(|&free| free == from).unwrap_or(self.free.len() - 1);
+            let slot = self.free.swap_remove(at);
             new_rows += rest.len();
-            self.forward.cache.clear(slot);
-            if let Some((_, from)) = self.prefix {
-                self.forward.cache.copy(from, slot)?;
-            }
+            self.forward.cache.copy_start(from, slot, start)?;
+            self.held[slot].clone_from(prompt);
             spans.push(self.forward.span(slot, tokens.len(), rest.len()));
             tokens.extend_from_slice(rest);
             self.writing.push(Writing {
@@ -251,6 +248,22 @@ impl<'a> Writer<'a> {
             });
         }
         Ok(())
+    }
+
+    /// How many tokens of a prompt a slot holds at its start, now and after the next forward, at most; and which holds the most
+    /// now. The prompt's last token is always computed anew.
+    fn shared_start(&self, prompt: &[u32]) -> ([usize; 2], usize) {
+        let most = &prompt[..prompt.len() - 1];
+        let (mut longest, mut from) = ([0; 2], 0);
+        for (slot, held) in self.held.iter().enumerate() {
+            let shared = held.iter().zip(most).take_while(|(a, b)| a == b).count();
+            let now = shared.min(self.forward.cache.length(slot));
+            if now > longest[0] {
+                (longest[0], from) = (now, slot);
+            }
+            longest[1] = longest[1].max(shared);
+        }
+        (longest, from)
     }
 
     /// Adds a token to a sequence: whether it has ended, and the token unless it is the end itself.

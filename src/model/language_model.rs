@@ -170,7 +170,7 @@ impl LanguageModel {
 
     /// The logits after every token of a sequence: tokens × vocabulary. For inspection and tests; memory grows with both.
     pub fn logits(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<Tensor, ModelError> {
-        let spans = vec![Span { rows: 0..tokens.len(), start: 0, slot: 0 }];
+        let spans = vec![Span::new(0..tokens.len(), 0, 0)];
         let batch = self.decoder.batch(spans);
         let mut x = self.decoder.embed(tokens)?;
         for layer in 0..self.decoder.layers() {

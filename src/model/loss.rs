@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Shape, Tens
 
 use super::adapter::Adapter;
 use super::decoder::Span;
+use super::forward::SHORTEST_PREFIX;
 use super::kernels::head;
 use super::ops::linear::{frozen_product, frozen_product_backward};
 use super::ops::with_values;
@@ -147,9 +148,12 @@ impl LanguageModel {
         let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
         let selected = Var::from_tensor(&x.index_select(&rows, 0)?)?;
         let normed = at_temperature(decoder.final_norm(selected.as_tensor())?, temperature)?;
+        if weigh.is_some() {
+            targets.weights.fill(1.0);
+        }
+        let (log_probabilities, mut d_normed) = self.cross_entropy(&normed.detach(), &targets, true)?;
         if let Some(weigh) = weigh {
-            // The head once more, but only over the rows that predict: a small part of a second forward pass.
-            let (log_probabilities, _) = self.cross_entropy(&normed.detach(), &targets, false)?;
+            // A position's gradient is linear in its weight, so what a weight of one gives needs no second pass of the head.
             let spread = targets.spread(batch, &log_probabilities);
             let weights = weigh(&spread);
             targets.weights = targets.places.iter().map(|&(s, i)| weights[s][i]).collect();
@@ -158,8 +162,9 @@ impl LanguageModel {
                 let gradients = adapter.parameters().into_iter().map(nought).collect::<Result<_, _>>()?;
                 return Ok(LossAndGradients { loss: 0.0, gradients, log_probabilities: spread });
             }
+            let weights = Tensor::new(targets.weights.as_slice(), d_normed.device())?.unsqueeze(1)?;
+            d_normed = d_normed.broadcast_mul(&weights)?;
         }
-        let (log_probabilities, d_normed) = self.cross_entropy(&normed.detach(), &targets, true)?;
         let d_selected = input_gradient(&normed, &d_normed, &selected)?;
         let mut gradient = x.zeros_like()?.index_add(&rows, &d_selected, 0)?;
 
@@ -236,20 +241,29 @@ impl LanguageModel {
         Ok((targets, log_probabilities))
     }
 
-    /// Sequences end to end.
+    /// Sequences end to end. What a sequence begins with as an earlier one does has its rows there: the answers to one
+    /// question, or questions that are asked alike, compute their common start once, forward and backward.
     fn lay_out(&self, batch: &[Sequence]) -> Result<(Vec<u32>, Vec<Span>), ModelError> {
         let context = self.config().context;
         let mut tokens = Vec::new();
-        let mut spans = Vec::with_capacity(batch.len());
-        for sequence in batch {
+        let mut spans: Vec<Span> = Vec::with_capacity(batch.len());
+        for (i, sequence) in batch.iter().enumerate() {
             if sequence.tokens.len() > context {
                 return Err(ModelError::TooLong { tokens: sequence.tokens.len(), context });
             }
+            let (shared, from) = longest_start(sequence, &batch[..i]);
+            let before = if shared == 0 { Vec::new() } else { spans[from].first(shared) };
             let start = tokens.len();
-            tokens.extend_from_slice(&sequence.tokens);
-            spans.push(Span { rows: start..tokens.len(), start: 0, slot: 0 });
+            tokens.extend_from_slice(&sequence.tokens[shared..]);
+            spans.push(Span::behind(before, start..tokens.len()));
         }
         Ok((tokens, spans))
+    }
+
+    /// Rows that a batch takes: its tokens, those of common starts counted once.
+    pub fn rows(batch: &[Sequence]) -> usize {
+        let own = |(i, sequence): (usize, &Sequence)| sequence.tokens.len() - longest_start(sequence, &batch[..i]).0;
+        batch.iter().enumerate().map(own).sum()
     }
 
     /// Bytes of the activations that a backward pass over some rows needs: what each operation of a layer remembers.
@@ -280,9 +294,19 @@ impl LanguageModel {
                 };
                 Ok((result.log_probabilities, gradient))
             }
-            weight => Ok(dense_cross_entropy(hidden, weight, targets)?),
+            weight => Ok(dense_cross_entropy(hidden, weight, targets, with_gradient)?),
         }
     }
+}
+
+/// How many tokens a sequence has in common with the start of one of `earlier`, and with which of them; 0 where it is not worth
+/// the while. At least its last token remains its own.
+fn longest_start(sequence: &Sequence, earlier: &[Sequence]) -> (usize, usize) {
+    let most = sequence.tokens.len().saturating_sub(1);
+    let shared =
+        |other: &Sequence| sequence.tokens[..most].iter().zip(&other.tokens).take_while(|(a, b)| a == b).count();
+    let longest = earlier.iter().map(shared).enumerate().rev().max_by_key(|(_, shared)| *shared);
+    longest.filter(|(_, shared)| *shared >= SHORTEST_PREFIX).map_or((0, 0), |(at, shared)| (shared, at))
 }
 
 /// Hidden states whose logits are those of `hidden` / `temperature`: the head is linear.
@@ -291,7 +315,12 @@ fn at_temperature(hidden: Tensor, temperature: f64) -> candle_core::Result<Tenso
 }
 
 /// The same as the kernel, from candle's operations: gradient = weight · (softmax − onehot)·W.
-fn dense_cross_entropy(hidden: &Tensor, weight: &Weight, targets: &Targets) -> candle_core::Result<(Vec<f32>, Tensor)> {
+fn dense_cross_entropy(
+    hidden: &Tensor,
+    weight: &Weight,
+    targets: &Targets,
+    with_gradient: bool,
+) -> candle_core::Result<(Vec<f32>, Tensor)> {
     let device = hidden.device();
     let mut log_probabilities = Vec::with_capacity(targets.ids.len());
     let mut gradients = Vec::new();
@@ -302,10 +331,14 @@ fn dense_cross_entropy(hidden: &Tensor, weight: &Weight, targets: &Targets) -> c
         let weights = Tensor::new(&targets.weights[first..first + n], device)?.unsqueeze(1)?;
         let log_softmax = candle_nn::ops::log_softmax(&logits, 1)?;
         log_probabilities.extend(log_softmax.gather(&ids, 1)?.flatten_all()?.to_vec1::<f32>()?);
+        if !with_gradient {
+            continue;
+        }
         let g = log_softmax.exp()?.broadcast_mul(&weights)?.scatter_add(&ids, &weights.neg()?, 1)?;
         gradients.push(frozen_product_backward(&g, weight)?);
     }
-    Ok((log_probabilities, Tensor::cat(&gradients, 0)?))
+    let gradient = if with_gradient { Tensor::cat(&gradients, 0)? } else { hidden.zeros_like()? };
+    Ok((log_probabilities, gradient))
 }
 
 /// A scalar whose gradient with respect to `output` is `g`: what the rest of the network would send back.
@@ -353,8 +386,9 @@ impl Targets {
                 let (tokens, weights) = (sequence.tokens.len(), sequence.weights.len());
                 return Err(ModelError::Request(format!("a sequence has {tokens} tokens but {weights} weights")));
             }
-            for (i, weight) in sequence.weights.iter().enumerate().skip(1).filter(|(_, w)| **w != 0.0) {
-                targets.rows.push((span.rows.start + i - 1) as u32);
+            let predicted = sequence.weights.iter().enumerate().skip(1);
+            for ((i, weight), row) in predicted.zip(span.text()).filter(|((_, weight), _)| **weight != 0.0) {
+                targets.rows.push(row as u32);
                 targets.ids.push(sequence.tokens[i]);
                 targets.weights.push(weight / normaliser);
                 targets.places.push((s, i));
@@ -400,7 +434,7 @@ mod tests {
             PackedMatrix::from_f32(vocabulary, width, &head.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
         let values = hidden.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let packed = head::cross_entropy(&values, &matrix, &targets.ids, &targets.weights, true);
-        let (dense, gradient) = dense_cross_entropy(&hidden, &Weight::Dense(head.clone()), &targets).unwrap();
+        let (dense, gradient) = dense_cross_entropy(&hidden, &Weight::Dense(head.clone()), &targets, true).unwrap();
 
         let hidden = Var::from_tensor(&hidden).unwrap();
         let log_softmax = candle_nn::ops::log_softmax(&hidden.matmul(&head.t().unwrap()).unwrap(), 1).unwrap();

@@ -8,12 +8,21 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Where a stream begins; [`bits_from`] gives its numbers.
+pub(crate) fn begin(seed: u64, stream: u64) -> u64 {
+    mix(seed.wrapping_add(STEP)).wrapping_add(mix(stream.wrapping_mul(STEP) ^ STEP))
+}
+
+/// The `counter`-th 64 bits of the stream that begins at `begin`.
+pub(crate) fn bits_from(begin: u64, counter: u64) -> u64 {
+    mix(begin.wrapping_add(counter.wrapping_mul(STEP)))
+}
+
 /// The `counter`-th 64 bits of a stream.
 pub(crate) fn bits(seed: u64, stream: u64, counter: u64) -> u64 {
-    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-    mix(mix(seed.wrapping_add(STEP))
-        .wrapping_add(mix(stream.wrapping_mul(STEP) ^ STEP))
-        .wrapping_add(counter.wrapping_mul(STEP)))
+    bits_from(begin(seed, stream), counter)
 }
 
 /// The `counter`-th number of a stream, uniform in [0, 1).

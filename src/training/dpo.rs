@@ -275,7 +275,7 @@ impl Objective for Dpo {
         };
         let (step, seen) = self.at.get();
         self.at.set((step, seen + 1));
-        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64)?;
+        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
         let found = self.model.loss_by(&self.sequences(examples), &adapter, 1.0, &mut weigh)?;
         Ok(Part { loss, gradients: found.gradients.into_iter().map(Some).collect(), statistics })
     }

@@ -113,7 +113,7 @@ impl Objective for Sft {
         let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
         let (step, seen) = self.at.get();
         self.at.set((step, seen + 1));
-        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64)?;
+        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
         let found = self.model.loss(&batch, &adapter, normaliser as f32)?;
         let gradients = found.gradients.into_iter().map(Some).collect();
         Ok(Part { loss: f64::from(found.loss), gradients, statistics: Statistics::default() })

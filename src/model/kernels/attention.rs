@@ -1,8 +1,8 @@
 //! Causal grouped-query attention with rotary positions, forward and backward, over sequences laid end to end.
 //!
 //! Rows are tokens. A [`Span`] names the rows of one sequence, where its first row stands in the text, and (when there is a
-//! key-value cache) the slot that holds what came before. Scores are never kept for the backward pass; they are computed
-//! again from queries and keys.
+//! key-value cache) the slot that holds what came before. Without a cache, a span may stand behind rows of earlier spans, whose
+//! text its own begins with. Scores are never kept for the backward pass; they are computed again from queries and keys.
 
 use std::ops::Range;
 
@@ -50,10 +50,40 @@ impl Heads {
 pub struct Span {
     /// Its rows in the batch.
     pub rows: Range<usize>,
-    /// Position in the text of its first row: tokens that the cache already holds.
+    /// Position in the text of its first row: tokens that the cache already holds, or that `before` names.
     pub start: usize,
     /// Its slot in the key-value cache, where there is one.
     pub slot: usize,
+    /// Where there is no cache: the rows of earlier spans that hold the `start` tokens before its own, in order.
+    pub before: Vec<Range<usize>>,
+}
+
+impl Span {
+    /// Rows that stand at `start` of what a slot of a cache holds; at the start of a text, no cache is needed.
+    pub fn new(rows: Range<usize>, start: usize, slot: usize) -> Self {
+        Self { rows, start, slot, before: Vec::new() }
+    }
+
+    /// The rows of `rows` behind those of `before`.
+    pub fn behind(before: Vec<Range<usize>>, rows: Range<usize>) -> Self {
+        Self { rows, start: before.iter().map(Range::len).sum(), slot: 0, before }
+    }
+
+    /// All rows of its text that are in the batch, in order.
+    pub fn text(&self) -> impl Iterator<Item = usize> + '_ {
+        self.before.iter().cloned().chain([self.rows.clone()]).flatten()
+    }
+
+    /// The rows of the first `tokens` tokens of its text.
+    pub fn first(&self, tokens: usize) -> Vec<Range<usize>> {
+        let mut left = tokens;
+        let mut take = |rows: Range<usize>| {
+            let rows = rows.start..rows.start + rows.len().min(left);
+            left -= rows.len();
+            (!rows.is_empty()).then_some(rows)
+        };
+        self.before.iter().cloned().chain([self.rows.clone()]).filter_map(&mut take).collect()
+    }
 }
 
 /// Cosine and sine of every row's rotary angles, rows × dimension/2.
@@ -104,20 +134,21 @@ impl Rotation {
     }
 }
 
-/// One head's rows of a span, contiguous: span rows × dimension.
+/// One head's part of some rows, contiguous: rows × dimension.
 fn gather(
     x: &[f32],
     width: usize,
     head: usize,
     dimension: usize,
-    span: &Span,
+    rows: impl Iterator<Item = usize>,
     rotation: Option<&Rotation>,
 ) -> Vec<f32> {
-    let mut out = vec![0f32; span.rows.len() * dimension];
-    for (row, out) in span.rows.clone().zip(out.chunks_exact_mut(dimension)) {
-        out.copy_from_slice(&x[row * width + head * dimension..][..dimension]);
+    let mut out = Vec::with_capacity(rows.size_hint().0 * dimension);
+    for row in rows {
+        let start = out.len();
+        out.extend_from_slice(&x[row * width + head * dimension..][..dimension]);
         if let Some(rotation) = rotation {
-            rotation.turn(row, out, false);
+            rotation.turn(row, &mut out[start..], false);
         }
     }
     out
@@ -253,7 +284,7 @@ fn block_scores(q: &[f32], keys: &[f32], rows: usize, seen: usize, heads: Heads,
 /// Attention over the spans; `q` is rows×query width, `k` and `v` rows×key-value width, the result as `q`.
 ///
 /// With a store, the new keys and values are appended to it and the queries see everything in their slot; without one,
-/// each span sees itself alone and must start at 0.
+/// each span sees itself and the rows before it that it names.
 pub fn forward(
     q: &[f32],
     k: &[f32],
@@ -283,15 +314,15 @@ pub fn forward(
                 None => {
                     let width = heads.key_value_width();
                     fresh = (
-                        gather(k, width, head, dimension, span, Some(rotation)),
-                        gather(v, width, head, dimension, span, None),
+                        gather(k, width, head, dimension, span.text(), Some(rotation)),
+                        gather(v, width, head, dimension, span.text(), None),
                     );
                     (fresh.0.as_slice(), fresh.1.as_slice())
                 }
             };
             (head * heads.group()..(head + 1) * heads.group())
                 .map(|query_head| {
-                    let q = gather(q, heads.query_width(), query_head, dimension, span, Some(rotation));
+                    let q = gather(q, heads.query_width(), query_head, dimension, span.rows.clone(), Some(rotation));
                     attend(&q, keys, values, span.start, heads)
                 })
                 .collect()
@@ -310,6 +341,14 @@ pub fn forward(
 fn scatter(part: &[f32], y: &mut [f32], width: usize, head: usize, dimension: usize, span: &Span) {
     for (row, part) in span.rows.clone().zip(part.chunks_exact(dimension)) {
         y[row * width + head * dimension..][..dimension].copy_from_slice(part);
+    }
+}
+
+/// Adds one head's part of a whole text to where it belongs.
+fn add_scattered(part: &[f32], y: &mut [f32], width: usize, head: usize, dimension: usize, span: &Span) {
+    for (row, part) in span.text().zip(part.chunks_exact(dimension)) {
+        let y = &mut y[row * width + head * dimension..][..dimension];
+        y.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     }
 }
 
@@ -339,20 +378,20 @@ pub fn backward(
         .par_iter()
         .map(|&(span, head)| {
             let span = &spans[span];
-            let keys = gather(k, width, head, dimension, span, Some(rotation));
-            let values = gather(v, width, head, dimension, span, None);
+            let keys = gather(k, width, head, dimension, span.text(), Some(rotation));
+            let values = gather(v, width, head, dimension, span.text(), None);
             let mut gradients =
                 HeadGradients { queries: Vec::new(), keys: vec![0.0; keys.len()], values: vec![0.0; keys.len()] };
             for query_head in head * heads.group()..(head + 1) * heads.group() {
-                let q = gather(q, query_width, query_head, dimension, span, Some(rotation));
-                let g = gather(g, query_width, query_head, dimension, span, None);
-                let mut dq = attend_backward(&q, &keys, &values, &g, heads, &mut gradients);
+                let q = gather(q, query_width, query_head, dimension, span.rows.clone(), Some(rotation));
+                let g = gather(g, query_width, query_head, dimension, span.rows.clone(), None);
+                let mut dq = attend_backward(&q, &keys, &values, &g, span.start, heads, &mut gradients);
                 for (row, dq) in span.rows.clone().zip(dq.chunks_exact_mut(dimension)) {
                     rotation.turn(row, dq, true);
                 }
                 gradients.queries.push(dq);
             }
-            for (row, dk) in span.rows.clone().zip(gradients.keys.chunks_exact_mut(dimension)) {
+            for (row, dk) in span.text().zip(gradients.keys.chunks_exact_mut(dimension)) {
                 rotation.turn(row, dk, true);
             }
             gradients
@@ -364,8 +403,9 @@ pub fn backward(
         for (i, part) in part.queries.iter().enumerate() {
             scatter(part, &mut dq, query_width, head * heads.group() + i, dimension, span);
         }
-        scatter(&part.keys, &mut dk, width, head, dimension, span);
-        scatter(&part.values, &mut dv, width, head, dimension, span);
+        // Rows that several texts begin with are pulled by each of them.
+        add_scattered(&part.keys, &mut dk, width, head, dimension, span);
+        add_scattered(&part.values, &mut dv, width, head, dimension, span);
     }
     (dq, dk, dv)
 }
@@ -376,17 +416,18 @@ fn attend_backward(
     keys: &[f32],
     values: &[f32],
     g: &[f32],
+    start: usize,
     heads: Heads,
     gradients: &mut HeadGradients,
 ) -> Vec<f32> {
     let dimension = heads.dimension;
     let length = q.len() / dimension;
     let mut dq = vec![0f32; q.len()];
-    let mut weights = vec![0f32; BLOCK.min(length) * length];
-    let mut d_weights = vec![0f32; BLOCK.min(length) * length];
+    let mut weights = vec![0f32; BLOCK.min(length) * (start + length)];
+    let mut d_weights = vec![0f32; BLOCK.min(length) * (start + length)];
     for first in (0..length).step_by(BLOCK) {
         let rows = BLOCK.min(length - first);
-        let seen = first + rows;
+        let seen = start + first + rows;
         let (q, g) = (&q[first * dimension..][..rows * dimension], &g[first * dimension..][..rows * dimension]);
         block_scores(q, keys, rows, seen, heads, &mut weights);
         Product::new(seen, dimension, rows).accumulating().run(

@@ -129,13 +129,13 @@ fn plain(
         let turned_high = (high.broadcast_mul(&cos)? + low.broadcast_mul(&sin)?)?;
         Tensor::cat(&[turned_low, turned_high], D::Minus1)
     };
-    let (q, k) = (turn(q, heads.query)?, turn(k, heads.key_value)?);
-    let v = v.reshape((rows, heads.key_value, heads.dimension))?;
+    let (q, all_keys) = (turn(q, heads.query)?, turn(k, heads.key_value)?);
+    let all_values = v.reshape((rows, heads.key_value, heads.dimension))?;
     let mut parts = Vec::with_capacity(batch.spans.len());
     for span in &batch.spans {
         let (first, length) = (span.rows.start, span.rows.len());
         let of = |x: &Tensor| x.narrow(0, first, length)?.transpose(0, 1)?.contiguous();
-        let (q, mut k, mut v) = (of(&q)?, of(&k)?, of(&v)?);
+        let (q, mut k, mut v) = (of(&q)?, of(&all_keys)?, of(&all_values)?);
         if let Some((keys, values)) = cache {
             // A narrowed slot is a contiguous view of the same storage, so this writes into the cache itself.
             let (keys, values) = (keys.narrow(0, span.slot, 1)?, values.narrow(0, span.slot, 1)?);
@@ -143,6 +143,10 @@ fn plain(
             values.slice_set(&v.unsqueeze(0)?, 2, span.start)?;
             k = keys.squeeze(0)?.narrow(1, 0, span.start + length)?.contiguous()?;
             v = values.squeeze(0)?.narrow(1, 0, span.start + length)?.contiguous()?;
+        } else if !span.before.is_empty() {
+            let text = Tensor::new(span.text().map(|row| row as u32).collect::<Vec<_>>(), device)?;
+            let of = |x: &Tensor| x.index_select(&text, 0)?.transpose(0, 1)?.contiguous();
+            (k, v) = (of(&all_keys)?, of(&all_values)?);
         }
         let seen = span.start + length;
         let group = heads.query / heads.key_value;
@@ -174,7 +178,7 @@ mod tests {
     }
 
     fn span(rows: std::ops::Range<usize>, start: usize, slot: usize) -> Span {
-        Span { rows, start, slot }
+        Span::new(rows, start, slot)
     }
 
     fn random(rows: usize, width: usize) -> Tensor {
@@ -198,6 +202,51 @@ mod tests {
         let (fused, expected) = (backward(fused), backward(expected));
         for var in [&q, &k, &v] {
             assert!(largest_difference(fused.get(var).unwrap(), expected.get(var).unwrap()) < 1e-4);
+        }
+    }
+
+    #[test]
+    fn texts_that_begin_alike_share_the_rows_of_their_beginning() {
+        // Two texts of 70 + 9 and 70 + 3 tokens, and one of 70 + 3 + 5 behind the second: apart, and sharing.
+        let rows = |parts: &[(usize, usize)]| -> Vec<u32> {
+            parts.iter().flat_map(|&(first, n)| first as u32..(first + n) as u32).collect()
+        };
+        let texts = [vec![(0, 79)], vec![(0, 70), (79, 3)], vec![(0, 70), (79, 3), (82, 5)]];
+        let apart_rows: Vec<u32> = texts.iter().flat_map(|text| rows(text)).collect();
+        let lengths: Vec<usize> = texts.iter().map(|text| rows(text).len()).collect();
+        let mut first = 0;
+        let spans = lengths.iter().map(|&length| {
+            first += length;
+            span(first - length..first, 0, 0)
+        });
+        let apart = batch(spans.collect());
+        let shared = batch(vec![
+            span(0..79, 0, 0),
+            Span::behind(vec![0..70], 79..82),
+            Span::behind(vec![0..70, 79..82], 82..87),
+        ]);
+        let var = |width| Var::from_tensor(&random(87, width)).unwrap();
+        let (q, k, v, g) = (var(32), var(16), var(16), random(87, 32));
+        // The rows of each text that are its own: what is shared is counted once.
+        let own = Tensor::new(
+            [(0..79).collect::<Vec<u32>>(), (149..152).collect(), (225..230).collect()].concat(),
+            &Device::Cpu,
+        )
+        .unwrap();
+        let spread = Tensor::new(apart_rows, &Device::Cpu).unwrap();
+        let of = |x: &Var| x.index_select(&spread, 0).unwrap();
+        let expected = attend(&of(&q), &of(&k), &of(&v), &apart, HEADS, None).unwrap().index_select(&own, 0).unwrap();
+        let backward = |y: &Tensor| (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
+        let expected_gradients = backward(&expected);
+        for found in
+            [attend(&q, &k, &v, &shared, HEADS, None).unwrap(), plain(&q, &k, &v, &shared, HEADS, None).unwrap()]
+        {
+            assert!(largest_difference(&found, &expected) < 1e-5);
+            let gradients = backward(&found);
+            for var in [&q, &k, &v] {
+                let (found, expected) = (gradients.get(var).unwrap(), expected_gradients.get(var).unwrap());
+                assert!(largest_difference(found, expected) < 1e-4);
+            }
         }
     }
 

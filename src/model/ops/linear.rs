@@ -1,11 +1,16 @@
 //! y = x·Wᵀ (+ b) with W frozen, and the same with a low-rank update that trains.
 
+use std::borrow::Cow;
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Storage, Tensor};
+
+use rayon::prelude::*;
 
 use super::{values, with_values};
 use crate::model::kernels::PackedMatrix;
 use crate::model::kernels::gemm::{Product, View};
+use crate::model::random;
 use crate::model::weights::Weight;
 
 /// A low-rank update of one linear: y += scale · (x·Aᵀ)·Bᵀ (Hu et al. 2021, "LoRA", eq. 3).
@@ -17,6 +22,53 @@ pub struct LowRank {
     pub b: Tensor,
     /// α / rank.
     pub scale: f32,
+    /// What it does not see while it trains.
+    pub dropout: Option<Dropout>,
+}
+
+/// Dropout of an update's inputs, drawn anew for every token and every linear (Hu et al. 2021; PEFT's `lora_dropout`).
+///
+/// What is hidden is a pure function of the stream, the row and the input: a layer that is computed again, or a run that goes
+/// on, hides the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// The share that is hidden, in 65,536ths; the rest is scaled up.
+    share: u32,
+    /// Where the stream of random numbers begins.
+    begin: u64,
+}
+
+impl Dropout {
+    /// Hides `rate` of the inputs, as the numbers of `stream` under `seed` say.
+    pub fn new(rate: f32, seed: u64, stream: u64) -> Self {
+        let share = (f64::from(rate.clamp(0.0, 0.999)) * 65_536.0).round() as u32;
+        Self { share, begin: random::begin(seed, stream) }
+    }
+
+    /// Replaces what is hidden in rows of `width` by nought, and scales the rest up.
+    fn hide(self, x: &mut [f32], width: usize) {
+        /// Inputs that one random number decides.
+        const LANES: usize = 4;
+        let kept = 65_536.0 / (65_536.0 - self.share as f32);
+        let blocks = width.div_ceil(LANES) as u64;
+        x.par_chunks_mut(width).enumerate().for_each(|(row, x)| {
+            for (block, x) in x.chunks_mut(LANES).enumerate() {
+                let drawn = random::bits_from(self.begin, row as u64 * blocks + block as u64);
+                for (lane, x) in x.iter_mut().enumerate() {
+                    let is_hidden = ((drawn >> (16 * lane)) as u16 as u32) < self.share;
+                    *x *= if is_hidden { 0.0 } else { kept };
+                }
+            }
+        });
+    }
+
+    /// The same on a device, by candle's own operations.
+    fn hide_in(self, x: &Tensor) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let mut factors = vec![1f32; rows * width];
+        self.hide(&mut factors, width);
+        x.mul(&Tensor::from_vec(factors, (rows, width), x.device())?)
+    }
 }
 
 /// A frozen linear of the base model.
@@ -33,12 +85,14 @@ impl Linear {
     pub fn forward(&self, x: &Tensor, update: Option<&LowRank>) -> Result<Tensor> {
         let y = match (&self.weight, update) {
             (Weight::Packed(weight), Some(update)) => {
-                let op = LowRankLinear { weight: weight.clone(), scale: update.scale };
+                let LowRank { scale, dropout, .. } = *update;
+                let op = LowRankLinear { weight: weight.clone(), scale, dropout };
                 x.contiguous()?.apply_op3(&update.a, &update.b, op)?
             }
             (weight, None) => frozen_product(x, weight)?,
             (weight, Some(update)) => {
-                let low = x.matmul(&update.a.t()?)?.matmul(&update.b.t()?)?;
+                let seen = update.dropout.map_or_else(|| Ok(x.clone()), |dropout| dropout.hide_in(x))?;
+                let low = seen.matmul(&update.a.t()?)?.matmul(&update.b.t()?)?;
                 (frozen_product(x, weight)? + (low * update.scale as f64)?)?
             }
         };
@@ -129,6 +183,18 @@ impl CustomOp1 for FrozenProduct {
 struct LowRankLinear {
     weight: PackedMatrix,
     scale: f32,
+    dropout: Option<Dropout>,
+}
+
+impl LowRankLinear {
+    /// The inputs that the update sees, rows of `inputs`.
+    fn seen<'x>(&self, x: &'x [f32], inputs: usize) -> Cow<'x, [f32]> {
+        self.dropout.map_or(Cow::Borrowed(x), |dropout| {
+            let mut seen = x.to_vec();
+            dropout.hide(&mut seen, inputs);
+            Cow::Owned(seen)
+        })
+    }
 }
 
 impl CustomOp3 for LowRankLinear {
@@ -152,7 +218,7 @@ impl CustomOp3 for LowRankLinear {
         self.weight.multiply(x, n, &mut y);
         let mut low = vec![0f32; n * rank];
         Product::new(n, rank, inputs).parallel().run(
-            View::rows(x, inputs),
+            View::rows(&self.seen(x, inputs), inputs),
             View::transposed(a, inputs),
             &mut low,
             rank,
@@ -166,7 +232,7 @@ impl CustomOp3 for LowRankLinear {
         Ok((CpuStorage::F32(y), (n, outputs).into()))
     }
 
-    /// With u = scale·g·B: dx = g·W + u·A, dA = uᵀ·x, dB = scale·gᵀ·(x·Aᵀ).
+    /// With u = scale·g·B, and x̂ the inputs that are seen, each times m: dx = g·W + m∘(u·A), dA = uᵀ·x̂, dB = scale·gᵀ·(x̂·Aᵀ).
     fn bwd(
         &self,
         x: &Tensor,
@@ -191,12 +257,20 @@ impl CustomOp3 for LowRankLinear {
                             &mut u,
                             rank,
                         );
-                        Product::new(n, inputs, rank).accumulating().parallel().run(
-                            View::rows(&u, rank),
-                            View::rows(a, inputs),
-                            &mut dx,
-                            inputs,
-                        );
+                        let back = (View::rows(&u, rank), View::rows(a, inputs));
+                        match self.dropout {
+                            None => Product::new(n, inputs, rank)
+                                .accumulating()
+                                .parallel()
+                                .run(back.0, back.1, &mut dx, inputs),
+                            Some(dropout) => {
+                                let mut through = vec![0f32; n * inputs];
+                                Product::new(n, inputs, rank).parallel().run(back.0, back.1, &mut through, inputs);
+                                dropout.hide(&mut through, inputs);
+                                dx.iter_mut().zip(&through).for_each(|(dx, through)| *dx += through);
+                            }
+                        }
+                        let x = &*self.seen(x, inputs);
                         Product::new(rank, inputs, n).parallel().run(
                             View::transposed(&u, rank),
                             View::rows(x, inputs),
@@ -265,7 +339,8 @@ mod tests {
         let linear = Linear { weight: Weight::Packed(packed), bias: None };
         let (xv, av, bv) =
             (Var::from_tensor(&x).unwrap(), Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
-        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: scale as f32 };
+        let update =
+            LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: scale as f32, dropout: None };
         let y = linear.forward(xv.as_tensor(), Some(&update)).unwrap();
         let gradients = (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
 
@@ -296,7 +371,31 @@ mod tests {
     }
 
     #[test]
+    fn dropout_hides_other_inputs_of_every_row_and_keeps_the_mean() {
+        let (rows, width, rate) = (400, 50, 0.3);
+        let hidden = |stream| {
+            let mut x = vec![1f32; rows * width];
+            Dropout::new(rate, 7, stream).hide(&mut x, width);
+            x
+        };
+        let x = hidden(0);
+        assert_eq!(x, hidden(0), "it can be computed again");
+        assert_ne!(x, hidden(1));
+        let mean = x.iter().sum::<f32>() / x.len() as f32;
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        let share = x.iter().filter(|&&x| x == 0.0).count() as f32 / x.len() as f32;
+        assert!((share - rate).abs() < 0.02, "{share}");
+        assert!(x.chunks(width).zip(x.chunks(width).skip(1)).all(|(a, b)| a != b), "two tokens hide the same");
+    }
+
+    #[test]
     fn the_dense_path_gives_the_same_result_and_gradients_as_the_packed_one() {
+        for dropout in [None, Some(Dropout::new(0.4, 3, 5))] {
+            dense_against_packed(dropout);
+        }
+    }
+
+    fn dense_against_packed(dropout: Option<Dropout>) {
         let (n, inputs, outputs, rank) = (30, 40, 24, 4);
         let (x, w, a, b, g) = (
             random((n, inputs)),
@@ -308,7 +407,7 @@ mod tests {
         let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
         let xv = Var::from_tensor(&x).unwrap();
         let (av, bv) = (Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
-        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5 };
+        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5, dropout };
         let fused = Linear { weight: Weight::Packed(packed), bias: None };
         let y = fused.forward(xv.as_tensor(), Some(&update)).unwrap();
         let dense = Linear { weight: Weight::Dense(w.clone()), bias: None };
