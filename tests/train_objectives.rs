@@ -303,3 +303,104 @@ fn a_chain_hands_its_adapter_on_and_goes_on_where_it_was() {
     let wrong = start(&[]);
     assert!(wrong.code == 1 && wrong.stderr.contains("stage a: data.batch = 0"), "{}", wrong.stderr);
 }
+
+/// The tiny model with a context that the anomaly prompt fits into.
+fn roomy(project: &Project) -> String {
+    let (from, to) = (Path::new(&tiny()).to_owned(), project.path("roomy"));
+    fs::create_dir(&to).unwrap();
+    for name in ["model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let config = fs::read_to_string(from.join("config.json")).unwrap();
+    let more = config.replace("\"max_position_embeddings\": 256", "\"max_position_embeddings\": 1024");
+    assert_ne!(config, more);
+    fs::write(to.join("config.json"), more).unwrap();
+    to.display().to_string()
+}
+
+const TEMPLATES: &str = "dataset,id,template,label,gold\nbgl,1,fan <*> failed,normal,abnormal\nbgl,2,link <*> up,normal,normal\n\
+                         bgl,3,nobody knows,normal,\nbgl,4,disk <*> is full,abnormal,abnormal\n";
+
+#[test]
+fn labelled_templates_are_questions_for_grpo() {
+    let project = Project::empty();
+    let model = roomy(&project);
+    project.write("t.csv", TEMPLATES.as_bytes());
+    let recipe = |source: &str| {
+        let text = format!(
+            "[data]\nsource = \"{source}\"\nbatch = 1\ndev_fraction = 0.0\n[length]\nsteps = 1\n\
+             [grpo]\nrollouts = 2\nmax_tokens = 8\n"
+        );
+        project.write("grpo.toml", text.as_bytes());
+    };
+    let train = |objective: &str, out: &str| {
+        project.run(&["train", objective, "--model", &model, "--recipe", "grpo.toml", "--out", out, "--json"])
+    };
+    recipe("templates");
+    let early = train("grpo", "none");
+    assert!(early.stderr.contains("no template with a gold label to train on"), "{}", early.stderr);
+    assert_eq!(project.run(&["import", "templates", "t.csv"]).code, 0);
+    let run = done(&train("grpo", "templates"));
+    assert_eq!(run["examples"], 3, "the one without gold is no question: {run}");
+    let examples = fs::read_to_string(project.path("templates/examples.jsonl")).unwrap();
+    let examples: Vec<Value> = examples.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let labels: Vec<(&str, &str)> =
+        examples.iter().map(|it| (it["id"].as_str().unwrap(), it["label"].as_str().unwrap())).collect();
+    assert_eq!(labels, [("bgl/1", "abnormal"), ("bgl/2", "normal"), ("bgl/4", "abnormal")]);
+    assert_eq!(examples[0]["completion"], "");
+    assert!(steps(&project, "templates")[0]["statistics"]["answer_accuracy"].is_number());
+
+    // With both, a template that a rationale is about is asked about once.
+    let row = json!({ "id": "r", "task": "anomaly", "instruction": "?", "input": "link <*> up", "label": "normal",
+        "reasoning": "<think>1. It is up.</think><answer>normal</answer>" });
+    project.write("r.jsonl", format!("{row}\n").as_bytes());
+    assert_eq!(project.run(&["import", "rationales", "r.jsonl"]).code, 0);
+    assert_eq!(project.run(&["review", "accept", "--all"]).code, 0);
+    recipe("both");
+    assert_eq!(done(&train("grpo", "both"))["examples"], 3);
+    project.write("grpo.toml", b"[data]\nsource = \"templates\"\n");
+    let wrong = train("sft", "wrong");
+    assert!(wrong.stderr.contains("data.source = templates with sft (rationales or thoughts)"), "{}", wrong.stderr);
+}
+
+#[test]
+fn held_out_answers_are_measured_and_the_best_of_them_is_kept() {
+    let project = Project::empty();
+    let model = roomy(&project);
+    let rationales: String = (0..10)
+        .map(|i| {
+            let label = if i % 2 == 0 { "abnormal" } else { "normal" };
+            let row = json!({ "id": format!("r{i}"), "task": "anomaly", "instruction": "?", "input": format!("log {i}"),
+                "label": label, "reasoning": format!("<think>1. a</think><answer>{label}</answer>") });
+            format!("{row}\n")
+        })
+        .collect();
+    project.write("rationales.jsonl", rationales.as_bytes());
+    assert_eq!(project.run(&["import", "rationales", "rationales.jsonl"]).code, 0);
+    assert_eq!(project.run(&["review", "accept", "--all"]).code, 0);
+    let recipe = "[data]\nbatch = 2\ndev_fraction = 0.4\n[optimizer]\nlearning_rate = 2e-2\nwarmup_steps = 0\n\
+                  [length]\nsteps = 8\nsave_every = 2\nkeep_last = 1\nevaluate_every = 2\nevaluate_answers = true\n\
+                  best_by = \"f1\"\ntake = \"best\"\n";
+    project.write("sft.toml", recipe.as_bytes());
+    let run =
+        done(&project.run(&["train", "sft", "--model", &model, "--recipe", "sft.toml", "--out", "run", "--json"]));
+    assert_eq!(run["held_out"], 4);
+    let recorded = steps(&project, "run");
+    let mut best: Option<(u64, f64)> = None;
+    for step in &recorded {
+        let number = step["step"].as_u64().unwrap();
+        let f1 = step["statistics"]["dev_f1"].as_f64();
+        assert_eq!(f1.is_some(), number % 2 == 0, "{step}");
+        if let Some(f1) = f1.filter(|&f1| best.is_none_or(|(_, best)| f1 > best)) {
+            best = Some((number, f1));
+        }
+    }
+    let (best, _) = best.unwrap();
+    assert_eq!(run["best_step"], best, "{recorded:?}");
+    let kept = project.path("run").join(format!("checkpoint-{best}/adapter/adapter_model.safetensors"));
+    assert_eq!(
+        fs::read(kept).unwrap(),
+        fs::read(project.path("run/adapter/adapter_model.safetensors")).unwrap(),
+        "the adapter is that of the best checkpoint"
+    );
+}

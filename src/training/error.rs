@@ -11,7 +11,7 @@ pub enum TrainingError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     /// Nothing to train on.
-    #[error("there is no accepted {0} to train on; accept some first: logwright review accept --all")]
+    #[error("there is no {0} to train on{advice}", advice = accept_first(.0))]
     NothingAccepted(&'static str),
     /// Every example was left out.
     #[error("none of the {0} examples fits into {1} tokens; raise data.max_length in the recipe")]
@@ -95,5 +95,12 @@ impl TrainingError {
     /// Wrong contents of `path`.
     pub(super) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> Self {
         Self::Damaged { path: path.into(), why: why.to_string() }
+    }
+}
+
+fn accept_first(what: &str) -> &'static str {
+    match what.starts_with("accepted") {
+        true => "; accept some first: logwright review accept --all",
+        false => "; label some first, or import them with their gold",
     }
 }

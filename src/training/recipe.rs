@@ -151,6 +151,12 @@ impl Recipe {
         complaints.extend(self.dpo.iter().flat_map(DpoSettings::complaints));
         complaints.extend(self.grpo.iter().flat_map(GrpoSettings::complaints));
         complaints.extend(self.reward.iter().flat_map(RewardSettings::complaints));
+        if !data.source.suits(self.objective) {
+            let (source, objective) = (data.source.as_str(), self.objective.as_str());
+            let grpo = self.objective == ObjectiveName::Grpo;
+            let suitable = if grpo { "rationales, templates or both" } else { "rationales or thoughts" };
+            complaints.push(format!("data.source = {source} with {objective} ({suitable})"));
+        }
         if self.objective == ObjectiveName::Grpo && self.lora.dropout > 0.0 {
             let why = "what is drawn and what is learnt must be the same model";
             complaints.push(format!("lora.dropout = {} with grpo (0: {why})", self.lora.dropout));

@@ -13,8 +13,8 @@ use super::estimate::{largest_batch, needed_bytes, refusal};
 use super::run::{RunLock, wait_for_turn};
 use super::{
     CancelFlag, Checkpoint, DataSettings, DataSummary, Estimate, Event, Example, LoraRecipe, Measure, Objective,
-    ObjectiveName, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest, memory,
-    split_dev, tokenize,
+    ObjectiveName, OfLog, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest,
+    memory, split_dev, tokenize, tokenize_pairs, tokenize_prompts,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
 
@@ -306,16 +306,23 @@ impl Work {
     }
 }
 
-/// What supervised fine-tuning holds out, as text, where the recipe wants the model to be asked about it.
+/// What is held out, as text, where the recipe wants the model to be asked about it.
 fn held_out(examples: &[Example], model: &LanguageModel, recipe: &Recipe) -> Result<Vec<Example>, TrainingError> {
-    if !recipe.length.evaluate_answers || recipe.objective != ObjectiveName::Sft {
+    if !recipe.length.evaluate_answers {
         return Ok(Vec::new());
     }
     let max_length = recipe.data.max_length.min(model.config().context);
     let settings = DataSettings { max_length, ..recipe.data.clone() };
-    let (_, dev) = split_dev(tokenize(examples, model, &settings)?.0, &settings, recipe.seed);
-    let held: HashSet<&str> = dev.iter().map(|example| example.id.as_str()).collect();
-    Ok(examples.iter().filter(|example| held.contains(example.id.as_str())).cloned().collect())
+    fn ids<T: OfLog>(examples: Vec<T>, recipe: &Recipe, id: impl Fn(&T) -> &str) -> HashSet<String> {
+        let (_, dev) = split_dev(examples, &recipe.data, recipe.seed);
+        dev.iter().map(|example| id(example).to_owned()).collect()
+    }
+    let held = match recipe.objective {
+        ObjectiveName::Sft => ids(tokenize(examples, model, &settings)?.0, recipe, |example| &example.id),
+        ObjectiveName::Dpo => ids(tokenize_pairs(examples, model, &settings)?.0, recipe, |pair| &pair.id),
+        ObjectiveName::Grpo => ids(tokenize_prompts(examples, model, &settings)?.0, recipe, |it| &it.example.id),
+    };
+    Ok(examples.iter().filter(|example| held.contains(&example.id)).cloned().collect())
 }
 
 /// A run whose largest batch does not fit is not begun.

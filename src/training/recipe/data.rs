@@ -2,17 +2,43 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::unmet;
+use super::{ObjectiveName, unmet};
 
-/// Which accepted things supervised fine-tuning learns.
+/// Which things of a project an objective learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataSource {
     /// Rationales: reasoning and answer.
     #[default]
     Rationales,
-    /// Thoughts: the core challenge of a question and the steps to take (LogReasoner's first stage).
+    /// Thoughts: the core challenge of a question and the steps to take (LogReasoner's first stage); for SFT.
     Thoughts,
+    /// Labelled templates: gold is the truth that an answer is held against; for GRPO, which needs no reasoning to learn from.
+    Templates,
+    /// Rationales, and the labelled templates that none of them is about; for GRPO.
+    Both,
+}
+
+impl DataSource {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rationales => "rationales",
+            Self::Thoughts => "thoughts",
+            Self::Templates => "templates",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether `objective` can learn from it.
+    pub fn suits(self, objective: ObjectiveName) -> bool {
+        match objective {
+            ObjectiveName::Sft => matches!(self, Self::Rationales | Self::Thoughts),
+            // It learns pairs, whatever is said here.
+            ObjectiveName::Dpo => true,
+            ObjectiveName::Grpo => self != Self::Thoughts,
+        }
+    }
 }
 
 /// What is trained on, and how it is cut into batches.
@@ -21,7 +47,8 @@ pub enum DataSource {
 pub struct DataSettings {
     /// Only these tasks (`anomaly`, `parsing`, …); empty means all.
     pub tasks: Vec<String>,
-    /// Which accepted things SFT learns; DPO learns pairs, GRPO from rationales.
+    /// What is learnt from: SFT learns accepted rationales or thoughts, GRPO asks about the logs of accepted rationales, about
+    /// labelled templates, or both; DPO learns pairs.
     pub source: DataSource,
     /// Examples in a batch.
     pub batch: usize,

@@ -40,9 +40,11 @@ impl Recipe {
     /// What it learns from, in a word.
     pub fn learns_from(&self) -> &'static str {
         match (self.objective, self.data.source) {
-            (ObjectiveName::Sft, DataSource::Rationales) | (ObjectiveName::Grpo, _) => "rationale",
-            (ObjectiveName::Sft, DataSource::Thoughts) => "thought",
-            (ObjectiveName::Dpo, _) => "pair",
+            (ObjectiveName::Dpo, _) => "accepted pair",
+            (_, DataSource::Rationales) => "accepted rationale",
+            (_, DataSource::Thoughts) => "accepted thought",
+            (_, DataSource::Templates) => "template with a gold label",
+            (_, DataSource::Both) => "accepted rationale and no template with a gold label",
         }
     }
 

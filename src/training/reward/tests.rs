@@ -116,3 +116,19 @@ fn a_recipes_figures_win_over_the_preset_and_are_checked() {
     let wrong = RewardSettings { wrong: Some(f64::NAN), free_text: Some(0.0), ..RewardSettings::default() };
     assert_eq!(wrong.complaints().len(), 2);
 }
+
+#[test]
+fn a_question_without_a_reference_is_rewarded_by_what_needs_none() {
+    for preset in [RewardPreset::Paper, RewardPreset::Code, RewardPreset::RLog] {
+        let with = example(Task::Anomaly, "abnormal");
+        let without = Example { completion: String::new(), ..with.clone() };
+        let rewarded = reward(preset).of(&without, &said("abnormal"), Some(20.0));
+        assert_eq!(rewarded.right, Some(true));
+        assert!(!rewarded.parts.contains_key("reward_brevity"), "{preset:?}");
+        assert!(rewarded.parts.values().all(|value| value.is_finite()));
+        let referred = reward(preset).of(&with, &said("abnormal"), Some(20.0));
+        for part in ["reward_format", "reward_answer", "reward_coherence"] {
+            assert_eq!(rewarded.parts.get(part), referred.parts.get(part), "{preset:?} {part}");
+        }
+    }
+}
