@@ -16,7 +16,7 @@ use super::weights::Weight;
 use super::{LanguageModel, ModelError};
 
 /// Activations are kept up to this size, recomputed above it.
-const KEEP_BYTES: usize = 1 << 30;
+pub(crate) const KEEP_BYTES: usize = 1 << 30;
 
 /// Positions whose logits exist together on a device without a kernel of ours.
 const CHUNK: usize = 128;
@@ -264,6 +264,11 @@ impl LanguageModel {
     pub fn rows(batch: &[Sequence]) -> usize {
         let own = |(i, sequence): (usize, &Sequence)| sequence.tokens.len() - longest_start(sequence, &batch[..i]).0;
         batch.iter().enumerate().map(own).sum()
+    }
+
+    /// Rows up to which [`Activations::Auto`] keeps activations.
+    pub fn kept_rows(&self) -> usize {
+        KEEP_BYTES / self.activation_bytes(1).max(1)
     }
 
     /// Bytes of the activations that a backward pass over some rows needs: what each operation of a layer remembers.

@@ -51,6 +51,7 @@ pub use error::ModelError;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;
 pub use language_model::LanguageModel;
+pub(crate) use loss::KEEP_BYTES;
 pub use loss::{Activations, LossAndGradients, Sequence, Weigh};
 pub use memory::{Footprint, MEMORY_VARIABLE, limit as memory_limit, told_bytes};
 

@@ -23,6 +23,7 @@ use std::path::Path;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
+use super::parts::{largest_part, parts};
 use super::question::Question;
 use super::recipe::unmet;
 use super::reference::ReferenceCache;
@@ -267,17 +268,32 @@ impl Objective for Dpo {
     }
 
     fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
-        let (mut loss, mut statistics) = (0.0, Statistics::default());
-        let mut weigh = |found: &[Vec<f32>]| {
-            let compared = self.compare(examples, found, normaliser, self.chosen_tokens.get());
-            (loss, statistics) = (compared.loss, compared.statistics);
-            compared.weights
-        };
-        let (step, seen) = self.at.get();
-        self.at.set((step, seen + 1));
-        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
-        let found = self.model.loss_by(&self.sequences(examples), &adapter, 1.0, &mut weigh)?;
-        Ok(Part { loss, gradients: found.gradients.into_iter().map(Some).collect(), statistics })
+        let sequences = self.sequences(examples);
+        let mut sum: Option<Part> = None;
+        // Both sides of a pair stay together.
+        for range in parts(&sequences, 2, self.model.kept_rows()) {
+            let pairs = &examples[range.start / 2..range.end / 2];
+            let (mut loss, mut statistics) = (0.0, Statistics::default());
+            let mut weigh = |found: &[Vec<f32>]| {
+                let compared = self.compare(pairs, found, normaliser, self.chosen_tokens.get());
+                (loss, statistics) = (compared.loss, compared.statistics);
+                compared.weights
+            };
+            let (step, seen) = self.at.get();
+            self.at.set((step, seen + 1));
+            let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
+            let found = self.model.loss_by(&sequences[range], &adapter, 1.0, &mut weigh)?;
+            let part = Part { loss, gradients: found.gradients.into_iter().map(Some).collect(), statistics };
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum.and(part)?,
+            });
+        }
+        sum.ok_or_else(|| TrainingError::Model("a batch of nothing has no loss".into()))
+    }
+
+    fn rows(&self, examples: &[usize]) -> usize {
+        largest_part(&self.sequences(examples), 2, self.model.kept_rows())
     }
 
     fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {

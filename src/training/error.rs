@@ -72,6 +72,26 @@ pub enum TrainingError {
         /// The step of the last good checkpoint; nought if there is none.
         kept: usize,
     },
+    /// The device ran out of memory in the middle of a step.
+    #[error(
+        "the device ran out of memory in step {step}; {}. Lower data.max_length, data.batch or grpo.concurrent in its recipe.toml, or free the device, before you resume it", kept_at(*.kept)
+    )]
+    OutOfMemory {
+        /// In which step.
+        step: usize,
+        /// The step of the last checkpoint; nought if there is none.
+        kept: usize,
+    },
+    /// The device no longer answers.
+    #[error("the device failed in step {step} ({why}); {}. Resume it when the device is back, or with --device cpu", kept_at(*.kept))]
+    DeviceLost {
+        /// What its driver said.
+        why: String,
+        /// In which step.
+        step: usize,
+        /// The step of the last checkpoint; nought if there is none.
+        kept: usize,
+    },
     /// There is not enough memory.
     #[error("{0}")]
     DoesNotFit(String),
@@ -95,6 +115,13 @@ impl TrainingError {
     /// Wrong contents of `path`.
     pub(super) fn damaged(path: impl Into<PathBuf>, why: impl ToString) -> Self {
         Self::Damaged { path: path.into(), why: why.to_string() }
+    }
+}
+
+fn kept_at(step: usize) -> String {
+    match step {
+        0 => "no step was kept".into(),
+        step => format!("the run goes on from the checkpoint of step {step}"),
     }
 }
 

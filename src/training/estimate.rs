@@ -5,13 +5,10 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory};
-use crate::model::{Adapter, LanguageModel};
+use crate::model::{Adapter, KEEP_BYTES, LanguageModel};
 
 /// Beside weights, activations and the optimiser: tokenizer, code, buffers of the matrix products.
 const OVERHEAD_BYTES: u64 = 96 << 20;
-
-/// Activations are kept up to this size, recomputed above it (see `model::loss`).
-const KEEP_BYTES: usize = 1 << 30;
 
 /// Lengths of the examples in how many parts.
 const BINS: usize = 12;
@@ -70,8 +67,9 @@ impl Lengths {
     }
 }
 
-/// Bytes that training takes at most when a batch has `rows` tokens.
-pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize) -> u64 {
+/// Bytes that training takes at most when the largest pass has `rows` rows, and answers that are written before it take
+/// `writing` bytes.
+pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize, writing: usize) -> u64 {
     let config = model.config();
     let all = model.activation_bytes(rows);
     let inputs = rows * config.hidden * config.layers * 4;
@@ -80,7 +78,7 @@ pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize
     // The weights themselves, their gradients (twice while they are added up), both moments and the new ones.
     let adapter = adapter.parameter_count() * 4 * 7;
     let head = rows * config.hidden * 4 * 4 + (64 << 20);
-    (model.decoder().memory_bytes() + activations + adapter + head) as u64 + OVERHEAD_BYTES
+    (model.decoder().memory_bytes() + (activations + head).max(writing) + adapter) as u64 + OVERHEAD_BYTES
 }
 
 /// The largest batch that chance can put together: as many of the longest examples as go into one.
@@ -100,12 +98,15 @@ pub(super) fn refusal(needed: u64, available: Option<u64>, recipe: &Recipe, rows
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let (batch, length) = (recipe.data.batch, recipe.data.max_length);
     let mut advice = Vec::new();
-    if batch > 1 {
+    if let Some(grpo) = &recipe.grpo {
+        advice.push(format!("grpo.concurrent = {}", (grpo.concurrent / 2).max(1)));
+        advice.push(format!("grpo.max_tokens = {}", (grpo.max_tokens / 2).max(16)));
+    } else if batch > 1 {
         let smaller = (batch / 2).max(1);
         let more = recipe.data.accumulation * batch.div_ceil(smaller);
         advice.push(format!("data.batch = {smaller} with data.accumulation = {more}"));
     }
-    advice.push(format!("data.max_length = {} (the largest batch has {rows} tokens)", (length / 2).max(16)));
+    advice.push(format!("data.max_length = {} (the largest pass has {rows} tokens)", (length / 2).max(16)));
     advice.push("a smaller or quantised model".to_owned());
     Some(format!(
         "training needs about {} MiB and {} MiB are free; try {}",
@@ -127,9 +128,11 @@ pub(super) fn estimate(
     let one_pass: usize = (0..objective.examples()).map(|example| objective.tokens(example)).sum();
     let tokens = (one_pass as f64 * plan.epochs_after(steps) / objective.reuse() as f64).round() as usize;
     let largest = largest_batch(objective, recipe.data.batch);
-    let rows: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
+    let rows = objective.rows(&largest);
     let (memory_bytes, trainable_parameters) = match objective.wearing() {
-        Some((model, adapter)) => (needed_bytes(model, adapter, rows), adapter.parameter_count()),
+        Some((model, adapter)) => {
+            (needed_bytes(model, adapter, rows, objective.writing_bytes()), adapter.parameter_count())
+        }
         None => (0, 0),
     };
     // The model is in memory by now: what is there is what is free and what it took.
@@ -152,11 +155,12 @@ pub(super) fn estimate(
         return Ok(estimate);
     }
     let batches = [largest.clone()];
-    objective.prepare(0, &batches, &|| false)?;
     let begin = Instant::now();
+    objective.prepare(0, &batches, &|| false)?;
     objective.loss(&largest, objective.weight(&largest).max(f64::MIN_POSITIVE))?;
     let seconds = begin.elapsed().as_secs_f64();
-    estimate.tokens_per_second = rows as f64 / seconds.max(1e-9);
+    let tried: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
+    estimate.tokens_per_second = tried as f64 / seconds.max(1e-9);
     estimate.seconds = tokens as f64 / estimate.tokens_per_second.max(1e-9);
     estimate.measured_bytes = memory::peak_bytes();
     estimate.memory_bytes = estimate.memory_bytes.max(estimate.measured_bytes.unwrap_or(0));

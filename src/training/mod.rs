@@ -23,6 +23,7 @@ mod memory;
 mod objective;
 mod optimizer;
 mod pairs;
+mod parts;
 mod question;
 mod recipe;
 mod reference;

@@ -114,6 +114,17 @@ pub trait Objective {
     /// Tokens of an example that go through the model in a step, prompt included.
     fn tokens(&self, example: usize) -> usize;
 
+    /// Rows of the largest single pass through the model that the loss of these examples takes, at most: what memory
+    /// follows. Batches are cut, and common starts count once.
+    fn rows(&self, examples: &[usize]) -> usize {
+        examples.iter().map(|&example| self.tokens(example)).sum()
+    }
+
+    /// Bytes that writing answers takes before the loss, at most.
+    fn writing_bytes(&self) -> usize {
+        0
+    }
+
     /// The weight of all that the loss of these examples counts: what a step's loss is normalised by, over all its
     /// batches together, so that a step of four batches of one equals a step of one batch of four.
     fn weight(&self, examples: &[usize]) -> f64;

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use candle_core::Var;
 
+use super::parts::{largest_part, parts};
 use super::question::Question;
 use super::{Encoder, Held, Objective, Part, Said, Statistics, TokenizedExample, TrainingError};
 use crate::model::{Adapter, LanguageModel, Message, ModelError, Role, Sequence};
@@ -111,12 +112,25 @@ impl Objective for Sft {
 
     fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
         let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
-        let (step, seen) = self.at.get();
-        self.at.set((step, seen + 1));
-        let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
-        let found = self.model.loss(&batch, &adapter, normaliser as f32)?;
-        let gradients = found.gradients.into_iter().map(Some).collect();
-        Ok(Part { loss: f64::from(found.loss), gradients, statistics: Statistics::default() })
+        let mut sum: Option<Part> = None;
+        for range in parts(&batch, 1, self.model.kept_rows()) {
+            let (step, seen) = self.at.get();
+            self.at.set((step, seen + 1));
+            let adapter = self.adapter.dropping(self.seed, (step as u64) << 16 | seen as u64);
+            let found = self.model.loss(&batch[range], &adapter, normaliser as f32)?;
+            let gradients = found.gradients.into_iter().map(Some).collect();
+            let part = Part { loss: f64::from(found.loss), gradients, statistics: Statistics::default() };
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum.and(part)?,
+            });
+        }
+        sum.ok_or_else(|| TrainingError::Model("a batch of nothing has no loss".into()))
+    }
+
+    fn rows(&self, examples: &[usize]) -> usize {
+        let batch: Vec<Sequence> = examples.iter().map(|&example| self.train[example].clone()).collect();
+        largest_part(&batch, 1, self.model.kept_rows())
     }
 
     fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {

@@ -328,8 +328,8 @@ fn held_out(examples: &[Example], model: &LanguageModel, recipe: &Recipe) -> Res
 /// A run whose largest batch does not fit is not begun.
 fn refuse_large_batch(objective: &dyn Objective, recipe: &Recipe) -> Result<(), TrainingError> {
     let Some((model, adapter)) = objective.wearing() else { return Ok(()) };
-    let rows = largest_batch(objective, recipe.data.batch).iter().map(|&example| objective.tokens(example)).sum();
-    let needed = needed_bytes(model, adapter, rows);
+    let rows = objective.rows(&largest_batch(objective, recipe.data.batch));
+    let needed = needed_bytes(model, adapter, rows, objective.writing_bytes());
     let available = memory::there_is();
     refusal(needed, available, recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use candle_core::Tensor;
 use jiff::Timestamp;
 
 use super::checkpoint::Best;
+use super::parts::add;
 use super::watchdog::{Verdict, Watchdog};
 use super::{
     AdamW, BatchPlan, Checkpoint, DataSummary, Example, Gradients, Measure, Objective, Progress, Recipe, RunFolder,
@@ -18,6 +18,7 @@ use super::{
 
 mod events;
 mod looking;
+mod trouble;
 
 pub use events::{Event, Summary};
 
@@ -90,6 +91,8 @@ struct Loop {
     waited: usize,
     /// The evaluation of the last step was broken off.
     owed: bool,
+    /// The optimiser is at work: some parameters may have moved and others not.
+    moving: bool,
 }
 
 impl Trainer<'_> {
@@ -140,7 +143,8 @@ impl Trainer<'_> {
         });
         let (best, waited, owed) = (progress.best, progress.waited, progress.owed);
         let (saved, pace) = (resume_from.map(|_| done), VecDeque::new());
-        Ok(Loop { optimizer, plan, first: done, done, steps, saved, pace, watchdog, best, waited, owed })
+        let (first, moving) = (done, false);
+        Ok(Loop { optimizer, plan, first, done, steps, saved, pace, watchdog, best, waited, owed, moving })
     }
 
     fn steps(&self, objective: &dyn Objective, state: &mut Loop) -> Result<Outcome, TrainingError> {
@@ -244,7 +248,9 @@ impl Trainer<'_> {
         let settings = &self.recipe.optimizer;
         let rate =
             learning_rate(settings.schedule, settings.learning_rate, settings.warmup_steps, state.done, state.steps);
+        state.moving = true;
         let gradient_norm = state.optimizer.step(&gradients, rate)?;
+        state.moving = false;
         if !gradient_norm.is_finite() {
             return Err(diverged("gradient norm", gradient_norm));
         }
@@ -277,7 +283,8 @@ impl Trainer<'_> {
                 self.save(objective, state)?;
                 return Err(error);
             }
-            outcome => outcome?,
+            Err(error) => return Err(self.end_by(error, objective, state)),
+            Ok(outcome) => outcome,
         };
         self.save(objective, state)?;
         objective.save(&self.folder.adapter_dir())?;
@@ -361,14 +368,6 @@ impl Loop {
         let pace = self.pace.iter().sum::<f64>() / self.pace.len() as f64;
         pace * (self.steps - self.done) as f64
     }
-}
-
-fn add(sum: Gradients, more: Gradients) -> Result<Gradients, TrainingError> {
-    let both = |(a, b): (Option<Tensor>, Option<Tensor>)| match (a, b) {
-        (Some(a), Some(b)) => Ok(Some((a + b)?)),
-        (a, b) => Ok(a.or(b)),
-    };
-    sum.into_iter().zip(more).map(both).collect()
 }
 
 /// A matrix without a gradient would silently stay as it began: some fused operations have no backward pass.

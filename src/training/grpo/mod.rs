@@ -28,6 +28,7 @@ pub use policy::{AdvantageName, AggregationName, TokenLoss, advantages, deviatio
 pub use rollouts::{Group, Rollout, Window};
 
 use super::data::OfLog;
+use super::parts::{largest_part, parts};
 use super::recipe::unmet;
 use super::reward::Reward;
 use super::{
@@ -221,6 +222,12 @@ impl Grpo {
         }
     }
 
+    /// Tokens of the longest rollout that an example may get.
+    fn longest(&self, example: usize) -> usize {
+        let room = self.model.config().context.saturating_sub(self.prompts[example].tokens.len());
+        self.settings.max_tokens.min(room)
+    }
+
     fn counts(&self, rollout: &Rollout) -> bool {
         !(rollout.truncated && self.settings.mask_truncated)
     }
@@ -239,6 +246,26 @@ impl Grpo {
             return Ok(None);
         }
         let sequences: Vec<Sequence> = counted.iter().map(|rollout| self.sequence(group.example, rollout)).collect();
+        let mut sum: Option<Part> = None;
+        for range in parts(&sequences, 1, self.model.kept_rows()) {
+            let part = self.part_loss(&counted[range.clone()], &sequences[range], normaliser, now)?;
+            sum = Some(match sum {
+                None => part,
+                Some(sum) => sum.and(part)?,
+            });
+        }
+        Ok(sum)
+    }
+
+    /// The loss of some rollouts of one group.
+    fn part_loss(
+        &self,
+        counted: &[&Rollout],
+        sequences: &[Sequence],
+        normaliser: f64,
+        now: &mut Vec<Vec<f32>>,
+    ) -> Result<Part, TrainingError> {
+        let settings = &self.settings;
         let (mut loss, mut told) = (0.0, Statistics::default());
         let mut weigh = |found: &[Vec<f32>]| {
             let of_rollout = |(rollout, found): (&&Rollout, &Vec<f32>)| {
@@ -264,9 +291,9 @@ impl Grpo {
             now.extend(counted.iter().zip(found).map(|(r, found)| found[found.len() - r.tokens.len()..].to_vec()));
             counted.iter().zip(found).map(of_rollout).collect()
         };
-        let found = self.model.loss_by(&sequences, &self.adapter, settings.temperature, &mut weigh)?;
+        let found = self.model.loss_by(sequences, &self.adapter, settings.temperature, &mut weigh)?;
         let gradients = found.gradients.into_iter().map(Some).collect();
-        Ok(Some(Part { loss, gradients, statistics: told }))
+        Ok(Part { loss, gradients, statistics: told })
     }
 
     /// A part that moves nothing.
@@ -318,8 +345,35 @@ impl Objective for Grpo {
 
     fn tokens(&self, example: usize) -> usize {
         let window = self.window.borrow();
-        let group = window.group(example);
-        group.map_or(0, |group| group.tokens() + group.rollouts.len() * self.prompts[example].tokens.len())
+        let (prompt, count) = (self.prompts[example].tokens.len(), self.settings.rollouts);
+        // Before they are drawn: as many as there may be.
+        let most = count * self.longest(example);
+        window.group(example).map_or(most, Group::tokens) + count * prompt
+    }
+
+    fn rows(&self, examples: &[usize]) -> usize {
+        // One group at a time; rollouts of the longest allowed length that part at once.
+        let of_group = |&example: &usize| {
+            let longest = self.longest(example) as u32;
+            let prompt = &self.prompts[example].tokens;
+            let rollout = |i: usize| Sequence {
+                tokens: prompt.iter().copied().chain((0..longest).map(|t| u32::MAX - i as u32 * longest - t)).collect(),
+                weights: Vec::new(),
+            };
+            let sequences: Vec<Sequence> = (0..self.settings.rollouts).map(rollout).collect();
+            largest_part(&sequences, 1, self.model.kept_rows())
+        };
+        examples.iter().map(of_group).max().unwrap_or(0)
+    }
+
+    fn writing_bytes(&self) -> usize {
+        let config = self.model.config();
+        let all = self.prompts.iter().enumerate();
+        let longest = all.map(|(at, prompt)| prompt.tokens.len() + self.longest(at)).max().unwrap_or(0);
+        let slots = self.settings.concurrent.min(self.settings.rollouts * self.prompts.len());
+        let cache = 2 * config.heads.key_value_width() * config.layers * slots * longest;
+        // Beside the cache a row of logits for each, twice.
+        (cache + 2 * slots * config.vocabulary) * std::mem::size_of::<f32>()
     }
 
     fn weight(&self, examples: &[usize]) -> f64 {

@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{Device, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::training::{Held, LengthSettings, Part, Said, Statistics, WatchdogSettings};
@@ -19,6 +19,10 @@ struct Line {
     held: RefCell<VecDeque<f64>>,
     /// Someone stops this run in the middle of its next evaluation but so many.
     stopped: RefCell<Option<(usize, RunFolder)>>,
+    /// From this call on, the device fails and says so.
+    breaks: Option<(usize, &'static str)>,
+    /// Whether parameters can no longer be read once it has failed.
+    lost: bool,
     reuse: usize,
     prepared: RefCell<Vec<(usize, Vec<Vec<usize>>)>>,
     calls: Cell<usize>,
@@ -35,6 +39,8 @@ impl Line {
             runaway: None,
             held: RefCell::default(),
             stopped: RefCell::default(),
+            breaks: None,
+            lost: false,
             reuse: 1,
             prepared: RefCell::default(),
             calls: Cell::new(0),
@@ -88,6 +94,9 @@ impl Objective for Line {
 
     fn loss(&self, examples: &[usize], normaliser: f64) -> Result<Part, TrainingError> {
         self.calls.set(self.calls.get() + 1);
+        if let Some((_, says)) = self.breaks.filter(|(call, _)| self.calls.get() >= *call) {
+            return Err(TrainingError::Model(says.into()));
+        }
         if self.nan_after.is_some_and(|calls| self.calls.get() > calls) {
             let gradients = self.parameters.iter().map(|(_, v)| Some(v.as_tensor().clone())).collect();
             return Ok(Part { loss: f64::NAN, gradients, statistics: Statistics::default() });
@@ -128,6 +137,9 @@ impl Objective for Line {
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {
+        if self.lost && self.breaks.is_some_and(|(call, _)| self.calls.get() >= call) {
+            return Err(TrainingError::Model("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS)".into()));
+        }
         std::fs::create_dir_all(folder).map_err(|error| TrainingError::file(folder, error))?;
         let tensors: HashMap<String, Tensor> =
             self.parameters.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
@@ -237,6 +249,36 @@ fn a_killed_run_resumes_from_its_last_checkpoint_and_forgets_the_steps_after_it(
     let resumed = Line::load(&checkpoint.adapter_dir());
     let summary = train(&resumed, &recipe(40), &folder, None, Some(&checkpoint)).unwrap();
     assert_eq!((resumed.bits(), summary.loss.len()), (whole.bits(), 40));
+}
+
+#[test]
+fn a_device_that_fails_ends_the_run_with_its_checkpoint_and_says_so() {
+    let whole = Line::new();
+    train(&whole, &recipe(40), &RunFolder::at(tempfile::tempdir().unwrap().path()), None, None).unwrap();
+    let full = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
+    let gone = "DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access was encountered\")";
+    // The call that fails is the 26th step; a lost device's weights of step 25 are lost with it.
+    for (says, lost, kept) in [(full, false, 25), (gone, true, 20)] {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::at(temporary.path());
+        let broken = Line { breaks: Some((26, says)), lost, ..Line::new() };
+        let error = train(&broken, &recipe(40), &folder, None, None).unwrap_err();
+        let told = folder.status().unwrap();
+        assert_eq!((told.state, told.message.as_deref()), (RunState::Failed, Some(error.to_string().as_str())));
+        match error {
+            TrainingError::OutOfMemory { step, kept: at } => assert_eq!((step, at, lost), (26, kept, false)),
+            TrainingError::DeviceLost { ref why, step, kept: at } => {
+                assert_eq!((step, at, lost), (26, kept, true));
+                assert!(why.contains("ILLEGAL_ADDRESS"));
+            }
+            other => panic!("{other}"),
+        }
+        let checkpoint = Checkpoint::latest(&folder).unwrap();
+        assert_eq!(checkpoint.progress.step, kept);
+        let resumed = Line::load(&checkpoint.adapter_dir());
+        train(&resumed, &recipe(40), &folder, None, Some(&checkpoint)).unwrap();
+        assert_eq!(resumed.bits(), whole.bits());
+    }
 }
 
 #[test]
