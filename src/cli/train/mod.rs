@@ -33,7 +33,7 @@ enum What {
     Sft(objective::ObjectiveArgs),
     /// Fine-tune on the accepted preference pairs: the chosen side against the rejected one
     Dpo(objective::ObjectiveArgs),
-    /// Reinforce what the model itself answers to the accepted rationales' questions, by its reward
+    /// Reinforce what the model itself answers about accepted rationales' logs or labelled templates, by its reward
     Grpo(objective::ObjectiveArgs),
     /// Run recipes in a row, each from the adapter of the one before; a chain that was stopped goes on where it was
     Chain(chain::ChainArgs),
