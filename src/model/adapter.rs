@@ -152,6 +152,14 @@ impl LayerUpdates {
     pub fn get(&self, target: Target) -> Option<&LowRank> {
         self.0[target as usize].as_ref()
     }
+
+    /// The same, made ready for rows that come a few at a time.
+    pub(crate) fn turned(mut self) -> Result<Self, ModelError> {
+        for update in &mut self.0 {
+            *update = update.take().map(LowRank::turned).transpose()?;
+        }
+        Ok(self)
+    }
 }
 
 impl Adapter {
@@ -340,7 +348,7 @@ impl Adapter {
             let update = self.updates.get(&(layer, target))?;
             let stream = DROPOUT + (layer * Target::ALL.len() + target as usize) as u64;
             let dropout = self.dropping.map(|seed| Dropout::new(self.settings.dropout, seed, stream));
-            Some(LowRank { a: tensor(&update.a), b: tensor(&update.b), scale: self.scale, dropout })
+            Some(LowRank { a: tensor(&update.a), b: tensor(&update.b), scale: self.scale, dropout, turned: None })
         }))
     }
 

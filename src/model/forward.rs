@@ -25,7 +25,8 @@ impl<'a> Forward<'a> {
         capacity: usize,
     ) -> Result<Self, ModelError> {
         let cache = KvCache::new(model.decoder(), slots, capacity)?;
-        let updates = (0..model.decoder().layers()).map(|layer| model.updates(adapter, layer)).collect();
+        let layers = 0..model.decoder().layers();
+        let updates = layers.map(|layer| model.updates(adapter, layer).turned()).collect::<Result<_, _>>()?;
         Ok(Self { model, updates, cache })
     }
 

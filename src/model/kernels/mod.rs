@@ -11,6 +11,7 @@ pub mod elementwise;
 pub mod encoder;
 pub mod gemm;
 pub mod head;
+pub mod low_rank;
 pub mod packed;
 pub mod simd;
 #[cfg(target_arch = "x86_64")]

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{values, with_values};
 use crate::model::kernels::PackedMatrix;
 use crate::model::kernels::gemm::{Product, View};
+use crate::model::kernels::low_rank::add_low_rank;
 use crate::model::random;
 use crate::model::weights::Weight;
 
@@ -24,7 +25,20 @@ pub struct LowRank {
     pub scale: f32,
     /// What it does not see while it trains.
     pub dropout: Option<Dropout>,
+    /// Bᵀ, rank × output features, for rows that come a few at a time: while it does not train.
+    pub turned: Option<Tensor>,
 }
+
+impl LowRank {
+    /// The same with Bᵀ at hand.
+    pub fn turned(self) -> Result<Self> {
+        let turned = self.b.device().is_cpu().then(|| self.b.t()?.contiguous()).transpose()?;
+        Ok(Self { turned, ..self })
+    }
+}
+
+/// Up to this many rows [`add_low_rank`] is faster than two matrix products.
+const FEW_ROWS: usize = 16;
 
 /// Dropout of an update's inputs, drawn anew for every token and every linear (Hu et al. 2021; PEFT's `lora_dropout`).
 ///
@@ -86,7 +100,7 @@ impl Linear {
         let y = match (&self.weight, update) {
             (Weight::Packed(weight), Some(update)) => {
                 let LowRank { scale, dropout, .. } = *update;
-                let op = LowRankLinear { weight: weight.clone(), scale, dropout };
+                let op = LowRankLinear { weight: weight.clone(), scale, dropout, turned: update.turned.clone() };
                 x.contiguous()?.apply_op3(&update.a, &update.b, op)?
             }
             (weight, None) => frozen_product(x, weight)?,
@@ -184,6 +198,7 @@ struct LowRankLinear {
     weight: PackedMatrix,
     scale: f32,
     dropout: Option<Dropout>,
+    turned: Option<Tensor>,
 }
 
 impl LowRankLinear {
@@ -216,6 +231,10 @@ impl CustomOp3 for LowRankLinear {
         let (n, rank) = (x.len() / inputs, a.len() / inputs);
         let mut y = vec![0f32; n * outputs];
         self.weight.multiply(x, n, &mut y);
+        if let Some(turned) = self.turned.as_ref().filter(|_| n <= FEW_ROWS && self.dropout.is_none()) {
+            with_values(turned, |turned| add_low_rank(x, a, turned, rank, self.scale, &mut y))?;
+            return Ok((CpuStorage::F32(y), (n, outputs).into()));
+        }
         let mut low = vec![0f32; n * rank];
         Product::new(n, rank, inputs).parallel().run(
             View::rows(&self.seen(x, inputs), inputs),
@@ -339,8 +358,13 @@ mod tests {
         let linear = Linear { weight: Weight::Packed(packed), bias: None };
         let (xv, av, bv) =
             (Var::from_tensor(&x).unwrap(), Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
-        let update =
-            LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: scale as f32, dropout: None };
+        let update = LowRank {
+            a: av.as_tensor().clone(),
+            b: bv.as_tensor().clone(),
+            scale: scale as f32,
+            dropout: None,
+            turned: None,
+        };
         let y = linear.forward(xv.as_tensor(), Some(&update)).unwrap();
         let gradients = (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
 
@@ -368,6 +392,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn few_rows_give_what_many_do() {
+        let (inputs, outputs, rank) = (40, 70, 3);
+        let (x, w) = (random((FEW_ROWS, inputs)), random((outputs, inputs)));
+        let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
+        let linear = Linear { weight: Weight::Packed(packed), bias: None };
+        let (a, b) = (random((rank, inputs)), random((outputs, rank)));
+        let update = LowRank { a, b, scale: 0.5, dropout: None, turned: None };
+        let many = linear.forward(&x, Some(&update)).unwrap();
+        let few = linear.forward(&x, Some(&update.turned().unwrap())).unwrap();
+        let difference = (few - many).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(difference < 1e-4, "{difference}");
     }
 
     #[test]
@@ -407,7 +445,8 @@ mod tests {
         let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
         let xv = Var::from_tensor(&x).unwrap();
         let (av, bv) = (Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
-        let update = LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5, dropout };
+        let update =
+            LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5, dropout, turned: None };
         let fused = Linear { weight: Weight::Packed(packed), bias: None };
         let y = fused.forward(xv.as_tensor(), Some(&update)).unwrap();
         let dense = Linear { weight: Weight::Dense(w.clone()), bias: None };
