@@ -2,8 +2,8 @@
 //!
 //! `TRL_PYTHON=/path/to/python TRL_MODEL=/folder cargo bench --bench trl_grpo [-- PAIRS]`. The peer is `peers/trl_grpo.py` over the
 //! same weights as 32-bit floats; ours works on the file as it is, quantised. Both write 8 rollouts of 128 tokens on one prompt of
-//! 128, ask the reference, go forward and backward and move a LoRA of rank 8 on all linears. A process that
-//! wrote fewer tokens than that fails, since its figure would flatter. Skipped, saying so, where either is absent.
+//! 128, ask the reference, go forward and backward and move a LoRA of rank 8 on all linears. Neither
+//! may end a rollout early; a process that wrote fewer tokens fails, since its figure would flatter. Skipped, saying so, where either is absent.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -58,8 +58,14 @@ fn ours(path: &Path) {
         rejected: None,
         label: None,
     };
-    let settings =
-        GrpoSettings { rollouts: ROLLOUTS, max_tokens: TOKENS, temperature: 1.0, kl: 0.001, ..GrpoSettings::default() };
+    let settings = GrpoSettings {
+        rollouts: ROLLOUTS,
+        max_tokens: TOKENS,
+        min_tokens: TOKENS,
+        temperature: 1.0,
+        kl: 0.001,
+        ..GrpoSettings::default()
+    };
     let (reference, reward) = (Reference::base(&model), Reward::new(&RewardSettings::default()));
     let prompts = vec![Prompted { example, tokens }];
     let grpo = Grpo::new(model, adapter, reference, settings, reward, prompts, Vec::new(), 0);

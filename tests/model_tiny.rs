@@ -411,6 +411,21 @@ fn a_stop_asked_for_at_any_token_ends_everything() {
 }
 
 #[test]
+fn a_text_that_must_be_long_does_not_end_before() {
+    let model = load("llama");
+    let prompt = ids(&expected("llama")["ids"])[..9].to_vec();
+    let prompts = vec![prompt; 200];
+    let sampling = Sampling { temperature: 3.0, ..Sampling::default() };
+    let settings = GenerateSettings { max_tokens: 30, sampling, ..Default::default() };
+    let short = |settings: &GenerateSettings| {
+        let traces = write(&model, &prompts, None, settings);
+        traces.iter().filter(|trace| trace.tokens.len() < 20).count()
+    };
+    assert!(short(&settings) > 0, "some end by themselves");
+    assert_eq!(short(&GenerateSettings { min_tokens: 20, ..settings }), 0);
+}
+
+#[test]
 fn a_stop_string_ends_the_text_right_behind_it() {
     let model = load("llama");
     let prompt = ids(&expected("llama")["ids"])[..9].to_vec();

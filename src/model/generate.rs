@@ -20,6 +20,8 @@ use super::{LanguageModel, ModelError};
 pub struct GenerateSettings {
     /// Tokens to write at most.
     pub max_tokens: usize,
+    /// Tokens to write at least: before, the end of the text is not drawn.
+    pub min_tokens: usize,
     /// How tokens are drawn; prompt n is seeded with `seed + n`.
     pub sampling: Sampling,
     /// The text ends right after the first of these that appears.
@@ -38,6 +40,7 @@ impl Default for GenerateSettings {
     fn default() -> Self {
         Self {
             max_tokens: 256,
+            min_tokens: 0,
             sampling: Sampling::default(),
             stop: Vec::new(),
             answers: Vec::new(),
@@ -163,12 +166,17 @@ impl<'a> Writer<'a> {
                 return Ok(());
             }
             let last_rows: Vec<u32> = spans.iter().map(|span| span.rows.end as u32 - 1).collect();
-            let logits = self.forward.run(&tokens, spans, &last_rows)?;
+            let mut logits = self.forward.run(&tokens, spans, &last_rows)?;
             let vocabulary = self.model.config().vocabulary;
-            for (i, mut writing) in std::mem::take(&mut self.writing).into_iter().enumerate() {
-                let logits = &logits[i * vocabulary..][..vocabulary];
+            let mut round = std::mem::take(&mut self.writing).into_iter().enumerate();
+            while let Some((i, mut writing)) = round.next() {
+                let logits = &mut logits[i * vocabulary..][..vocabulary];
                 let before = self.prompts[writing.sequence].iter().copied().chain(writing.tokens.iter().map(|t| t.id));
                 let tokenizer = self.model.tokenizer();
+                if writing.tokens.len() < self.settings.min_tokens {
+                    let ends = tokenizer.eos().iter().map(|&id| id as usize).filter(|&id| id < vocabulary);
+                    ends.for_each(|id| logits[id] = f32::NEG_INFINITY);
+                }
                 let choice = match answer_left(&self.settings.begun, &writing.text, &self.settings.answers) {
                     None => writing.sampler.choose(logits, before, None)?,
                     Some(left) => {
@@ -188,7 +196,9 @@ impl<'a> Writer<'a> {
                 };
                 if stop {
                     let finished = (writing, finish.unwrap_or(Finish::Cancelled));
-                    let others = std::mem::take(&mut self.writing).into_iter().map(|w| (w, Finish::Cancelled));
+                    // Those that were this round's turn already, and those that still wait for it.
+                    let others = std::mem::take(&mut self.writing).into_iter().chain(round.map(|(_, writing)| writing));
+                    let others = others.map(|writing| (writing, Finish::Cancelled));
                     for (writing, finish) in others.chain([finished]) {
                         let sequence = writing.sequence;
                         traces[sequence] = Some(self.end(writing, finish));

@@ -56,6 +56,8 @@ pub struct GrpoSettings {
     pub min_p: Option<f64>,
     /// Longest rollout, in tokens.
     pub max_tokens: usize,
+    /// Shortest rollout, in tokens: before, the model cannot end it.
+    pub min_tokens: usize,
     /// Rollouts that are written at the same time; more are faster and take more memory.
     pub concurrent: usize,
     /// Steps that learn from the same rollouts (μ).
@@ -90,6 +92,7 @@ impl Default for GrpoSettings {
             top_k: None,
             min_p: None,
             max_tokens: 256,
+            min_tokens: 0,
             concurrent: 16,
             reuse: 1,
             clip_low: 0.2,
@@ -117,6 +120,10 @@ impl GrpoSettings {
             ),
             (within(self.top_p) && within(self.min_p), "grpo.top_p and grpo.min_p are above 0, at most 1".to_owned()),
             (self.max_tokens >= 1, format!("grpo.max_tokens = {} (at least 1)", self.max_tokens)),
+            (
+                self.min_tokens <= self.max_tokens,
+                format!("grpo.min_tokens = {} (at most grpo.max_tokens)", self.min_tokens),
+            ),
             ((1..=1024).contains(&self.concurrent), format!("grpo.concurrent = {} (1 to 1024)", self.concurrent)),
             ((1..=64).contains(&self.reuse), format!("grpo.reuse = {} (1 to 64)", self.reuse)),
             ((0.0..1.0).contains(&self.clip_low), format!("grpo.clip_low = {} (0 to below 1)", self.clip_low)),

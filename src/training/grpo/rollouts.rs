@@ -189,6 +189,7 @@ impl Grpo {
         let prompts: Vec<Vec<u32>> = asked.iter().map(|&example| self.prompts[example].tokens.clone()).collect();
         let settings = GenerateSettings {
             max_tokens: self.settings.max_tokens,
+            min_tokens: self.settings.min_tokens,
             sampling,
             alternatives: 0,
             batch: self.settings.concurrent,
