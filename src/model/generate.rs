@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::adapter::Adapter;
 use super::decoder::Span;
 use super::forward::{Forward, PREFILL_ROWS, SHORTEST_PREFIX};
 use super::sampler::{Choice, Sampler, Sampling};
-use super::tokenizer::Utf8Stream;
+use super::tokenizer::{ModelTokenizer, Utf8Stream};
 use super::trace::{Alternative, Finish, Trace, TraceToken};
 use super::{LanguageModel, ModelError};
 
@@ -72,6 +74,35 @@ struct Writing {
     first_token: Option<Instant>,
     text: String,
     tokens: Vec<TraceToken>,
+}
+
+impl Writing {
+    /// The next token of this sequence.
+    fn choose(
+        &mut self,
+        logits: &mut [f32],
+        tokenizer: &ModelTokenizer,
+        prompt: &[u32],
+        settings: &GenerateSettings,
+    ) -> Result<Choice, ModelError> {
+        if self.tokens.len() < settings.min_tokens {
+            let ends = tokenizer.eos().iter().filter_map(|&id| usize::try_from(id).ok());
+            ends.for_each(|id| {
+                if let Some(logit) = logits.get_mut(id) {
+                    *logit = f32::NEG_INFINITY;
+                }
+            });
+        }
+        let before = prompt.iter().copied().chain(self.tokens.iter().map(|t| t.id));
+        let Some(left) = answer_left(&settings.begun, &self.text, &settings.answers) else {
+            return self.sampler.choose(logits, before, None);
+        };
+        let keeps_to_it = |id: u32| {
+            let bytes = tokenizer.bytes(id);
+            !bytes.is_empty() && !tokenizer.is_control(id) && left.iter().any(|left| left.as_bytes().starts_with(bytes))
+        };
+        self.sampler.choose(logits, before, Some(&keeps_to_it))
+    }
 }
 
 impl LanguageModel {
@@ -168,27 +199,18 @@ impl<'a> Writer<'a> {
             let last_rows: Vec<u32> = spans.iter().map(|span| span.rows.end as u32 - 1).collect();
             let mut logits = self.forward.run(&tokens, spans, &last_rows)?;
             let vocabulary = self.model.config().vocabulary;
-            let mut round = std::mem::take(&mut self.writing).into_iter().enumerate();
-            while let Some((i, mut writing)) = round.next() {
-                let logits = &mut logits[i * vocabulary..][..vocabulary];
-                let before = self.prompts[writing.sequence].iter().copied().chain(writing.tokens.iter().map(|t| t.id));
-                let tokenizer = self.model.tokenizer();
-                if writing.tokens.len() < self.settings.min_tokens {
-                    let ends = tokenizer.eos().iter().map(|&id| id as usize).filter(|&id| id < vocabulary);
-                    ends.for_each(|id| logits[id] = f32::NEG_INFINITY);
-                }
-                let choice = match answer_left(&self.settings.begun, &writing.text, &self.settings.answers) {
-                    None => writing.sampler.choose(logits, before, None)?,
-                    Some(left) => {
-                        let keeps_to_it = |id: u32| {
-                            let bytes = tokenizer.bytes(id);
-                            !bytes.is_empty()
-                                && !tokenizer.is_control(id)
-                                && left.iter().any(|left| left.as_bytes().starts_with(bytes))
-                        };
-                        writing.sampler.choose(logits, before, Some(&keeps_to_it))?
-                    }
-                };
+            let mut writing = std::mem::take(&mut self.writing);
+            // Every sequence has its own sampler, and a vocabulary is long: they choose side by side.
+            let (model, prompts, settings) = (self.model, self.prompts, self.settings);
+            let choices: Vec<Choice> = writing
+                .par_iter_mut()
+                .zip(logits.par_chunks_mut(vocabulary))
+                .map(|(writing, logits)| {
+                    writing.choose(logits, model.tokenizer(), &prompts[writing.sequence], settings)
+                })
+                .collect::<Result<_, _>>()?;
+            let mut round = writing.into_iter().zip(choices);
+            while let Some((mut writing, choice)) = round.next() {
                 let (finish, token) = self.write(&mut writing, choice);
                 let stop = match token {
                     Some(token) => on_token(GeneratedToken { sequence: writing.sequence, token }).is_break(),
@@ -197,7 +219,7 @@ impl<'a> Writer<'a> {
                 if stop {
                     let finished = (writing, finish.unwrap_or(Finish::Cancelled));
                     // Those that were this round's turn already, and those that still wait for it.
-                    let others = std::mem::take(&mut self.writing).into_iter().chain(round.map(|(_, writing)| writing));
+                    let others = std::mem::take(&mut self.writing).into_iter().chain(round.map(|(writing, _)| writing));
                     let others = others.map(|writing| (writing, Finish::Cancelled));
                     for (writing, finish) in others.chain([finished]) {
                         let sequence = writing.sequence;
