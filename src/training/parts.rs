@@ -10,9 +10,9 @@ use crate::model::{LanguageModel, Sequence};
 /// A pass with its activations kept is about three forward passes of work, one that computes them again four. What sequences
 /// begin with alike is computed in every pass anew: where that costs more than computing activations twice, the batch stays whole.
 pub(super) fn parts(batch: &[Sequence], unit: usize, most: usize) -> Vec<Range<usize>> {
-    let whole = LanguageModel::rows(batch);
+    let (all, whole) = (0..batch.len(), LanguageModel::rows(batch));
     if whole <= most {
-        return vec![0..batch.len()];
+        return vec![all];
     }
     let mut parts: Vec<Range<usize>> = Vec::new();
     for start in (0..batch.len()).step_by(unit.max(1)) {
@@ -26,7 +26,7 @@ pub(super) fn parts(batch: &[Sequence], unit: usize, most: usize) -> Vec<Range<u
         let rows = LanguageModel::rows(&batch[range.clone()]);
         if rows <= most { 3 * rows } else { 4 * rows }
     };
-    if parts.iter().map(cost).sum::<usize>() <= 4 * whole { parts } else { vec![0..batch.len()] }
+    if parts.iter().map(cost).sum::<usize>() <= 4 * whole { parts } else { vec![all] }
 }
 
 /// Rows of the largest of [`parts`].
@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn what_fits_stays_whole_and_the_rest_is_cut_between_units() {
         let batch: Vec<Sequence> = (1..=6).map(|seed| sequence(&[], 100, seed)).collect();
-        assert_eq!(parts(&batch, 1, 600), [0..6]);
+        let all = 0..6;
+        assert_eq!(parts(&batch, 1, 600), [all]);
         assert_eq!(parts(&batch, 1, 250), [0..2, 2..4, 4..6]);
         assert_eq!(parts(&batch, 2, 350), [0..2, 2..4, 4..6]);
         assert_eq!(parts(&batch, 1, 50), (0..6).map(|i| i..i + 1).collect::<Vec<_>>(), "one may be too large alone");
@@ -76,6 +77,7 @@ mod tests {
         let start: Vec<u32> = (0..100).collect();
         let answers = |length| (1..=8).map(|seed| sequence(&start, length, seed)).collect::<Vec<_>>();
         assert_eq!(parts(&answers(128), 1, 900), [0..6, 6..8], "a question of 100 asked twice for 1,024 tokens");
-        assert_eq!(parts(&answers(10), 1, 120), [0..8], "asked four times for 80 tokens");
+        let all = 0..8;
+        assert_eq!(parts(&answers(10), 1, 120), [all], "asked four times for 80 tokens");
     }
 }

@@ -220,9 +220,10 @@ mod tests {
             span(first - length..first, 0, 0)
         });
         let apart = batch(spans.collect());
+        let first_text = span(0..79, 0, 0);
         let shared = batch(vec![
-            span(0..79, 0, 0),
-            Span::behind(vec![0..70], 79..82),
+            first_text.clone(),
+            Span::behind(first_text.first(70), 79..82),
             Span::behind(vec![0..70, 79..82], 82..87),
         ]);
         let var = |width| Var::from_tensor(&random(87, width)).unwrap();
