@@ -283,3 +283,24 @@ fn the_queue_of_the_published_rationales_holds_every_contradiction_and_every_mal
         assert_eq!((check["items"].as_u64(), check["malformed"].as_u64()), (Some(228), Some(1)));
     }
 }
+
+#[test]
+fn task_sets_are_kept_and_told_apart_by_their_columns() {
+    let project = Project::empty();
+    project.write(
+        "match.csv",
+        b"log,description,match\nlink down,the link is down,True\nlink up,,True\nfan ok,fan broke,maybe\n",
+    );
+    let output = project.run(&["import", "tasks", "match.csv", "--json"]);
+    assert_eq!((output.code, output.json()["imported"].as_u64()), (1, Some(1)));
+    assert!(output.stderr.contains("match.csv:3: \"description\" is missing or empty"), "{}", output.stderr);
+    project.write("cause.csv", b"log,cause\nlink down,the cable\n");
+    project.write("failure.csv", b"log,failure\nlink down,False\n");
+    run(&project, &["import", "tasks", "cause.csv", "failure.csv"]);
+    let again = as_json(&project, &["import", "tasks", "cause.csv", "failure.csv"]);
+    assert_eq!((&again["imported"], &again["unchanged"]), (&json!(2), &json!(2)));
+    let workspace = logwright::workspace::Workspace::open(&project.path(".")).unwrap();
+    let cases = workspace.task_cases().unwrap();
+    let told: Vec<(&str, &str)> = cases.iter().map(|case| (case.task.as_str(), case.answer.as_str())).collect();
+    assert_eq!(told, [("semantic_matching", "true"), ("root_cause", "the cable"), ("failure_prediction", "false")]);
+}

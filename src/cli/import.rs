@@ -1,4 +1,4 @@
-//! `logwright import templates|logs|votes|rationales|pairs|thoughts FILE...`
+//! `logwright import templates|logs|votes|rationales|pairs|thoughts|tasks FILE...`
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,8 @@ enum What {
     Pairs(ItemFiles),
     /// Thoughts: task,problem,analysis,challenge,steps[,id], or what other programs write
     Thoughts(ItemFiles),
+    /// Task sets: log,description,match or log,failure or log,cause; what a teacher is asked about with --task
+    Tasks(Files),
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +122,7 @@ pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<(), Failure> {
         What::Votes(files) => import(ImportKind::Votes, files, context),
         What::Rationales(files) => import(ImportKind::Rationales, &files.tables(), context),
         What::Pairs(files) => import(ImportKind::Pairs, &files.tables(), context),
+        What::Tasks(files) => import(ImportKind::Tasks, files, context),
         What::Thoughts(files) => import(ImportKind::Thoughts, &files.tables(), context),
     }
 }
@@ -161,7 +164,7 @@ fn import_file(
     total.rows += report.rows;
     total.imported += report.imported;
     total.unchanged += report.unchanged;
-    if !matches!(kind, ImportKind::Templates | ImportKind::Votes) {
+    if !matches!(kind, ImportKind::Templates | ImportKind::Votes | ImportKind::Tasks) {
         *total.reviews.get_or_insert(0) += report.reviews;
     }
     total.rejected.extend(report.rejected.into_iter().map(|row| RejectedIn { file: name.clone(), row }));

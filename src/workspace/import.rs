@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::exchange::{is_parquet, own_row, read_parquet};
 use super::store::At;
-use super::{NewReview, NewVote, TemplateRecord, Workspace, WorkspaceError, items, templates, votes};
+use super::{NewReview, NewVote, TaskCase, TemplateRecord, Workspace, WorkspaceError, items, tasks, templates, votes};
 use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
@@ -28,6 +28,8 @@ pub enum ImportKind {
     Pairs,
     /// `task,problem,analysis,challenge,steps[,id]`
     Thoughts,
+    /// `log,description,match`, `log,failure` or `log,cause`
+    Tasks,
 }
 
 impl ImportKind {
@@ -41,6 +43,7 @@ impl ImportKind {
             (Self::Rationales, _) => &["input", "label", "reasoning"],
             (Self::Pairs, _) => &["input", "label", "chosen", "rejected", "first_wrong_step"],
             (Self::Thoughts, _) => &["task", "challenge", "steps"],
+            (Self::Tasks, _) => &["log"],
         }
     }
 }
@@ -49,7 +52,7 @@ impl ImportKind {
     /// The kind of items that it holds, if it holds items.
     fn item(self) -> Option<ItemKind> {
         match self {
-            Self::Templates | Self::Votes => None,
+            Self::Templates | Self::Votes | Self::Tasks => None,
             Self::Rationales => Some(ItemKind::Rationale),
             Self::Pairs => Some(ItemKind::Pair),
             Self::Thoughts => Some(ItemKind::Thought),
@@ -92,6 +95,7 @@ enum Entry {
     Rationale(Box<Rationale>),
     Pair(Box<Pair>),
     Thought(Box<Thought>),
+    Task(Box<TaskCase>),
 }
 
 impl Entry {
@@ -101,7 +105,7 @@ impl Entry {
             Self::Rationale(item) => Some((ItemKind::Rationale, &item.id)),
             Self::Pair(item) => Some((ItemKind::Pair, &item.id)),
             Self::Thought(item) => Some((ItemKind::Thought, &item.id)),
-            Self::Template(_) | Self::Vote(_) => None,
+            Self::Template(_) | Self::Vote(_) | Self::Task(_) => None,
         }
     }
 }
@@ -160,6 +164,7 @@ impl Workspace {
                     let new = match entry {
                         Entry::Template(record) => templates::append(write, at, record).await.map(|()| true),
                         Entry::Vote(vote) => votes::append(write, vote.at.map_or(at, At::from), vote, None, None).await,
+                        Entry::Task(case) => tasks::append(write, at, case).await.map(|()| true),
                         Entry::Rationale(item) => {
                             items::append(write, at, ItemKind::Rationale, &item.id, item).await.map(|()| true)
                         }
@@ -184,6 +189,7 @@ enum Known {
     Rationales(HashMap<String, Rationale>),
     Pairs(HashMap<String, Pair>),
     Thoughts(HashMap<String, Thought>),
+    Tasks(HashSet<TaskCase>),
     /// Votes: the templates there are, and what closed rounds still take. The store tells known votes from new ones.
     Votes {
         templates: HashSet<TemplateKey>,
@@ -200,6 +206,7 @@ impl Known {
         Ok(match kind {
             ImportKind::Templates => Self::Templates(templates()?),
             ImportKind::Votes => Self::votes(workspace)?,
+            ImportKind::Tasks => Self::Tasks(workspace.task_cases()?.into_iter().collect()),
             ImportKind::Rationales => {
                 Self::Rationales(workspace.rationales()?.into_iter().map(|item| (item.id.clone(), item)).collect())
             }
@@ -246,6 +253,7 @@ impl Known {
             (Self::Rationales(known), Entry::Rationale(item)) => known.get(&item.id) == Some(item),
             (Self::Pairs(known), Entry::Pair(item)) => known.get(&item.id) == Some(item),
             (Self::Thoughts(known), Entry::Thought(item)) => known.get(&item.id) == Some(item),
+            (Self::Tasks(known), Entry::Task(case)) => known.contains(&**case),
             _ => false,
         }
     }
@@ -266,7 +274,7 @@ pub(super) fn items_in(
         Entry::Rationale(item) => Some(Reviewable::Rationale(*item)),
         Entry::Pair(item) => Some(Reviewable::Pair(*item)),
         Entry::Thought(item) => Some(Reviewable::Thought(*item)),
-        Entry::Template(_) | Entry::Vote(_) => None,
+        Entry::Template(_) | Entry::Vote(_) | Entry::Task(_) => None,
     };
     Ok((entries.into_iter().filter_map(item).collect(), rejected))
 }
@@ -342,6 +350,7 @@ fn entry(kind: ImportKind, row: Row, dataset: Option<&str>) -> Result<Entry, Str
         ImportKind::Rationales => rationale(row).map(|item| Entry::Rationale(Box::new(item))),
         ImportKind::Pairs => pair(row).map(|item| Entry::Pair(Box::new(item))),
         ImportKind::Thoughts => thought(row).map(|item| Entry::Thought(Box::new(item))),
+        ImportKind::Tasks => TaskCase::of_row(row, dataset).map(|case| Entry::Task(Box::new(case))),
     }
 }
 
