@@ -22,7 +22,7 @@ mod window;
 
 pub use decided::{Decided, ReviewRule};
 pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded, supports};
-pub use items::{ItemError, Pair, Rationale, Task, Thought};
+pub use items::{ItemError, Pair, Rationale, Task, Thought, yes_or_no};
 pub use marks::{Mark, StepMark, StepMarks};
 pub use pair_check::PairCheck;
 pub use parse::{Order, Parsed, Step, answer_label, parse};

@@ -117,6 +117,7 @@ fn of_case(case: TaskCase) -> Question {
         label: case.answer,
         category: None,
         template: None,
+        earlier: None,
     }
 }
 

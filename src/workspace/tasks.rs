@@ -9,7 +9,7 @@ use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::logs::made_id;
 use crate::logs::table::Row;
-use crate::reasoning::Task;
+use crate::reasoning::{Task, yes_or_no};
 
 /// A log with the truth about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -42,7 +42,7 @@ impl TaskCase {
             told.ok_or("there is none of \"match\", \"failure\" and \"cause\": nobody could tell a right answer")?;
         let answer = match task {
             Task::RootCause => answer.trim().to_owned(),
-            _ => truth_word(&answer).ok_or(format!("{name} \"{answer}\" is neither true nor false"))?.to_owned(),
+            _ => yes_or_no(&answer).ok_or(format!("{name} \"{answer}\" is neither true nor false"))?.to_owned(),
         };
         let description = row.take_text("description");
         if task == Task::SemanticMatching && description.is_none() {
@@ -57,14 +57,6 @@ impl TaskCase {
             description,
             answer,
         })
-    }
-}
-
-fn truth_word(word: &str) -> Option<&'static str> {
-    match word.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" => Some("true"),
-        "false" | "0" | "no" => Some("false"),
-        _ => None,
     }
 }
 
