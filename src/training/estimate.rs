@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory};
+use super::{BatchPlan, DataSummary, Objective, ObjectiveName, Recipe, TrainingError, memory};
 use crate::model::{Adapter, LanguageModel};
 
 /// Beside weights, activations and the optimiser: tokenizer, code, buffers of the matrix products.
@@ -100,7 +100,12 @@ pub(super) fn refusal(needed: u64, available: Option<u64>, recipe: &Recipe, rows
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let (batch, length) = (recipe.data.batch, recipe.data.max_length);
     let mut advice = Vec::new();
-    if batch > 1 {
+    if recipe.objective == ObjectiveName::Grpo {
+        // A group goes through at a time, however many there are in a batch.
+        let settings = recipe.grpo.clone().unwrap_or_default();
+        advice.push(format!("grpo.max_tokens = {}", (settings.max_tokens / 2).max(1)));
+        advice.push(format!("grpo.rollouts = {}", (settings.rollouts / 2).max(2)));
+    } else if batch > 1 {
         let smaller = (batch / 2).max(1);
         let more = recipe.data.accumulation * batch.div_ceil(smaller);
         advice.push(format!("data.batch = {smaller} with data.accumulation = {more}"));
@@ -127,7 +132,7 @@ pub(super) fn estimate(
     let one_pass: usize = (0..objective.examples()).map(|example| objective.tokens(example)).sum();
     let tokens = (one_pass as f64 * plan.epochs_after(steps) / objective.reuse() as f64).round() as usize;
     let largest = largest_batch(objective, recipe.data.batch);
-    let rows: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
+    let rows = objective.rows(&largest);
     let (memory_bytes, trainable_parameters) = match objective.wearing() {
         Some((model, adapter)) => (needed_bytes(model, adapter, rows), adapter.parameter_count()),
         None => (0, 0),
@@ -152,12 +157,20 @@ pub(super) fn estimate(
         return Ok(estimate);
     }
     let batches = [largest.clone()];
+    let begin = Instant::now();
     objective.prepare(0, &batches, &|| false)?;
+    let preparing = begin.elapsed().as_secs_f64();
     let begin = Instant::now();
     objective.loss(&largest, objective.weight(&largest).max(f64::MIN_POSITIVE))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    estimate.tokens_per_second = rows as f64 / seconds.max(1e-9);
-    estimate.seconds = tokens as f64 / estimate.tokens_per_second.max(1e-9);
+    let mut seconds = begin.elapsed().as_secs_f64();
+    let went: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
+    if one_pass == 0 {
+        // What goes through is written in the step itself: it takes its part of the time, and its length was not known before.
+        seconds += preparing / objective.reuse() as f64;
+        estimate.tokens = went * recipe.data.accumulation * steps;
+    }
+    estimate.tokens_per_second = went as f64 / seconds.max(1e-9);
+    estimate.seconds = estimate.tokens as f64 / estimate.tokens_per_second.max(1e-9);
     estimate.measured_bytes = memory::peak_bytes();
     estimate.memory_bytes = estimate.memory_bytes.max(estimate.measured_bytes.unwrap_or(0));
     Ok(estimate)
@@ -186,5 +199,7 @@ mod tests {
         for part in ["900 MiB", "100 MiB", "data.batch = 2 with data.accumulation = 2", "data.max_length = 512"] {
             assert!(why.contains(part), "{why}");
         }
+        let why = refusal(900 << 20, Some(100 << 20), &Recipe::of(ObjectiveName::Grpo), 4096).unwrap();
+        assert!(why.contains("grpo.max_tokens = 128, or grpo.rollouts = 4"), "{why}");
     }
 }

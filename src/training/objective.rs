@@ -114,6 +114,11 @@ pub trait Objective {
     /// Tokens of an example that go through the model in a step, prompt included.
     fn tokens(&self, example: usize) -> usize;
 
+    /// Tokens that a batch of these examples puts through the model at once, at most.
+    fn rows(&self, examples: &[usize]) -> usize {
+        examples.iter().map(|&example| self.tokens(example)).sum()
+    }
+
     /// The weight of all that the loss of these examples counts: what a step's loss is normalised by, over all its
     /// batches together, so that a step of four batches of one equals a step of one batch of four.
     fn weight(&self, examples: &[usize]) -> f64;

@@ -14,7 +14,7 @@ use super::run::{RunLock, wait_for_turn};
 use super::{
     CancelFlag, Checkpoint, DataSettings, DataSummary, Estimate, Event, Example, LoraRecipe, Measure, Objective,
     ObjectiveName, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest, memory,
-    split_dev, tokenize,
+    split_dev, tokenize, tokenize_pairs, tokenize_prompts,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
 
@@ -123,11 +123,15 @@ fn wanted(recipe: &Recipe, examples: &[Example]) -> Result<Vec<Example>, Trainin
     let wanted = |example: &&Example| {
         recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task == example.task.as_str())
     };
-    let examples: Vec<Example> = examples.iter().filter(wanted).cloned().collect();
+    let what = recipe.learns_from();
     if examples.is_empty() {
-        return Err(TrainingError::NothingAccepted(recipe.learns_from()));
+        return Err(TrainingError::NothingAccepted { what, pending: None });
     }
-    Ok(examples)
+    let wanted: Vec<Example> = examples.iter().filter(wanted).cloned().collect();
+    if wanted.is_empty() {
+        return Err(TrainingError::NoneOfTasks(examples.len(), what, recipe.data.tasks.join(", ")));
+    }
+    Ok(wanted)
 }
 
 /// What a run would take, from one step that is thrown away; see [`Estimate`]. Takes as long as loading the model and that
@@ -152,16 +156,21 @@ pub fn estimate(
         let recipe = folder.recipe()?;
         let model = LanguageModel::load(&base.path, &base.device)?;
         let adapter = first_adapter(&folder, &model, &recipe)?;
-        let uncut = match recipe.objective {
+        let uncut: Vec<usize> = match recipe.objective {
             ObjectiveName::Sft => {
                 let whole = DataSettings { max_length: usize::MAX, ..recipe.data.clone() };
-                tokenize(&examples, &model, &whole)?.0
+                let tokenized = tokenize(&examples, &model, &whole)?.0;
+                tokenized.into_iter().map(|example| example.tokens.len()).collect()
             }
-            _ => Vec::new(),
+            ObjectiveName::Grpo => {
+                let prompts = tokenize_prompts(&examples, &model, &recipe.data)?.0;
+                prompts.into_iter().map(|prompt| prompt.tokens.len()).collect()
+            }
+            ObjectiveName::Dpo => Vec::new(),
         };
         let (objective, data) = build(model, adapter, &examples, &recipe, &folder, None)?;
         let lengths: Vec<usize> = match uncut.is_empty() {
-            false => uncut.iter().map(|example| example.tokens.len()).collect(),
+            false => uncut,
             true => (0..objective.examples()).map(|example| objective.tokens(example)).collect(),
         };
         super::estimate::estimate(&*objective, &recipe, data, &lengths)
@@ -306,22 +315,34 @@ impl Work {
     }
 }
 
-/// What supervised fine-tuning holds out, as text, where the recipe wants the model to be asked about it.
+/// What is held out, as text, where the recipe wants the model to be asked about it.
 fn held_out(examples: &[Example], model: &LanguageModel, recipe: &Recipe) -> Result<Vec<Example>, TrainingError> {
-    if !recipe.length.evaluate_answers || recipe.objective != ObjectiveName::Sft {
+    if !recipe.length.evaluate_answers {
         return Ok(Vec::new());
     }
     let max_length = recipe.data.max_length.min(model.config().context);
-    let settings = DataSettings { max_length, ..recipe.data.clone() };
-    let (_, dev) = split_dev(tokenize(examples, model, &settings)?.0, &settings, recipe.seed);
-    let held: HashSet<&str> = dev.iter().map(|example| example.id.as_str()).collect();
-    Ok(examples.iter().filter(|example| held.contains(example.id.as_str())).cloned().collect())
+    let (settings, seed) = (DataSettings { max_length, ..recipe.data.clone() }, recipe.seed);
+    let held: HashSet<String> = match recipe.objective {
+        ObjectiveName::Sft => {
+            let (_, dev) = split_dev(tokenize(examples, model, &settings)?.0, &settings, seed);
+            dev.into_iter().map(|example| example.id).collect()
+        }
+        ObjectiveName::Dpo => {
+            let (_, dev) = split_dev(tokenize_pairs(examples, model, &settings)?.0, &settings, seed);
+            dev.into_iter().map(|pair| pair.id).collect()
+        }
+        ObjectiveName::Grpo => {
+            let (_, dev) = split_dev(tokenize_prompts(examples, model, &settings)?.0, &settings, seed);
+            dev.into_iter().map(|prompt| prompt.example.id).collect()
+        }
+    };
+    Ok(examples.iter().filter(|example| held.contains(&example.id)).cloned().collect())
 }
 
 /// A run whose largest batch does not fit is not begun.
 fn refuse_large_batch(objective: &dyn Objective, recipe: &Recipe) -> Result<(), TrainingError> {
     let Some((model, adapter)) = objective.wearing() else { return Ok(()) };
-    let rows = largest_batch(objective, recipe.data.batch).iter().map(|&example| objective.tokens(example)).sum();
+    let rows = objective.rows(&largest_batch(objective, recipe.data.batch));
     let needed = needed_bytes(model, adapter, rows);
     let available = memory::there_is();
     refusal(needed, available, recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))

@@ -322,6 +322,12 @@ impl Objective for Grpo {
         group.map_or(0, |group| group.tokens() + group.rollouts.len() * self.prompts[example].tokens.len())
     }
 
+    /// One group goes through at a time, and nobody knows yet how long its answers are.
+    fn rows(&self, examples: &[usize]) -> usize {
+        let of = |&example: &usize| self.prompts[example].tokens.len() + self.settings.max_tokens;
+        self.settings.rollouts * examples.iter().map(of).max().unwrap_or(0)
+    }
+
     fn weight(&self, examples: &[usize]) -> f64 {
         let window = self.window.borrow();
         let of_group = |group: &Group| match self.settings.aggregation {
