@@ -58,15 +58,14 @@ impl Supply {
     /// # Errors
     /// When the store cannot be read.
     pub fn of(workspace: &Workspace) -> Result<Self, TrainingError> {
-        let queue = workspace.review_queue().map_err(|error| TrainingError::Model(error.to_string()))?;
+        let standings = workspace.item_standings().map_err(|error| TrainingError::Model(error.to_string()))?;
         let mut supply = Self::default();
-        for queued in &queue {
-            let stock = match queued.item.kind() {
+        for (kind, standing) in standings {
+            let stock = match kind {
                 ItemKind::Rationale => &mut supply.rationales,
                 ItemKind::Pair => &mut supply.pairs,
                 ItemKind::Thought => &mut supply.thoughts,
             };
-            let standing = queued.standing();
             stock.accepted += usize::from(standing.trains());
             stock.pending += usize::from(standing == Standing::Pending);
         }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Standing, Thought};
 
 impl Workspace {
     /// All rationales, in the order in which they came in.
@@ -61,6 +61,15 @@ impl Workspace {
             item.labelled(truth.and_then(|truth| truth.label))
         });
         Ok(trains.collect())
+    }
+
+    /// Where every item stands, without looking into what is wrong with it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn item_standings(&self) -> Result<Vec<(ItemKind, Standing)>, WorkspaceError> {
+        let all = self.standings(&ItemKind::ALL, &self.gold_by_text()?)?;
+        Ok(all.into_iter().map(|stands| (stands.item.kind(), stands.decided.standing)).collect())
     }
 
     /// The rationales that may train: accepted ones as they are, edited ones as edited. One whose label has changed since
