@@ -3,6 +3,8 @@
 use minijinja::Environment;
 use serde::{Deserialize, Serialize};
 
+use super::Task;
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +79,26 @@ impl AnomalyPrompt {
             Turn { speaker: Speaker::User, text: render("anomaly.user.jinja", &self.user, log)? },
         ])
     }
+}
+
+/// The turns that ask a model that learns here: anomaly detection in the project's own frame, other tasks in the words of
+/// `instruction`.
+///
+/// # Errors
+/// When the frame is not valid Jinja.
+pub fn question_turns(
+    task: Task,
+    instruction: &str,
+    input: &str,
+    prompt: &AnomalyPrompt,
+) -> Result<Vec<Turn>, PromptError> {
+    Ok(match task {
+        Task::Anomaly => prompt.turns(input)?,
+        _ => {
+            let text = format!("{}\n```\n{input}\n```", instruction.trim());
+            vec![Turn { speaker: Speaker::User, text }]
+        }
+    })
 }
 
 fn render(name: &'static str, template: &str, log: &str) -> Result<String, PromptError> {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::rng::{Stream, shuffle};
 use super::{DataSettings, TrainingError};
-use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn};
+use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn, question_turns};
 use crate::reasoning::{Pair, Rationale, Task, Thought};
 
 /// What the model is to be taught: to continue a conversation with a text. A line of a run's `examples.jsonl`.
@@ -44,7 +44,7 @@ impl Example {
             id: id.clone(),
             task: *task,
             input: input.clone(),
-            turns: ask(*task, instruction, input, prompt)?,
+            turns: question_turns(*task, instruction, input, prompt)?,
             completion: reasoning.trim().to_owned(),
             rejected: None,
             label: Some(label.clone()),
@@ -61,7 +61,7 @@ impl Example {
             id: id.clone(),
             task: *task,
             input: input.clone(),
-            turns: ask(*task, instruction, input, prompt)?,
+            turns: question_turns(*task, instruction, input, prompt)?,
             completion: chosen.trim().to_owned(),
             rejected: Some(rejected.trim().to_owned()),
             label: Some(label.clone()),
@@ -87,16 +87,6 @@ impl Example {
             label: None,
         }
     }
-}
-
-fn ask(task: Task, instruction: &str, input: &str, prompt: &AnomalyPrompt) -> Result<Vec<Turn>, PromptError> {
-    Ok(match task {
-        Task::Anomaly => prompt.turns(input)?,
-        _ => {
-            let text = format!("{}\n```\n{input}\n```", instruction.trim());
-            vec![Turn { speaker: Speaker::User, text }]
-        }
-    })
 }
 
 /// Something that is about a log.

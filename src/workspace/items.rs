@@ -135,6 +135,18 @@ impl Workspace {
         self.add_items(ItemKind::Thought, thoughts, |thought| &thought.id)
     }
 
+    /// Adds preference pairs, to be reviewed like imported ones; those that are there already stay as they are. Gives how
+    /// many are new; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When one is not valid, or the store cannot be written.
+    pub fn add_pairs(&self, pairs: &[Pair]) -> Result<usize, WorkspaceError> {
+        for pair in pairs {
+            pair.validate().map_err(|error| WorkspaceError::Invalid(error.to_string()))?;
+        }
+        self.add_items(ItemKind::Pair, pairs, |pair| &pair.id)
+    }
+
     fn add_items<T: Serialize + Clone + Send + Sync + 'static>(
         &self,
         kind: ItemKind,

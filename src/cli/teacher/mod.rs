@@ -1,6 +1,9 @@
-//! `logwright teacher rationales|thoughts|status`
+//! `logwright teacher rationales|thoughts|corrections|imitate|status`
 
 mod asking;
+mod corrections;
+mod imitate;
+mod local;
 mod rationales;
 mod status;
 mod thoughts;
@@ -21,6 +24,11 @@ enum What {
     Rationales(Box<rationales::RationalesArgs>),
     /// Let a teacher distil thoughts from a handbook's cases and from the project's right reasoning; they wait for review
     Thoughts(Box<thoughts::ThoughtsArgs>),
+    /// Let a teacher find the first wrong step of wrong rationales and contested traces, and rebuild from there: pairs that
+    /// wait for review
+    Corrections(corrections::CorrectionsArgs),
+    /// Let a tuned model solve logs whose answer is known: right solutions wait for review, wrong ones for a correction
+    Imitate(imitate::ImitateArgs),
     /// What teachers have written and cost so far, by model
     Status(status::StatusArgs),
 }
@@ -29,6 +37,8 @@ pub(super) fn run(args: &TeacherArgs, context: &Context) -> Result<(), Failure> 
     match &args.what {
         What::Rationales(args) => rationales::run(args, context),
         What::Thoughts(args) => thoughts::run(args, context),
+        What::Corrections(args) => corrections::run(args, context),
+        What::Imitate(args) => imitate::run(args, context),
         What::Status(args) => status::run(args, context),
     }
 }
