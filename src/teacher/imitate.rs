@@ -234,3 +234,100 @@ pub fn questions_of_rationales(workspace: &Workspace) -> Result<Vec<Question>, T
     }
     Ok(questions)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::teacher::{
+        Corrections, CorrectionsPlan, Finish, Miss, Outcome, Prompts, Reply, Teacher, Terms, Wrong, WrongOnes, run,
+    };
+
+    const RIGHT: &str = "<think>1. The fan stopped.\n2. It should not.</think><answer>true</answer>";
+    const WRONG: &str = "<think>1. The fan stopped.\n2. Fans do.</think><answer>false</answer>";
+    const CORRECTION: &str = r#"{"first_wrong_step": 2, "why": "They do not.", "revision": ["But wait, nothing told it to.",
+        "Leaving that out, it is broken."], "answer": "true"}"#;
+
+    /// Says one thing after another, by the sample that is asked for.
+    struct Scripted(Vec<&'static str>);
+
+    impl Teacher for Scripted {
+        fn model(&self) -> &str {
+            "scripted"
+        }
+
+        fn place(&self) -> String {
+            "here".into()
+        }
+
+        fn ask<'a>(&'a self, ask: &'a Ask) -> BoxFuture<'a, Result<Reply, Miss>> {
+            let text = self.0[ask.sample as usize % self.0.len()].to_owned();
+            async { Ok(Reply { text, usage: None, finish: Finish::Stop }) }.boxed()
+        }
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            concurrency: 4,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            timeout: Duration::from_secs(60),
+            retries: 0,
+            backoff: Duration::ZERO,
+            price: None,
+            budget: None,
+        }
+    }
+
+    #[test]
+    fn right_solutions_become_rationales_and_wrong_ones_the_start_of_corrections() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let question = Question {
+            id: "q1".into(),
+            task: Task::FailurePrediction,
+            system: "bgl".into(),
+            instruction: "Does it foretell a failure?".into(),
+            input: "fan 3 stopped".into(),
+            label: "true".into(),
+            category: None,
+            template: None,
+        };
+        let free = Question { id: "q2".into(), task: Task::RootCause, ..question.clone() };
+        let job = Imitate::new(ImitatePlan { n: 5, ..ImitatePlan::default() }, "run-1").unwrap();
+        let (items, left_out) = job.prepare(vec![question, free]).unwrap();
+        assert_eq!((items.len(), left_out), (1, 1));
+        let model = Scripted(vec![RIGHT, WRONG, "nonsense", RIGHT, "<think>1. It goes on and on"]);
+        let ran = run(&job, &items, &model, &terms(), &workspace, &|| false, &mut |_| {}).unwrap();
+        let [Outcome::Done(solved)] = &ran.outcomes[..] else { panic!("{:?}", ran.outcomes) };
+        assert_eq!((solved.right.len(), solved.wrong.len(), solved.malformed, solved.new), (1, 1, 2, 2));
+        let kept = workspace.rationales().unwrap();
+        assert!(kept.iter().all(|rationale| rationale.source.as_deref() == Some("run-1")));
+
+        let wrong = Wrong::of_project(&workspace, WrongOnes::default()).unwrap();
+        assert_eq!(
+            wrong.found.iter().map(|one| &one.rationale.id).collect::<Vec<_>>(),
+            solved.wrong.iter().collect::<Vec<_>>()
+        );
+        let job = Corrections::new(CorrectionsPlan::default(), "scripted").unwrap();
+        let items = job.prepare(wrong.found, &Prompts::load(None).unwrap()).unwrap();
+        let teacher = Scripted(vec![CORRECTION]);
+        let ran = run(&job, &items, &teacher, &terms(), &workspace, &|| false, &mut |_| {}).unwrap();
+        assert!(matches!(&ran.outcomes[..], [Outcome::Done(one)] if one.new), "{:?}", ran.outcomes);
+        let pairs = workspace.pairs().unwrap();
+        assert!(pairs[0].check().all() && pairs[0].rejected == WRONG);
+        assert_eq!(Wrong::of_project(&workspace, WrongOnes::default()).unwrap().corrected, 1);
+    }
+
+    #[test]
+    fn a_plan_that_asks_for_the_same_again_and_again_is_refused() {
+        for plan in [
+            ImitatePlan { n: 0, ..ImitatePlan::default() },
+            ImitatePlan { n: 2, temperature: 0.0, ..ImitatePlan::default() },
+            ImitatePlan { max_tokens: 0, ..ImitatePlan::default() },
+        ] {
+            assert!(Imitate::new(plan, "run").is_err());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use ratatui::widgets::Paragraph;
 
 use super::chart::{self, SMOOTH, Shown};
 use super::compare::differences;
-use super::figure::{last_told, word};
+use super::figure::{last_told, place, word};
 use super::state::State;
 use crate::logs::SafeText;
 use crate::training::{ObjectiveName, RunState};
@@ -29,8 +29,9 @@ const SAMPLE_ROWS: usize = 8;
 const SMALL_CHARTS: usize = 4;
 const SMALL_ROWS: u16 = 7;
 
-/// Settings in which two recipes differ that are shown.
+/// Settings in which two recipes differ that are shown, also where there is little room.
 const DIFFERENCES: usize = 6;
+const FEW_DIFFERENCES: usize = 3;
 
 pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect) {
     let theme = &shared.theme;
@@ -47,7 +48,7 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     frame.render_widget(block, area);
     let width = usize::from(inner.width);
     let mut figures = figures(state, width, inner.height < TALL, theme);
-    figures.extend(difference_rows(state, width, theme));
+    figures.extend(difference_rows(state, width, inner.height < TALL, theme));
     if inner.height >= TALL {
         figures.extend(sample_rows(state, width, theme));
     }
@@ -167,7 +168,7 @@ fn figures(state: &State, width: usize, short: bool, theme: &Theme) -> Vec<Line<
 }
 
 /// In which settings the run in front differs from the one that it is compared with.
-fn difference_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+fn difference_rows(state: &State, width: usize, short: bool, theme: &Theme) -> Vec<Line<'static>> {
     let Some(compared) = state.beside() else { return Vec::new() };
     let mut rows = vec![Line::styled(
         fit(&format!("compared with {}:", SafeText::one_line(compared.run.as_str())), width),
@@ -178,29 +179,30 @@ fn difference_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'stat
     if all.is_empty() {
         rows.push(Line::styled("the recipes are the same", theme.muted));
     }
-    for (name, front, other) in all.iter().take(DIFFERENCES) {
+    let most = if short { FEW_DIFFERENCES } else { DIFFERENCES };
+    for (name, front, other) in all.iter().take(most) {
         let text = format!("{name}: {} here, {} there", SafeText::one_line(front), SafeText::one_line(other));
         rows.push(Line::raw(fit(&text, width)));
     }
-    if all.len() > DIFFERENCES {
-        rows.push(Line::styled(format!("and {} more: i reads all", all.len() - DIFFERENCES), theme.muted));
+    if all.len() > most {
+        rows.push(Line::styled(format!("and {} more: i reads all", all.len() - most), theme.muted));
     }
     rows
 }
 
 /// What the model said when it was last asked, about what, and what each part of its reward gave.
 fn sample_rows(state: &State, width: usize, theme: &Theme) -> Vec<Line<'static>> {
-    let Some(sample) = state.samples.last() else { return Vec::new() };
+    let Some(sample) = state.newest_sample().and_then(|at| state.samples.get(at)) else { return Vec::new() };
     let asked = format!("asked after step {}: {}", sample.step, SafeText::one_line(&sample.input));
     let mut rows = vec![Line::default(), Line::styled(fit(&asked, width), theme.muted)];
     let said = wrap(SafeText::new(&sample.text).as_str(), width);
     rows.extend(said.into_iter().take(SAMPLE_ROWS).map(Line::from));
     if !sample.reward.is_empty() {
-        let parts: Vec<String> = sample
-            .reward
-            .iter()
-            .map(|(part, value)| format!("{} {value:+.3}", SafeText::one_line(&word(part))))
-            .collect();
+        let mut parts: Vec<(&String, &f64)> = sample.reward.iter().collect();
+        // The total has no place among the parts: it is last.
+        parts.sort_by_key(|(part, _)| place(part));
+        let text = |(part, value): (&String, &f64)| format!("{} {value:+.3}", SafeText::one_line(&word(part)));
+        let parts: Vec<String> = parts.into_iter().map(text).collect();
         rows.push(Line::styled(fit(&format!("reward: {}", parts.join(" | ")), width), theme.accent));
     }
     rows

@@ -152,6 +152,12 @@ impl State {
         self.runs.iter().filter(alive).collect()
     }
 
+    /// The first answer of the newest evaluation: where there are several, the one that got most.
+    pub(super) fn newest_sample(&self) -> Option<usize> {
+        let step = self.samples.last()?.step;
+        self.samples.iter().position(|sample| sample.step == step)
+    }
+
     /// Forgets what was read of the run in front.
     pub(super) fn forget_front(&mut self) {
         self.curve.clear();

@@ -81,7 +81,8 @@ fn go_to(state: &mut AppState, objective: ObjectiveName, name: &str) {
 
 /// Types another text in the place of the setting's in front.
 fn retype(state: &mut AppState, text: &str) {
-    press(state, "enter ctrl-u");
+    press(state, "enter end");
+    (0..24).for_each(|_| drop(press(state, "backspace")));
     type_text(state, text);
     press(state, "enter");
 }
@@ -460,7 +461,8 @@ fn runs_of_two_objectives_are_compared_too() {
     press(&mut state, "i");
     let text = screen(&state, 200, 60);
     assert!(text.contains("grpo.rollouts: – here, 8 there") && text.contains("dpo.beta: 0.1 here, – there"), "{text}");
-    assert!(text.contains(right.as_str()) && text.contains("[dpo]"), "{text}");
+    assert!(text.contains(right.as_str()) && text.contains("[lora]"), "{text}");
+    assert!(text.find("objective:") < text.find("data.batch:"), "what matters most comes first: {text}");
 }
 
 #[test]

@@ -252,12 +252,9 @@ fn compare(state: &mut State) -> Vec<app::Effect> {
 }
 
 fn samples(state: &mut State) -> Vec<app::Effect> {
-    let Some(last) = state.samples.len().checked_sub(1) else {
+    let Some(first) = state.newest_sample() else {
         return vec![Toast::warning("the model was not asked anything yet in this run").into()];
     };
-    // Both ends of the newest evaluation's group: the first of its step.
-    let step = state.samples[last].step;
-    let first = state.samples.iter().position(|sample| sample.step == step).unwrap_or(last);
     state.reading = Some(Reading::at(first));
     Vec::new()
 }
