@@ -73,7 +73,7 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
         return output::json(&Chained { dir: record.dir(&runs), chain: record.chain, stages });
     }
     for Done { name, info, adapter } in &stages {
-        let loss = info.loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+        let loss = info.result().map_or_else(String::new, |(word, value)| format!(", {word} {value:.4}"));
         output::line(&format!("{name}: {} steps{loss}, {}", info.status.step, adapter.display()))?;
     }
     Ok(())

@@ -22,7 +22,8 @@ fn info(at: &str, state: RunState, step: usize, loss: Option<f64>) -> RunInfo {
     let mut status = Status::new(state, step, 60, at.parse().unwrap());
     status.memory_bytes = Some(1_158 << 20);
     status.message = (state == RunState::Failed).then(|| "loss is NaN at step 9".to_owned());
-    RunInfo { dir: PathBuf::from("runs").join(run.as_str()), run, objective: ObjectiveName::Sft, status, loss }
+    let dir = PathBuf::from("runs").join(run.as_str());
+    RunInfo { dir, run, objective: ObjectiveName::Sft, status, loss, reward: None }
 }
 
 fn record(step: usize) -> StepRecord {

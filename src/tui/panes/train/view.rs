@@ -132,8 +132,13 @@ fn run_row(state: &State, info: &RunInfo, front: bool, width: usize, theme: &The
     let compared = if state.compared.as_ref().is_some_and(|compared| compared.run == info.run) { " =" } else { "" };
     let name = SafeText::one_line(info.run.as_str());
     let (left, text) = if width >= ROW_WIDTH {
-        let loss = info.loss.map_or_else(String::new, |loss| format!(" {loss:.3}"));
-        (format!("{mark} {:<11} ", standing.as_str()), format!("{name} {step}{loss}{compared}"))
+        let result = match info.result() {
+            Some(("loss", loss)) => format!(" {loss:.3}"),
+            // By its word: numbers of two kinds stand in one column.
+            Some((word, value)) => format!(" {word} {value:.2}"),
+            None => String::new(),
+        };
+        (format!("{mark} {:<11} ", standing.as_str()), format!("{name} {step}{result}{compared}"))
     } else {
         (format!("{mark} "), format!("{name} {step}{compared}"))
     };
