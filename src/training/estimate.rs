@@ -86,7 +86,7 @@ pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize
 /// The largest batch that chance can put together: as many of the longest examples as go into one.
 pub(super) fn largest_batch(objective: &dyn Objective, batch: usize) -> Vec<usize> {
     let mut examples: Vec<usize> = (0..objective.examples()).collect();
-    examples.sort_by_key(|&example| std::cmp::Reverse(objective.tokens(example)));
+    examples.sort_by_key(|&example| std::cmp::Reverse(objective.rows(&[example])));
     examples.truncate(batch);
     examples
 }
