@@ -148,14 +148,16 @@ impl Correction {
             attributes: self.attributes(wrong, teacher),
         };
         let check = pair.check();
-        match () {
-            () if !check.prefix => Err(CorrectionError::Prefix),
-            () if !check.format => Err(CorrectionError::Form("the revision breaks the format".into())),
-            () if !check.answers => Err(CorrectionError::Answer(self.answer.clone(), wrong.label.clone())),
-            () if !check.reflection => Err(CorrectionError::NoReflection),
-            () if !check.exclusion => Err(CorrectionError::NotExcluded),
-            () => Ok(pair),
-        }
+        let broken = || CorrectionError::Form("the revision breaks the format".into());
+        let answer = || CorrectionError::Answer(self.answer.clone(), wrong.label.clone());
+        let checks = [
+            (check.prefix, CorrectionError::Prefix),
+            (check.format, broken()),
+            (check.answers, answer()),
+            (check.reflection, CorrectionError::NoReflection),
+            (check.exclusion, CorrectionError::NotExcluded),
+        ];
+        checks.into_iter().find(|(holds, _)| !holds).map_or(Ok(pair), |(_, why)| Err(why))
     }
 
     /// Whether the first revised step turns round in so many words.
