@@ -26,9 +26,9 @@ enum What {
     Thoughts(Box<thoughts::ThoughtsArgs>),
     /// Let a teacher find the first wrong step of wrong rationales and contested traces, and rebuild from there: pairs that
     /// wait for review
-    Corrections(corrections::CorrectionsArgs),
+    Corrections(Box<corrections::CorrectionsArgs>),
     /// Let a tuned model solve logs whose answer is known: right solutions wait for review, wrong ones for a correction
-    Imitate(imitate::ImitateArgs),
+    Imitate(Box<imitate::ImitateArgs>),
     /// What teachers have written and cost so far, by model
     Status(status::StatusArgs),
 }
