@@ -230,6 +230,7 @@ pub fn questions_of_rationales(workspace: &Workspace) -> Result<Vec<Question>, T
             input: rationale.input,
             category: rationale.category,
             template,
+            earlier: None,
         });
     }
     Ok(questions)
@@ -293,6 +294,7 @@ mod tests {
             label: "true".into(),
             category: None,
             template: None,
+            earlier: None,
         };
         let free = Question { id: "q2".into(), task: Task::RootCause, ..question.clone() };
         let job = Imitate::new(ImitatePlan { n: 5, ..ImitatePlan::default() }, "run-1").unwrap();
