@@ -304,6 +304,23 @@ fn a_chain_hands_its_adapter_on_and_goes_on_where_it_was() {
     assert!(wrong.code == 1 && wrong.stderr.contains("stage a: data.batch = 0"), "{}", wrong.stderr);
 }
 
+#[test]
+fn presets_begin_a_recipe_and_what_grpo_writes_itself_is_counted_before_a_run() {
+    let (project, model) = (project(), tiny());
+    let unknown = project.run(&["train", "grpo", "--preset", "logreasoner", "--model", &model]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("there are quick, rationanomaly, rationanomaly-code, r-log"), "{}", unknown.stderr);
+    let accepted = project.run(&["review", "accept", "--all"]);
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    let estimate =
+        done(&project.run(&["train", "grpo", "--preset", "Quick", "--model", &model, "--dry-run", "--json"]));
+    assert_eq!(estimate["steps"], 20);
+    for name in ["tokens", "tokens_per_second", "seconds", "memory_bytes"] {
+        assert!(estimate[name].as_f64().unwrap() > 0.0, "{name} in {estimate}");
+    }
+    assert!(estimate["lengths"]["from"].as_u64().unwrap() > 0, "{estimate}");
+}
+
 /// The tiny model with a context that the anomaly prompt fits into.
 fn roomy(project: &Project) -> String {
     let (from, to) = (Path::new(&tiny()).to_owned(), project.path("roomy"));

@@ -1,12 +1,13 @@
 //! Which model, adapter and device a subcommand means.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Failure;
 use crate::model::{DeviceChoice, installed, pull};
-use crate::training::{RunFolder, adapter_of_run, resolve_run};
+pub(super) use crate::training::NamedAdapter;
+use crate::training::{self, TrainingError};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -43,23 +44,7 @@ impl BaseArgs {
 
 /// What is said of a model that is not on this machine.
 pub(super) fn not_here(name: &str) -> Failure {
-    if pull::can_be_pulled(name) {
-        return Failure::failed(format!("model {name} is not on this machine: run `logwright model pull {name}`"));
-    }
-    Failure::failed(format!(
-        "model {name}: no such file or folder; `logwright model list` shows what is on this machine"
-    ))
-}
-
-/// An adapter that someone named.
-#[derive(Debug, Clone)]
-pub(super) struct NamedAdapter {
-    /// Its folder.
-    pub dir: PathBuf,
-    /// What to call it: the run's id, or the folder.
-    pub name: String,
-    /// The model that it was trained on, where its run says.
-    pub model: Option<String>,
+    TrainingError::NoModel(name.to_owned()).into()
 }
 
 /// The adapter that `name` means: a folder in PEFT's layout, a run's folder, or a run of the project by its id, the
@@ -68,14 +53,6 @@ pub(super) struct NamedAdapter {
 /// # Errors
 /// When there is no such run, or it has no adapter yet.
 pub(super) fn named_adapter(name: &str, workspace: Option<&Workspace>) -> Result<NamedAdapter, Failure> {
-    if Path::new(name).join("adapter_config.json").is_file() {
-        // An adapter inside a run's folder still knows its run.
-        let run = Path::new(name).parent().map(RunFolder::at);
-        let model = run.and_then(|run| run.recipe().ok()).and_then(|recipe| recipe.model);
-        return Ok(NamedAdapter { dir: PathBuf::from(name), name: name.to_owned(), model });
-    }
     let runs = workspace.map_or_else(|| PathBuf::from("runs"), Workspace::runs_dir);
-    let run = resolve_run(&runs, name)?;
-    let model = run.recipe()?.model;
-    Ok(NamedAdapter { dir: adapter_of_run(&run)?, name: run.id().to_string(), model })
+    Ok(training::named_adapter(name, &runs)?)
 }

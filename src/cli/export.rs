@@ -1,5 +1,6 @@
-//! `logwright export structured|labels|votes|traces FILE`
+//! `logwright export structured|labels|votes|traces|rationales|pairs|thoughts|sft|dpo|grpo FILE`
 
+pub(super) mod items;
 mod traces;
 
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use serde::Serialize;
 use super::import::FormatArg;
 use super::{Context, Failure, output};
 use crate::logs::table::Format;
-use crate::workspace::export_table;
+use crate::reasoning::ItemKind;
+use crate::workspace::{ExportWhat, export_table};
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
@@ -26,6 +28,18 @@ enum What {
     Labels(TableArgs),
     /// The votes that count: dataset,id,annotator,label,category,round,at,comment,revealed,elapsed_ms,majority
     Votes(TableArgs),
+    /// Rationales: those that may train, or all
+    Rationales(items::ItemsArgs),
+    /// Preference pairs: those that may train, or all
+    Pairs(items::ItemsArgs),
+    /// Thoughts: those that may train, or all
+    Thoughts(items::ItemsArgs),
+    /// What supervised fine-tuning elsewhere needs: accepted rationales or thoughts as questions and answers
+    Sft(items::SftArgs),
+    /// What preference training elsewhere needs: accepted pairs
+    Dpo(items::TrainingArgs),
+    /// What reinforcement learning elsewhere needs: the logs and labels of accepted rationales
+    Grpo(items::TrainingArgs),
     /// Kept traces, as JSON or as an HTML page that needs nothing else
     Traces(traces::TracesArgs),
 }
@@ -74,6 +88,12 @@ pub(super) fn run(args: &ExportArgs, context: &Context) -> Result<(), Failure> {
         What::Structured(args) => structured(args, context),
         What::Labels(args) => args.write(&context.workspace()?.label_rows()?),
         What::Traces(args) => traces::run(args, context),
+        What::Rationales(args) => items::items(ItemKind::Rationale, args, context),
+        What::Pairs(args) => items::items(ItemKind::Pair, args, context),
+        What::Thoughts(args) => items::items(ItemKind::Thought, args, context),
+        What::Sft(args) => items::sft(args, context),
+        What::Dpo(args) => items::training(ExportWhat::Dpo, args, context),
+        What::Grpo(args) => items::training(ExportWhat::Grpo, args, context),
         What::Votes(args) => args.write(&context.workspace()?.vote_rows()?),
     }
 }

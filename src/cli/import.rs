@@ -1,10 +1,11 @@
-//! `logwright import templates|logs|votes|rationales|pairs|thoughts FILE...`
+//! `logwright import templates|logs|votes|rationales|pairs|thoughts|tasks FILE...`
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::export::items::ItemFormatArg;
 use super::import_logs::{self, LogArgs};
 use super::{Context, Failure, output};
 use crate::logs::table::{Format, Rejected};
@@ -24,12 +25,41 @@ enum What {
     Logs(LogArgs),
     /// Votes: dataset,id,annotator,label[,category,round,at,comment]
     Votes(Files),
-    /// Rationales: task,instruction,input,label,reasoning[,id,category,source]
-    Rationales(Files),
-    /// Preference pairs: task,instruction,input,label,chosen,rejected,first_wrong_step[,id]
-    Pairs(Files),
-    /// Thoughts: task,problem,analysis,challenge,steps[,id]
-    Thoughts(Files),
+    /// Rationales: task,instruction,input,label,reasoning[,id,category,source], or what other programs write
+    Rationales(ItemFiles),
+    /// Preference pairs: task,instruction,input,label,chosen,rejected,first_wrong_step[,id], or what other programs write
+    Pairs(ItemFiles),
+    /// Thoughts: task,problem,analysis,challenge,steps[,id], or what other programs write
+    Thoughts(ItemFiles),
+    /// Task sets: log,description,match or log,failure or log,cause; what a teacher is asked about with --task
+    Tasks(Files),
+}
+
+#[derive(Debug, Args)]
+struct ItemFiles {
+    /// The files: a table, or as Alpaca, ShareGPT, TRL, LLaMA-Factory, verl, Argilla or Label Studio write them; what was
+    /// decided in Argilla or Label Studio comes in as reviews
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The files' format; told from name and content otherwise
+    #[arg(long)]
+    format: Option<ItemFormatArg>,
+    /// Print the result as JSON: {rows, imported, unchanged, reviews, rejected: [{file, line, why}]}
+    #[arg(long)]
+    json: bool,
+}
+
+impl ItemFiles {
+    /// The same, as tables are asked for: what other programs write is told by its columns.
+    fn tables(&self) -> Files {
+        let format = match self.format {
+            Some(ItemFormatArg::Csv) => Some(FormatArg::Csv),
+            Some(ItemFormatArg::Json) => Some(FormatArg::Json),
+            Some(ItemFormatArg::Jsonl) => Some(FormatArg::Jsonl),
+            _ => None,
+        };
+        Files { files: self.files.clone(), dataset: None, format, json: self.json }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +102,9 @@ struct Total {
     rows: usize,
     imported: usize,
     unchanged: usize,
+    /// Decisions that came with items from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reviews: Option<usize>,
     rejected: Vec<RejectedIn>,
 }
 
@@ -83,14 +116,18 @@ struct RejectedIn {
 }
 
 pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<(), Failure> {
-    let (kind, files) = match &args.what {
-        What::Logs(args) => return import_logs::run(args, context),
-        What::Templates(files) => (ImportKind::Templates, files),
-        What::Votes(files) => (ImportKind::Votes, files),
-        What::Rationales(files) => (ImportKind::Rationales, files),
-        What::Pairs(files) => (ImportKind::Pairs, files),
-        What::Thoughts(files) => (ImportKind::Thoughts, files),
-    };
+    match &args.what {
+        What::Logs(args) => import_logs::run(args, context),
+        What::Templates(files) => import(ImportKind::Templates, files, context),
+        What::Votes(files) => import(ImportKind::Votes, files, context),
+        What::Rationales(files) => import(ImportKind::Rationales, &files.tables(), context),
+        What::Pairs(files) => import(ImportKind::Pairs, &files.tables(), context),
+        What::Tasks(files) => import(ImportKind::Tasks, files, context),
+        What::Thoughts(files) => import(ImportKind::Thoughts, &files.tables(), context),
+    }
+}
+
+fn import(kind: ImportKind, files: &Files, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let mut total = Total::default();
     let mut failed = Vec::new();
@@ -127,6 +164,9 @@ fn import_file(
     total.rows += report.rows;
     total.imported += report.imported;
     total.unchanged += report.unchanged;
+    if !matches!(kind, ImportKind::Templates | ImportKind::Votes | ImportKind::Tasks) {
+        *total.reviews.get_or_insert(0) += report.reviews;
+    }
     total.rejected.extend(report.rejected.into_iter().map(|row| RejectedIn { file: name.clone(), row }));
     Ok(())
 }
@@ -140,5 +180,10 @@ fn report(total: &Total, json: bool) -> Result<(), Failure> {
     }
     let unchanged =
         if total.unchanged > 0 { format!(", {} of them as they were", total.unchanged) } else { String::new() };
-    output::line(&format!("{} of {} rows imported{unchanged}", total.imported, total.rows))
+    let reviews = match total.reviews.unwrap_or(0) {
+        0 => String::new(),
+        1 => ", and 1 review".to_owned(),
+        reviews => format!(", and {reviews} reviews"),
+    };
+    output::line(&format!("{} of {} rows imported{unchanged}{reviews}", total.imported, total.rows))
 }

@@ -26,6 +26,8 @@ pub struct GenerateSettings {
     pub min_tokens: usize,
     /// How tokens are drawn; prompt n is seeded with `seed + n`.
     pub sampling: Sampling,
+    /// The seeds of the prompts in the place of those, where they are given.
+    pub seeds: Vec<u64>,
     /// The text ends right after the first of these that appears.
     pub stop: Vec<String>,
     /// What may stand between `<answer>` and `</answer>`; anything where this is empty.
@@ -44,6 +46,7 @@ impl Default for GenerateSettings {
             max_tokens: 256,
             min_tokens: 0,
             sampling: Sampling::default(),
+            seeds: Vec::new(),
             stop: Vec::new(),
             answers: Vec::new(),
             begun: String::new(),
@@ -269,7 +272,14 @@ impl<'a> Writer<'a> {
                 last: 0,
                 limit: settings.max_tokens.min(self.model.config().context - prompt.len()),
                 sampler: Sampler::new(
-                    Sampling { seed: settings.sampling.seed.wrapping_add(sequence as u64), ..settings.sampling },
+                    Sampling {
+                        seed: settings
+                            .seeds
+                            .get(sequence)
+                            .copied()
+                            .unwrap_or_else(|| settings.sampling.seed.wrapping_add(sequence as u64)),
+                        ..settings.sampling
+                    },
                     settings.alternatives,
                 ),
                 utf8: Utf8Stream::default(),

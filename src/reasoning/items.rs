@@ -60,11 +60,21 @@ impl Task {
         match self {
             Self::Anomaly => Some(answer_label(answer).is_some() && answer_label(answer) == answer_label(truth)),
             Self::Interpretation | Self::RootCause | Self::Solution => None,
-            Self::Parsing | Self::SemanticMatching | Self::FailurePrediction => Some(
-                answer.split_whitespace().eq(truth.split_whitespace())
-                    || answer.trim().eq_ignore_ascii_case(truth.trim()),
-            ),
+            Self::Parsing => Some(answer.split_whitespace().eq(truth.split_whitespace())),
+            Self::SemanticMatching | Self::FailurePrediction => match (yes_or_no(answer), yes_or_no(truth)) {
+                (Some(said), Some(right)) => Some(said == right),
+                _ => Some(answer.trim().eq_ignore_ascii_case(truth.trim())),
+            },
         }
+    }
+}
+
+/// The word for yes or no, `true` or `false`, that an answer stands for, if it is one.
+pub fn yes_or_no(answer: &str) -> Option<&'static str> {
+    match answer.trim().trim_matches(|c: char| c.is_ascii_punctuation()).to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" | "1.0" | "match" | "failure" => Some("true"),
+        "false" | "no" | "0" | "0.0" | "mismatch" | "normal" => Some("false"),
+        _ => None,
     }
 }
 
@@ -228,6 +238,14 @@ mod tests {
             rationale("normal", "<answer>maybe</answer>").troubles(),
             [Trouble::AnswerMismatch, Trouble::Malformed]
         );
+    }
+
+    #[test]
+    fn yes_and_no_are_understood_in_any_word_and_free_text_is_not_judged() {
+        assert_eq!(Task::SemanticMatching.answers("Yes.", "True"), Some(true));
+        assert_eq!(Task::FailurePrediction.answers("normal", "1"), Some(false));
+        assert_eq!(Task::Parsing.answers("a  <*>", "a <*>"), Some(true));
+        assert_eq!(Task::RootCause.answers("the cable", "the fan"), None);
     }
 
     #[test]

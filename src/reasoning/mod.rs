@@ -3,6 +3,7 @@
 //! [`parse`] takes a written reasoning apart into steps and an answer; everything else here is what such texts belong
 //! to. This room is pure: prompts are rendered, never sent.
 
+mod correction;
 mod decided;
 pub mod dpp;
 mod grounding;
@@ -20,9 +21,10 @@ pub mod similarity;
 mod trouble;
 mod window;
 
+pub use correction::{Correction, CorrectionError};
 pub use decided::{Decided, ReviewRule};
 pub use grounding::{Claim, ClaimKind, Evidence, claims, is_grounded, supports};
-pub use items::{ItemError, Pair, Rationale, Task, Thought};
+pub use items::{ItemError, Pair, Rationale, Task, Thought, yes_or_no};
 pub use marks::{Mark, StepMark, StepMarks};
 pub use pair_check::PairCheck;
 pub use parse::{Order, Parsed, Step, answer_label, parse};

@@ -3,6 +3,8 @@
 use minijinja::Environment;
 use serde::{Deserialize, Serialize};
 
+use super::{Task, Thought};
+
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +79,36 @@ impl AnomalyPrompt {
             Turn { speaker: Speaker::User, text: render("anomaly.user.jinja", &self.user, log)? },
         ])
     }
+}
+
+/// The turns that ask for what a rationale or a pair holds: anomaly detection with the given prompt, which `reason` and
+/// `evaluate` share, and other tasks with their own instruction.
+///
+/// # Errors
+/// When the prompt is not valid.
+pub fn ask(task: Task, instruction: &str, input: &str, prompt: &AnomalyPrompt) -> Result<Vec<Turn>, PromptError> {
+    Ok(match task {
+        Task::Anomaly => prompt.turns(input)?,
+        _ => {
+            let text = format!("{}\n```\n{input}\n```", instruction.trim());
+            vec![Turn { speaker: Speaker::User, text }]
+        }
+    })
+}
+
+/// What follows a problem where its thought is asked for: from a question to its core challenge and the steps that such
+/// questions take, as LogReasoner's first stage teaches.
+pub const ASK_FOR_THOUGHT: &str = "Do not answer yet. Name the core challenge of this question, then the steps that solve \
+     questions like it, without details of this one.";
+
+/// How the text of a thought begins.
+pub const CHALLENGE: &str = "Challenge: ";
+
+/// A thought as a question and the answer to it.
+pub fn thought_turns(thought: &Thought) -> (Turn, String) {
+    let text = format!("{}\n{ASK_FOR_THOUGHT}", thought.problem.trim());
+    let steps: String = (1..).zip(&thought.steps).map(|(n, step)| format!("\n{n}. {}", step.trim())).collect();
+    (Turn { speaker: Speaker::User, text }, format!("{CHALLENGE}{}{steps}", thought.challenge.trim()))
 }
 
 fn render(name: &'static str, template: &str, log: &str) -> Result<String, PromptError> {

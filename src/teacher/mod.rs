@@ -15,12 +15,15 @@
 //! as [`Secret`]s.
 
 mod ask;
+mod corrections;
 mod desk;
 mod endpoint;
 mod error;
 mod estimate;
 mod fence;
+mod imitate;
 mod job;
+mod local;
 mod pace;
 mod prompts;
 mod purse;
@@ -33,14 +36,18 @@ mod seeds;
 mod testing;
 mod thoughts;
 mod whom;
+mod wrong;
 
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
+pub use corrections::{Corrected, Corrections, CorrectionsPlan, ToCorrect};
 pub use desk::{Answered, Desk, NotAnswered, Tally};
 pub use endpoint::{Address, Endpoint, KEY_VARIABLES, key_from_environment};
 pub use error::TeacherError;
 pub use estimate::Estimate;
 pub use fence::fenced;
+pub use imitate::{Imitate, ImitatePlan, Solved, ToSolve, questions_of_rationales};
 pub use job::{Ended, Event, Job, Outcome, Ran, Terms, run};
+pub use local::Local;
 pub use pace::Pacer;
 pub use prompts::{PROMPTS_FOLDER, Prompts};
 pub use purse::{OverBudget, Purse, Reservation};
@@ -55,3 +62,4 @@ pub use thoughts::{
     select, step_counts,
 };
 pub use whom::{endpoint_of, model_of};
+pub use wrong::{Wrong, WrongOnes, WrongTrajectory};

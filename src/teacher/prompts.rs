@@ -16,7 +16,9 @@ pub const PROMPTS_FOLDER: &str = "prompts";
 const LONGEST: u64 = 64 << 10;
 
 /// The prompts that come with the program.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
+    ("teacher.correction.system.jinja", include_str!("../../assets/prompts/teacher.correction.system.jinja")),
+    ("teacher.correction.user.jinja", include_str!("../../assets/prompts/teacher.correction.user.jinja")),
     ("teacher.rationale.system.jinja", include_str!("../../assets/prompts/teacher.rationale.system.jinja")),
     ("teacher.rationale.user.jinja", include_str!("../../assets/prompts/teacher.rationale.user.jinja")),
     ("teacher.thought.system.jinja", include_str!("../../assets/prompts/teacher.thought.system.jinja")),

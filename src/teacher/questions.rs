@@ -7,8 +7,8 @@ use super::TeacherError;
 use crate::labels::{Category, Label};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{TemplateKey, made_id};
-use crate::reasoning::{ItemKind, Standing, Task};
-use crate::workspace::Workspace;
+use crate::reasoning::Task;
+use crate::workspace::{TaskCase, Workspace};
 
 /// The question about an anomaly, in the words of the published rationales.
 const ANOMALY_INSTRUCTION: &str = "Classify the given log entries into normal and abnormal categories.";
@@ -70,9 +70,15 @@ pub struct Chosen<'a> {
 /// When the store cannot be read, or what is chosen is not there.
 pub fn of_project(workspace: &Workspace, chosen: Chosen<'_>) -> Result<Questions, TeacherError> {
     if let Some(task) = chosen.task.filter(|task| *task != Task::Anomaly) {
-        return Err(TeacherError::Invalid(format!(
-            "the project's templates ask about anomalies alone: give logs with the truth about {task} by --data FILE"
-        )));
+        let cases: Vec<Question> =
+            workspace.task_cases()?.into_iter().filter(|case| case.task == task).map(of_case).collect();
+        if cases.is_empty() {
+            return Err(TeacherError::Invalid(format!(
+                "the project has no logs with the truth about {task}: bring some in with `logwright import tasks`, or give \
+                 them by --data FILE"
+            )));
+        }
+        return choose(cases, Vec::new(), workspace, chosen);
     }
     if let Some(id) = chosen.id {
         return Ok(Questions { asked: vec![named(workspace, id)?], ..Questions::default() });
@@ -98,6 +104,28 @@ fn of_template(key: &TemplateKey, text: &str, label: Label, category: Option<Cat
         category: category.filter(|_| label == Label::Abnormal),
         template: Some(key.clone()),
         earlier: None,
+    }
+}
+
+fn of_case(case: TaskCase) -> Question {
+    Question {
+        id: case.id,
+        task: case.task,
+        system: case.dataset.unwrap_or_default(),
+        instruction: usual_instruction(case.task).to_owned(),
+        input: described(case.log, case.description),
+        label: case.answer,
+        category: None,
+        template: None,
+        earlier: None,
+    }
+}
+
+/// A log, with the description that is said to fit it.
+fn described(log: String, description: Option<String>) -> String {
+    match description {
+        Some(description) => format!("{log}\n\nDescription: {description}"),
+        None => log,
     }
 }
 
@@ -180,10 +208,7 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
     };
     let description = row.take_text("description");
     let instruction = row.take_text("instruction").unwrap_or_else(|| usual_instruction(task).to_owned());
-    let input = match description {
-        Some(description) => format!("{input}\n\nDescription: {description}"),
-        None => input,
-    };
+    let input = described(input, description);
     let label = match task {
         Task::Anomaly => {
             let label: Label = label.parse().map_err(|error: crate::labels::LabelError| error.to_string())?;
@@ -265,12 +290,8 @@ fn choose(
 
 /// The logs that an accepted rationale is about.
 fn accepted(workspace: &Workspace) -> Result<HashSet<(Task, String)>, TeacherError> {
-    let reviews = workspace.reviews()?;
-    let accepted = workspace
-        .rationales()?
-        .into_iter()
-        .filter(|rationale| Standing::of(reviews.get(&(ItemKind::Rationale, rationale.id.clone()))).trains());
-    Ok(accepted.map(|rationale| (rationale.task, rationale.input)).collect())
+    let accepted = workspace.accepted_rationales()?;
+    Ok(accepted.into_iter().map(|rationale| (rationale.task, rationale.input)).collect())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::rng::{Stream, shuffle};
 use super::{DataSettings, TrainingError};
-use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn};
+use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Turn, ask, thought_turns};
 use crate::reasoning::{Pair, Rationale, Task, Thought};
 
 /// What the model is to be taught: to continue a conversation with a text. A line of a run's `examples.jsonl`.
@@ -71,32 +71,17 @@ impl Example {
     /// The example that an accepted thought makes: from a question to its core challenge and the steps that such questions take,
     /// as LogReasoner's first stage teaches.
     pub fn from_thought(thought: &Thought) -> Self {
-        let ask = format!(
-            "{}\nDo not answer yet. Name the core challenge of this question, then the steps that solve questions like it, \
-             without details of this one.",
-            thought.problem.trim()
-        );
-        let steps: String = (1..).zip(&thought.steps).map(|(n, step)| format!("\n{n}. {}", step.trim())).collect();
+        let (question, completion) = thought_turns(thought);
         Self {
             id: thought.id.clone(),
             task: thought.task,
             input: thought.problem.clone(),
-            turns: vec![Turn { speaker: Speaker::User, text: ask }],
-            completion: format!("Challenge: {}{steps}", thought.challenge.trim()),
+            turns: vec![question],
+            completion,
             rejected: None,
             label: None,
         }
     }
-}
-
-fn ask(task: Task, instruction: &str, input: &str, prompt: &AnomalyPrompt) -> Result<Vec<Turn>, PromptError> {
-    Ok(match task {
-        Task::Anomaly => prompt.turns(input)?,
-        _ => {
-            let text = format!("{}\n```\n{input}\n```", instruction.trim());
-            vec![Turn { speaker: Speaker::User, text }]
-        }
-    })
 }
 
 /// Something that is about a log.
@@ -254,6 +239,7 @@ pub fn examples_digest(jsonl: &[u8]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::reasoning::prompt::Speaker;
 
     /// One token a byte; a turn's text ends with token 1000, the completion with 1001.
     pub(crate) struct Bytes;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::RecipeError;
+use crate::model::pull;
 
 /// Why a run could not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -11,10 +12,23 @@ pub enum TrainingError {
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     /// Nothing to train on.
-    #[error("there is no {0} to train on{advice}", advice = accept_first(.0))]
-    NothingAccepted(&'static str),
+    #[error("there is no {} to train on{}", in_full(what), what_helps(what, *pending))]
+    NothingAccepted {
+        /// What is learnt from, in a word.
+        what: &'static str,
+        /// How many of them wait for review, where that is known.
+        pending: Option<usize>,
+    },
+    /// There are examples, and none of the wanted tasks.
+    #[error("none of the {0} accepted {1}s is of the tasks that data.tasks names: {2}")]
+    NoneOfTasks(usize, &'static str, String),
+    /// No such model here.
+    #[error("{}", no_model(.0))]
+    NoModel(String),
     /// Every example was left out.
-    #[error("none of the {0} examples fits into {1} tokens; raise data.max_length in the recipe")]
+    #[error(
+        "none of the {0} examples fits into {1} tokens (of pairs, where their sides begin to differ, too); raise data.max_length in the recipe"
+    )]
     NothingFits(usize, usize),
     /// A file of the run could not be read or written.
     #[error("{path}: {source}", path = path.display())]
@@ -106,6 +120,36 @@ pub enum TrainingError {
     Thread(String),
 }
 
+/// What is learnt from, with what it must have to be of use.
+fn in_full(what: &str) -> String {
+    match what.strip_suffix("template") {
+        None => format!("accepted {what}"),
+        Some("") => "template with a gold label".to_owned(),
+        Some(before) => format!("accepted {before}template with a gold label"),
+    }
+}
+
+/// What to do where nothing is accepted.
+fn what_helps(what: &str, pending: Option<usize>) -> String {
+    match pending {
+        _ if what.ends_with("template") => "; label some first, or import them with their gold".to_owned(),
+        None => "; accept some first: logwright review accept --all".to_owned(),
+        Some(0) => format!(", and none waits for review; logwright import {what}s brings some"),
+        Some(waiting) => {
+            let verb = if waiting == 1 { "waits" } else { "wait" };
+            format!("; {waiting} {verb} for review: pane 3, or logwright review accept")
+        }
+    }
+}
+
+/// What is said of a model that is not on this machine.
+fn no_model(name: &str) -> String {
+    if pull::can_be_pulled(name) {
+        return format!("model {name} is not on this machine: run `logwright model pull {name}`");
+    }
+    format!("model {name}: no such file or folder; `logwright model list` shows what is on this machine")
+}
+
 impl TrainingError {
     /// An error of `path`.
     pub(super) fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
@@ -122,12 +166,5 @@ fn kept_at(step: usize) -> String {
     match step {
         0 => "no step was kept".into(),
         step => format!("the run goes on from the checkpoint of step {step}"),
-    }
-}
-
-fn accept_first(what: &str) -> &'static str {
-    match what.starts_with("accepted") {
-        true => "; accept some first: logwright review accept --all",
-        false => "; label some first, or import them with their gold",
     }
 }

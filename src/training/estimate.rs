@@ -84,7 +84,7 @@ pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize
 /// The largest batch that chance can put together: as many of the longest examples as go into one.
 pub(super) fn largest_batch(objective: &dyn Objective, batch: usize) -> Vec<usize> {
     let mut examples: Vec<usize> = (0..objective.examples()).collect();
-    examples.sort_by_key(|&example| std::cmp::Reverse(objective.tokens(example)));
+    examples.sort_by_key(|&example| std::cmp::Reverse(objective.rows(&[example])));
     examples.truncate(batch);
     examples
 }
@@ -170,6 +170,7 @@ pub(super) fn estimate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::ObjectiveName;
 
     #[test]
     fn every_example_is_in_one_bin_of_its_length() {
@@ -190,5 +191,8 @@ mod tests {
         for part in ["900 MiB", "100 MiB", "data.batch = 2 with data.accumulation = 2", "data.max_length = 512"] {
             assert!(why.contains(part), "{why}");
         }
+        let recipe = Recipe::of(ObjectiveName::Grpo).completed();
+        let why = refusal(900 << 20, Some(100 << 20), &recipe, 4096).unwrap();
+        assert!(why.contains("grpo.concurrent = ") && why.contains("grpo.max_tokens = 128"), "{why}");
     }
 }

@@ -18,6 +18,7 @@ mod error;
 mod estimate;
 mod export;
 mod grpo;
+mod launch;
 mod measure;
 mod memory;
 mod objective;
@@ -50,19 +51,20 @@ pub use grpo::{
     AdvantageName, AggregationName, Group, Grpo, GrpoSettings, Prompted, Rollout, TokenLoss, Window, advantages,
     deviation, k3, tokenize_prompts,
 };
+pub use launch::{Launch, Means, NamedAdapter, named_adapter};
 pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
 pub use pairs::{TokenizedPair, tokenize_pairs};
 pub use recipe::{
-    BestBy, DataSettings, DataSource, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Recipe,
-    RecipeError, ScheduleName, Take, WatchdogSettings,
+    BestBy, DataSettings, DataSource, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Preset,
+    Recipe, RecipeError, ScheduleName, Take, WatchdogSettings,
 };
 pub use reference::{Reference, ReferenceName};
 pub use reward::{GroundIn, Reward, RewardPreset, RewardSettings, Rewarded};
 pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
 pub use schedule::learning_rate;
 pub use sft::Sft;
-pub use sources::accepted_examples;
+pub use sources::{Stock, Supply, accepted_examples};
 pub use start::{Base, Job, Place, adapter_of_run, estimate, prepare, resume, start};
 pub use trainer::{CancelFlag, Event, Summary, Trainer};

@@ -5,12 +5,14 @@ mod layers;
 mod length;
 mod lora;
 mod optimizer;
+mod preset;
 
 pub use data::{DataSettings, DataSource};
 pub(super) use layers::lay_over;
 pub use length::{BestBy, LengthSettings, Take, WatchdogSettings};
 pub use lora::LoraRecipe;
 pub use optimizer::{DecayGroup, OptimizerSettings, ScheduleName};
+pub use preset::Preset;
 
 use std::path::{Path, PathBuf};
 

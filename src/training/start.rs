@@ -123,11 +123,15 @@ fn wanted(recipe: &Recipe, examples: &[Example]) -> Result<Vec<Example>, Trainin
     let wanted = |example: &&Example| {
         recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task == example.task.as_str())
     };
-    let examples: Vec<Example> = examples.iter().filter(wanted).cloned().collect();
+    let what = recipe.learns_from();
     if examples.is_empty() {
-        return Err(TrainingError::NothingAccepted(recipe.learns_from()));
+        return Err(TrainingError::NothingAccepted { what, pending: None });
     }
-    Ok(examples)
+    let wanted: Vec<Example> = examples.iter().filter(wanted).cloned().collect();
+    if wanted.is_empty() {
+        return Err(TrainingError::NoneOfTasks(examples.len(), what, recipe.data.tasks.join(", ")));
+    }
+    Ok(wanted)
 }
 
 /// What a run would take, from one step that is thrown away; see [`Estimate`]. Takes as long as loading the model and that
@@ -152,16 +156,21 @@ pub fn estimate(
         let recipe = folder.recipe()?;
         let model = LanguageModel::load(&base.path, &base.device)?;
         let adapter = first_adapter(&folder, &model, &recipe)?;
-        let uncut = match recipe.objective {
+        let uncut: Vec<usize> = match recipe.objective {
             ObjectiveName::Sft => {
                 let whole = DataSettings { max_length: usize::MAX, ..recipe.data.clone() };
-                tokenize(&examples, &model, &whole)?.0
+                let tokenized = tokenize(&examples, &model, &whole)?.0;
+                tokenized.into_iter().map(|example| example.tokens.len()).collect()
             }
-            _ => Vec::new(),
+            ObjectiveName::Grpo => {
+                let prompts = tokenize_prompts(&examples, &model, &recipe.data)?.0;
+                prompts.into_iter().map(|prompt| prompt.tokens.len()).collect()
+            }
+            ObjectiveName::Dpo => Vec::new(),
         };
         let (objective, data) = build(model, adapter, &examples, &recipe, &folder, None)?;
         let lengths: Vec<usize> = match uncut.is_empty() {
-            false => uncut.iter().map(|example| example.tokens.len()).collect(),
+            false => uncut,
             true => (0..objective.examples()).map(|example| objective.tokens(example)).collect(),
         };
         super::estimate::estimate(&*objective, &recipe, data, &lengths)

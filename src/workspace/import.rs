@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::exchange::{is_parquet, own_row, read_parquet};
 use super::store::At;
-use super::{NewVote, TemplateRecord, Workspace, WorkspaceError, items, templates, votes};
+use super::{NewReview, NewVote, TaskCase, TemplateRecord, Workspace, WorkspaceError, items, tasks, templates, votes};
 use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
@@ -27,6 +28,8 @@ pub enum ImportKind {
     Pairs,
     /// `task,problem,analysis,challenge,steps[,id]`
     Thoughts,
+    /// `log,description,match`, `log,failure` or `log,cause`
+    Tasks,
 }
 
 impl ImportKind {
@@ -40,6 +43,19 @@ impl ImportKind {
             (Self::Rationales, _) => &["input", "label", "reasoning"],
             (Self::Pairs, _) => &["input", "label", "chosen", "rejected", "first_wrong_step"],
             (Self::Thoughts, _) => &["task", "challenge", "steps"],
+            (Self::Tasks, _) => &["log"],
+        }
+    }
+}
+
+impl ImportKind {
+    /// The kind of items that it holds, if it holds items.
+    fn item(self) -> Option<ItemKind> {
+        match self {
+            Self::Templates | Self::Votes | Self::Tasks => None,
+            Self::Rationales => Some(ItemKind::Rationale),
+            Self::Pairs => Some(ItemKind::Pair),
+            Self::Thoughts => Some(ItemKind::Thought),
         }
     }
 }
@@ -66,6 +82,8 @@ pub struct ImportReport {
     pub imported: usize,
     /// How many of those were there before, just the same.
     pub unchanged: usize,
+    /// How many decisions of reviewers came with them that were not here before.
+    pub reviews: usize,
     /// The rows that could not be used.
     pub rejected: Vec<Rejected>,
 }
@@ -77,6 +95,19 @@ enum Entry {
     Rationale(Box<Rationale>),
     Pair(Box<Pair>),
     Thought(Box<Thought>),
+    Task(Box<TaskCase>),
+}
+
+impl Entry {
+    /// Which item it is, if it is one.
+    fn item(&self) -> Option<(ItemKind, &str)> {
+        match self {
+            Self::Rationale(item) => Some((ItemKind::Rationale, &item.id)),
+            Self::Pair(item) => Some((ItemKind::Pair, &item.id)),
+            Self::Thought(item) => Some((ItemKind::Thought, &item.id)),
+            Self::Template(_) | Self::Vote(_) | Self::Task(_) => None,
+        }
+    }
 }
 
 impl Workspace {
@@ -85,7 +116,7 @@ impl Workspace {
     /// # Errors
     /// When nothing of it can be read, or the store cannot be written. Single bad rows are in the report.
     pub fn import(&self, kind: ImportKind, source: ImportSource<'_>) -> Result<ImportReport, WorkspaceError> {
-        let (found, mut rejected) = entries_in(kind, source)?;
+        let Found { entries: found, mut rejected, reviews } = entries_in(kind, source)?;
         let rows = found.len() + rejected.len();
         let known = Known::load(self, kind)?;
         let mut entries = Vec::with_capacity(found.len());
@@ -100,7 +131,24 @@ impl Workspace {
         let imported = entries.len();
         entries.retain(|entry| !known.has(entry));
         let appended = self.append_all(entries)?;
-        Ok(ImportReport { rows, imported, unchanged: imported - appended, rejected })
+        let reviews = self.review_anew(reviews)?;
+        Ok(ImportReport { rows, imported, unchanged: imported - appended, reviews, rejected })
+    }
+
+    /// Records reviews that were made elsewhere, but for those that say what their reviewer says already; gives how many
+    /// those were.
+    fn review_anew(&self, mut reviews: Vec<NewReview>) -> Result<usize, WorkspaceError> {
+        if reviews.is_empty() {
+            return Ok(0);
+        }
+        let known = self.decisions()?;
+        reviews.retain(|new| {
+            let decisions = known.get(&(new.kind, new.item.clone())).map_or(&[][..], Vec::as_slice);
+            let own = decisions.iter().find(|review| review.reviewer == new.reviewer);
+            own.is_none_or(|own| own.verdict != new.verdict || own.reason != new.reason)
+        });
+        self.review(&reviews)?;
+        Ok(reviews.len())
     }
 
     /// Appends entries in one transaction; gives how many were new.
@@ -116,6 +164,7 @@ impl Workspace {
                     let new = match entry {
                         Entry::Template(record) => templates::append(write, at, record).await.map(|()| true),
                         Entry::Vote(vote) => votes::append(write, vote.at.map_or(at, At::from), vote, None, None).await,
+                        Entry::Task(case) => tasks::append(write, at, case).await.map(|()| true),
                         Entry::Rationale(item) => {
                             items::append(write, at, ItemKind::Rationale, &item.id, item).await.map(|()| true)
                         }
@@ -140,6 +189,7 @@ enum Known {
     Rationales(HashMap<String, Rationale>),
     Pairs(HashMap<String, Pair>),
     Thoughts(HashMap<String, Thought>),
+    Tasks(HashSet<TaskCase>),
     /// Votes: the templates there are, and what closed rounds still take. The store tells known votes from new ones.
     Votes {
         templates: HashSet<TemplateKey>,
@@ -156,6 +206,7 @@ impl Known {
         Ok(match kind {
             ImportKind::Templates => Self::Templates(templates()?),
             ImportKind::Votes => Self::votes(workspace)?,
+            ImportKind::Tasks => Self::Tasks(workspace.task_cases()?.into_iter().collect()),
             ImportKind::Rationales => {
                 Self::Rationales(workspace.rationales()?.into_iter().map(|item| (item.id.clone(), item)).collect())
             }
@@ -202,6 +253,7 @@ impl Known {
             (Self::Rationales(known), Entry::Rationale(item)) => known.get(&item.id) == Some(item),
             (Self::Pairs(known), Entry::Pair(item)) => known.get(&item.id) == Some(item),
             (Self::Thoughts(known), Entry::Thought(item)) => known.get(&item.id) == Some(item),
+            (Self::Tasks(known), Entry::Task(case)) => known.contains(&**case),
             _ => false,
         }
     }
@@ -217,41 +269,78 @@ pub(super) fn items_in(
         ItemKind::Pair => ImportKind::Pairs,
         ItemKind::Thought => ImportKind::Thoughts,
     };
-    let (entries, rejected) = entries_in(kind, source)?;
+    let Found { entries, rejected, .. } = entries_in(kind, source)?;
     let item = |(_, entry)| match entry {
         Entry::Rationale(item) => Some(Reviewable::Rationale(*item)),
         Entry::Pair(item) => Some(Reviewable::Pair(*item)),
         Entry::Thought(item) => Some(Reviewable::Thought(*item)),
-        Entry::Template(_) | Entry::Vote(_) => None,
+        Entry::Template(_) | Entry::Vote(_) | Entry::Task(_) => None,
     };
     Ok((entries.into_iter().filter_map(item).collect(), rejected))
 }
 
 /// The templates that a table holds, and the rows that could not be used; nothing is stored.
 pub(super) fn templates_in(source: ImportSource<'_>) -> Result<(Vec<TemplateRecord>, Vec<Rejected>), WorkspaceError> {
-    let (entries, rejected) = entries_in(ImportKind::Templates, source)?;
+    let Found { entries, rejected, .. } = entries_in(ImportKind::Templates, source)?;
     let template = |(_, entry)| if let Entry::Template(record) = entry { Some(*record) } else { None };
     Ok((entries.into_iter().filter_map(template).collect(), rejected))
 }
 
-type Numbered = Vec<(u64, Entry)>;
+/// What a table holds.
+#[derive(Default)]
+struct Found {
+    /// What its rows became, each with its line.
+    entries: Vec<(u64, Entry)>,
+    /// The rows that could not be used.
+    rejected: Vec<Rejected>,
+    /// What reviewers said of its items elsewhere.
+    reviews: Vec<NewReview>,
+}
 
-/// What a table holds, each with its line, and the rows that could not be used.
-fn entries_in(kind: ImportKind, source: ImportSource<'_>) -> Result<(Numbered, Vec<Rejected>), WorkspaceError> {
+fn entries_in(kind: ImportKind, source: ImportSource<'_>) -> Result<Found, WorkspaceError> {
+    let (rows, mut rejected) = rows_in(kind, source)?;
+    let mut found = Found::default();
+    for row in rows {
+        let line = row.line;
+        let (row, said) = match kind.item() {
+            None => (Ok(row), Vec::new()),
+            Some(item) => match own_row(item, row) {
+                Ok(own) => (Ok(own.row), own.said),
+                Err(why) => (Err(why), Vec::new()),
+            },
+        };
+        match row.and_then(|row| entry(kind, row, source.dataset)) {
+            Ok(entry) => {
+                if let Some((kind, item)) = entry.item() {
+                    found.reviews.extend(said.into_iter().map(|said| NewReview {
+                        kind,
+                        item: item.to_owned(),
+                        reviewer: said.reviewer,
+                        verdict: said.verdict,
+                        label: None,
+                        reason: said.reason,
+                    }));
+                }
+                found.entries.push((line, entry));
+            }
+            Err(why) => rejected.push(Rejected { line, why }),
+        }
+    }
+    found.rejected = rejected;
+    Ok(found)
+}
+
+/// The rows of a table, whatever holds them.
+fn rows_in(kind: ImportKind, source: ImportSource<'_>) -> Result<(Vec<Row>, Vec<Rejected>), WorkspaceError> {
+    if kind.item().is_some() && source.format.is_none() && is_parquet(source.bytes) {
+        return read_parquet(source.bytes)
+            .map_err(|why| WorkspaceError::Invalid(format!("{}: it cannot be read as parquet: {why}", source.name)));
+    }
     let format = source.format.unwrap_or_else(|| Format::guess(source.name, source.bytes));
     let required = kind.required(source.dataset.is_some());
     let table = table::read(source.bytes, format, required)
         .map_err(|error| WorkspaceError::Table { name: source.name.to_owned(), source: error })?;
-    let mut rejected = table.rejected;
-    let mut entries = Vec::with_capacity(table.rows.len());
-    for row in table.rows {
-        let line = row.line;
-        match entry(kind, row, source.dataset) {
-            Ok(entry) => entries.push((line, entry)),
-            Err(why) => rejected.push(Rejected { line, why }),
-        }
-    }
-    Ok((entries, rejected))
+    Ok((table.rows, table.rejected))
 }
 
 fn entry(kind: ImportKind, row: Row, dataset: Option<&str>) -> Result<Entry, String> {
@@ -261,6 +350,7 @@ fn entry(kind: ImportKind, row: Row, dataset: Option<&str>) -> Result<Entry, Str
         ImportKind::Rationales => rationale(row).map(|item| Entry::Rationale(Box::new(item))),
         ImportKind::Pairs => pair(row).map(|item| Entry::Pair(Box::new(item))),
         ImportKind::Thoughts => thought(row).map(|item| Entry::Thought(Box::new(item))),
+        ImportKind::Tasks => TaskCase::of_row(row, dataset).map(|case| Entry::Task(Box::new(case))),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
-use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Standing, Thought};
 
 impl Workspace {
     /// All rationales, in the order in which they came in.
@@ -61,6 +61,15 @@ impl Workspace {
             item.labelled(truth.and_then(|truth| truth.label))
         });
         Ok(trains.collect())
+    }
+
+    /// Where every item stands, without looking into what is wrong with it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn item_standings(&self) -> Result<Vec<(ItemKind, Standing)>, WorkspaceError> {
+        let all = self.standings(&ItemKind::ALL, &self.gold_by_text()?)?;
+        Ok(all.into_iter().map(|stands| (stands.item.kind(), stands.decided.standing)).collect())
     }
 
     /// The rationales that may train: accepted ones as they are, edited ones as edited. One whose label has changed since
@@ -124,6 +133,18 @@ impl Workspace {
     /// When the store cannot be written.
     pub fn add_thoughts(&self, thoughts: &[Thought]) -> Result<usize, WorkspaceError> {
         self.add_items(ItemKind::Thought, thoughts, |thought| &thought.id)
+    }
+
+    /// Adds preference pairs, to be reviewed like imported ones; those that are there already stay as they are. Gives how
+    /// many are new; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// When one is not valid, or the store cannot be written.
+    pub fn add_pairs(&self, pairs: &[Pair]) -> Result<usize, WorkspaceError> {
+        for pair in pairs {
+            pair.validate().map_err(|error| WorkspaceError::Invalid(error.to_string()))?;
+        }
+        self.add_items(ItemKind::Pair, pairs, |pair| &pair.id)
     }
 
     fn add_items<T: Serialize + Clone + Send + Sync + 'static>(

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::local;
 use crate::cli::{Failure, interrupt, output};
+use crate::model::DeviceChoice;
 use crate::teacher::{self, Ask, Ended, Estimate, Event, Job, Ran, Tally, Teacher, TeacherError, Terms};
 use crate::workspace::{Money, Workspace};
 
@@ -17,6 +19,10 @@ pub(super) struct AskingArgs {
     /// The model's name there [default: the project's]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Ask a model on this machine instead, wearing the adapter of a run if one is named; --model is one that `model list`
+    /// knows then
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "", conflicts_with = "endpoint")]
+    pub local: Option<String>,
     /// The most that this job may cost, in US dollars; the model's price stands in logwright.toml
     #[arg(long, value_name = "USD", value_parser = dollars)]
     pub budget: Option<Money>,
@@ -44,11 +50,17 @@ pub(super) struct Opened {
 impl AskingArgs {
     /// The model's name.
     pub fn model<'a>(&'a self, workspace: &'a Workspace) -> Result<&'a str, Failure> {
+        if self.local.is_some() {
+            return Ok(self.model.as_deref().unwrap_or(&workspace.settings().model));
+        }
         teacher::model_of(workspace, self.model.as_deref()).map_err(usage)
     }
 
     /// On which terms the teacher is asked.
     pub fn terms(&self, workspace: &Workspace) -> Result<Terms, Failure> {
+        if self.local.is_some() {
+            return Ok(local::terms(self.concurrency));
+        }
         let mut terms = Terms::of(workspace, self.model(workspace)?, self.budget)?;
         terms.concurrency = self.concurrency.map_or(terms.concurrency, usize::from);
         Ok(terms)
@@ -56,6 +68,11 @@ impl AskingArgs {
 
     /// The teacher, ready to be asked.
     pub fn open(&self, workspace: &Workspace) -> Result<Opened, Failure> {
+        if let Some(run) = &self.local {
+            let run = Some(run.as_str()).filter(|run| !run.is_empty());
+            let device = DeviceChoice::default();
+            return local::open(self.model.as_deref(), run, &device, self.concurrency, workspace);
+        }
         let endpoint =
             teacher::endpoint_of(workspace, self.endpoint.as_deref(), self.model.as_deref()).map_err(usage)?;
         if let Some(warning) = endpoint.warning() {

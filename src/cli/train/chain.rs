@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::follow::follow;
-use super::training_base;
-use crate::cli::base::{BaseArgs, named_adapter};
+use super::{means, training_base};
+use crate::cli::base::BaseArgs;
 use crate::cli::{Context, Failure, output};
 use crate::training::{
-    self, Chain, ChainRecord, Job, Place, Recipe, RunInfo, RunState, Stage, accepted_examples, adapter_of_run, run_info,
+    self, Chain, ChainRecord, Job, Launch, Place, Recipe, RunInfo, RunState, Stage, adapter_of_run, run_info,
 };
 
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
         return output::json(&Chained { dir: record.dir(&runs), chain: record.chain, stages });
     }
     for Done { name, info, adapter } in &stages {
-        let loss = info.loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
+        let loss = info.result().map_or_else(String::new, |(word, value)| format!(", {word} {value:.4}"));
         output::line(&format!("{name}: {} steps{loss}, {}", info.status.step, adapter.display()))?;
     }
     Ok(())
@@ -94,18 +94,10 @@ fn job(
         let base = args.base.resolve(folder.recipe()?.model.as_deref(), Some(&workspace))?;
         return Ok(training::resume(folder, training_base(base, &args.base))?);
     }
-    let recipe = stage.recipe.clone();
-    let before = match at.checked_sub(1) {
+    let start = match at.checked_sub(1) {
         Some(before) => Some(record.folder(runs, before).path().display().to_string()),
-        None => recipe.start.clone(),
+        None => stage.recipe.start.clone(),
     };
-    let start = before.map(|name| named_adapter(&name, Some(&workspace))).transpose()?;
-    let of_start = start.as_ref().and_then(|start| start.model.as_deref());
-    let base = args.base.resolve(recipe.model.as_deref().or(of_start), Some(&workspace))?;
-    let examples = accepted_examples(&workspace, &recipe)?;
-    let recipe =
-        Recipe { model: Some(base.name.clone()), start: start.as_ref().map(|start| start.name.clone()), ..recipe };
-    let base = training_base(base, &args.base);
-    let from = start.as_ref().map(|start| start.dir.as_path());
-    Ok(training::start(recipe, &examples, from, &Place::At(folder.path().to_path_buf()), base)?)
+    let recipe = Recipe { start, ..stage.recipe.clone() };
+    Ok(Launch::of(recipe, &workspace, means(&args.base))?.start(&Place::At(folder.path().to_path_buf()))?)
 }

@@ -28,7 +28,11 @@ struct Detached<'a> {
 
 /// Hands a run over to a process of its own.
 pub(super) fn detach(folder: &RunFolder, base: &Base, json: bool) -> Result<(), Failure> {
-    let process = training::detach(folder, base)?;
+    detached(folder, training::detach(folder, base)?, json)
+}
+
+/// Prints that a run goes on in a process of its own.
+pub(super) fn detached(folder: &RunFolder, process: u32, json: bool) -> Result<(), Failure> {
     let run = folder.id();
     if json {
         return output::json(&Detached { run, dir: folder.path(), process });

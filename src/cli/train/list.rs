@@ -28,7 +28,7 @@ pub(super) fn run(args: &ListArgs, context: &Context) -> Result<(), Failure> {
     }
     for info in runs {
         let status = &info.status;
-        let loss = info.loss.map_or_else(String::new, |loss| format!("  loss {loss:.4}"));
+        let loss = info.result().map_or_else(String::new, |(word, value)| format!("  {word} {value:.4}"));
         let why = status.message.as_ref().map_or_else(String::new, |message| format!("  {message}"));
         output::line(&format!(
             "{:<24} {:<12} {:>5}/{}{loss}{why}",

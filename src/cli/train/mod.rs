@@ -75,7 +75,12 @@ pub(super) fn run(args: &TrainArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
-/// What a run starts from, and how its answers are measured.
+/// With what a run is computed, and how its answers are measured.
+fn means(args: &BaseArgs) -> training::Means {
+    training::Means { model: args.model.clone(), device: args.device, measure: Some(held_out_f1()) }
+}
+
+/// What a run that goes on starts from, and how its answers are measured.
 fn training_base(base: Base, args: &BaseArgs) -> training::Base {
     training::Base { path: base.path, device: args.device, measure: Some(held_out_f1()) }
 }

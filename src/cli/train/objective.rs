@@ -6,16 +6,20 @@ use clap::Args;
 
 use super::follow::{follow, report};
 use super::launch::{self, LaunchArgs};
-use super::training_base;
-use crate::cli::base::{BaseArgs, named_adapter};
+use super::means;
+use crate::cli::base::BaseArgs;
 use crate::cli::{Context, Failure};
-use crate::training::{self, ObjectiveName, Place, Recipe, accepted_examples};
+use crate::training::{Launch, ObjectiveName, Place, Preset, Recipe};
 
 #[derive(Debug, Args)]
 pub(super) struct ObjectiveArgs {
     /// The settings, in TOML; the flags below win over it
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
+    /// Settings to begin from: quick; sft and dpo also thorough, logreasoner; sft and grpo r-log; grpo rationanomaly,
+    /// rationanomaly-code. The flags below win over them
+    #[arg(long, value_name = "NAME", conflicts_with = "recipe")]
+    preset: Option<String>,
     /// The adapter to start from: a run (id, the start of it, `latest`) or a folder in PEFT's layout [default: a fresh one]
     #[arg(long, value_name = "RUN|DIR")]
     start: Option<String>,
@@ -44,36 +48,30 @@ pub(super) struct ObjectiveArgs {
 }
 
 pub(super) fn run(objective: ObjectiveName, args: &ObjectiveArgs, context: &Context) -> Result<(), Failure> {
-    let mut recipe = match &args.recipe {
-        Some(path) => Recipe::load_for(path, objective)?,
-        None => Recipe::of(objective),
+    let mut recipe = match (&args.recipe, &args.preset) {
+        (Some(path), _) => Recipe::load_for(path, objective)?,
+        (None, Some(name)) => Preset::named(objective, name).map_err(Failure::usage)?.applied(&Recipe::of(objective)),
+        (None, None) => Recipe::of(objective),
     };
     recipe.length.steps = args.steps.or(recipe.length.steps);
     recipe.data.batch = args.batch.unwrap_or(recipe.data.batch);
     recipe.optimizer.learning_rate = args.learning_rate.unwrap_or(recipe.optimizer.learning_rate);
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.start = args.start.clone().or(recipe.start);
-    let recipe = recipe.validated()?;
 
     let workspace = context.workspace()?;
-    let examples = accepted_examples(&workspace, &recipe)?;
-    let start = recipe.start.as_deref().map(|name| named_adapter(name, Some(&workspace))).transpose()?;
-    let of_start = start.as_ref().and_then(|start| start.model.as_deref());
-    let base = args.base.resolve(recipe.model.as_deref().or(of_start), Some(&workspace))?;
     let place = match &args.out {
         Some(path) => Place::At(path.clone()),
         None => Place::In(workspace.runs_dir()),
     };
+    let launch = Launch::of(recipe, &workspace, means(&args.base))?;
     drop(workspace);
-    let name = start.as_ref().map(|start| start.name.clone());
-    let recipe = Recipe { model: Some(base.name.clone()), start: name, ..recipe };
-    let base = training_base(base, &args.base);
-    let from = start.as_ref().map(|start| start.dir.as_path());
     if args.launch.dry_run {
-        return launch::report(&training::estimate(recipe, &examples, from, &base)?, args.json);
+        return launch::report(&launch.estimate()?, args.json);
     }
     if args.launch.detach {
-        return launch::detach(&training::prepare(recipe, &examples, from, &place)?, &base, args.json);
+        let (folder, process) = launch.detach(&place)?;
+        return launch::detached(&folder, process, args.json);
     }
-    report(&follow(training::start(recipe, &examples, from, &place, base)?)?, args.json)
+    report(&follow(launch.start(&place)?)?, args.json)
 }

@@ -40,11 +40,11 @@ impl Recipe {
     /// What it learns from, in a word.
     pub fn learns_from(&self) -> &'static str {
         match (self.objective, self.data.source) {
-            (ObjectiveName::Dpo, _) => "accepted pair",
-            (_, DataSource::Rationales) => "accepted rationale",
-            (_, DataSource::Thoughts) => "accepted thought",
-            (_, DataSource::Templates) => "template with a gold label",
-            (_, DataSource::Both) => "accepted rationale and no template with a gold label",
+            (ObjectiveName::Dpo, _) => "pair",
+            (_, DataSource::Rationales) => "rationale",
+            (_, DataSource::Thoughts) => "thought",
+            (_, DataSource::Templates) => "template",
+            (_, DataSource::Both) => "rationale or template",
         }
     }
 

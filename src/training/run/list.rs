@@ -22,6 +22,16 @@ pub struct RunInfo {
     pub status: Status,
     /// Loss of its last step.
     pub loss: Option<f64>,
+    /// Mean reward of its last step, where it has rewards: its loss says nothing then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<f64>,
+}
+
+impl RunInfo {
+    /// What it came to so far, in a word and a number.
+    pub fn result(&self) -> Option<(&'static str, f64)> {
+        self.reward.map(|reward| ("reward", reward)).or_else(|| self.loss.map(|loss| ("loss", loss)))
+    }
 }
 
 /// Every run under `parent`, newest first; folders that hold no run are passed over.
@@ -36,8 +46,10 @@ pub fn list_runs(parent: &Path) -> Vec<RunInfo> {
 pub fn run_info(folder: &RunFolder) -> Option<RunInfo> {
     let status = folder.status().ok()?;
     let objective = folder.recipe().map(|recipe| recipe.objective).unwrap_or_default();
-    let loss = folder.steps().ok().and_then(|steps| steps.last().map(|record| record.loss));
-    Some(RunInfo { run: folder.id(), dir: folder.path().to_path_buf(), objective, status, loss })
+    let last = folder.steps().ok().and_then(|mut steps| steps.pop());
+    let reward = last.as_ref().and_then(|record| record.statistics.get("reward").copied());
+    let loss = last.map(|record| record.loss);
+    Some(RunInfo { run: folder.id(), dir: folder.path().to_path_buf(), objective, status, loss, reward })
 }
 
 /// The run that someone means: a folder's path, an id under `parent`, the start of one, or `latest`.

@@ -9,11 +9,16 @@ use crate::tui::panes::PaneId;
 /// The recipe of a new run is being filled in.
 pub(super) const FORM: Mode = Mode("recipe");
 
+/// What the model said along the way is being read.
+pub(super) const READING: Mode = Mode("samples");
+
 /// What the user can ask of the pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Fill in the recipe of a new run.
     New,
+    /// Fill in the recipe of a new run that starts from the selected one's adapter.
+    NewFrom,
     /// Stop the selected run, with a checkpoint.
     Cancel,
     /// Let the selected run wait, or go on.
@@ -30,6 +35,8 @@ pub enum Action {
     Compare,
     /// Read what the model said along the way.
     Samples,
+    /// Read the selected run's recipe, and where it differs from the one compared with.
+    Recipe,
     /// Read the runs again.
     Reload,
     /// Fetch the model, if it is not here.
@@ -50,6 +57,20 @@ pub enum Action {
     StartDetached,
     /// Form: leave it.
     Leave,
+    /// Samples: the next answer.
+    NextSample,
+    /// Samples: the answer before.
+    PreviousSample,
+    /// Samples: a row down.
+    ScrollDown,
+    /// Samples: a row up.
+    ScrollUp,
+    /// Samples: a page down.
+    PageDown,
+    /// Samples: a page up.
+    PageUp,
+    /// Samples: back to the figures.
+    StopReading,
 }
 
 const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'static str, help: &'static str) -> Spec {
@@ -59,6 +80,13 @@ const fn row(action: Action, id: &'static str, keys: &'static [Key], short: &'st
 /// The pane's rows of the action table.
 pub const ACTIONS: &[Spec] = &[
     row(Action::New, "train-new", &[Key::char('n')], "new run", "fill in the recipe of a new run"),
+    row(
+        Action::NewFrom,
+        "train-new-from",
+        &[Key::char('f')],
+        "from it",
+        "fill in the recipe of a new run that starts from the selected one's adapter",
+    ),
     row(Action::Cancel, "train-cancel", &[Key::char('c')], "cancel", "stop the selected run; it saves a checkpoint"),
     row(Action::Pause, "train-pause", &[Key::char('p')], "pause", "let the selected run wait, or go on from there"),
     row(Action::Resume, "train-resume", &[Key::char('r')], "resume", "go on with the selected run"),
@@ -67,6 +95,13 @@ pub const ACTIONS: &[Spec] = &[
     row(Action::Figure, "train-figure", &[Key::char('v')], "figure", "draw the next figure large"),
     row(Action::Compare, "train-compare", &[Key::char('=')], "compare", "lay other runs beside the selected one"),
     row(Action::Samples, "train-samples", &[Key::char('o')], "samples", "read what the model said along the way"),
+    row(
+        Action::Recipe,
+        "train-recipe",
+        &[Key::char('i')],
+        "recipe",
+        "read the selected run's recipe, and where it differs from the one compared with",
+    ),
     row(Action::Reload, "train-reload", &[Key::char('u')], "", "read the runs' folders again"),
     row(Action::FetchModel, "train-fetch-model", &[Key::char('m')], "", "fetch the project's model if it is not here"),
     row(
@@ -107,4 +142,54 @@ pub const ACTIONS: &[Spec] = &[
         .during(FORM),
     row(Action::Leave, "train-leave", &[Key::code(KeyCode::Esc), Key::char('q')], "back", "leave the recipe")
         .during(FORM),
+    row(
+        Action::NextSample,
+        "train-next-sample",
+        &[Key::code(KeyCode::Right), Key::char('n'), Key::char('l')],
+        "next",
+        "read the next answer",
+    )
+    .during(READING),
+    row(
+        Action::PreviousSample,
+        "train-previous-sample",
+        &[Key::code(KeyCode::Left), Key::char('p'), Key::char('h')],
+        "before",
+        "read the answer before",
+    )
+    .during(READING),
+    row(
+        Action::ScrollDown,
+        "train-sample-down",
+        &[Key::code(KeyCode::Down), Key::char('j')],
+        "down",
+        "scroll the answer down",
+    )
+    .during(READING),
+    row(Action::ScrollUp, "train-sample-up", &[Key::code(KeyCode::Up), Key::char('k')], "up", "scroll the answer up")
+        .during(READING),
+    row(
+        Action::PageDown,
+        "train-sample-page-down",
+        &[Key::code(KeyCode::PageDown), Key::char(' ')],
+        "",
+        "scroll the answer down by a page",
+    )
+    .during(READING),
+    row(
+        Action::PageUp,
+        "train-sample-page-up",
+        &[Key::code(KeyCode::PageUp), Key::char('b')],
+        "",
+        "scroll the answer up by a page",
+    )
+    .during(READING),
+    row(
+        Action::StopReading,
+        "train-stop-reading",
+        &[Key::code(KeyCode::Esc), Key::char('q'), Key::char('o')],
+        "back",
+        "go back to the figures",
+    )
+    .during(READING),
 ];

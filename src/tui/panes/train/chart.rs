@@ -1,4 +1,4 @@
-//! Curves over the steps of a run: the loss, and whatever else its records tell.
+//! Curves over the steps of a run.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -7,79 +7,12 @@ use ratatui::symbols::Marker;
 use ratatui::text::Line;
 use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
+use super::figure::Figure;
 use crate::training::StepRecord;
 use crate::tui::theme::Theme;
 
 /// Steps that a point of a smooth curve is the mean of.
 pub(super) const SMOOTH: usize = 10;
-
-/// Something that is drawn over the steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Figure {
-    /// The loss, of each step and smooth, and that on what is held out.
-    Loss,
-    LearningRate,
-    GradientNorm,
-    Pace,
-    /// A statistic of the objective by its name, and the same on what is held out.
-    Named(String),
-}
-
-impl Figure {
-    /// All that the records of a run have.
-    pub fn all(curve: &[StepRecord]) -> Vec<Self> {
-        let mut names: Vec<&str> = Vec::new();
-        for name in curve.iter().flat_map(|record| record.statistics.keys()) {
-            let name = name.strip_prefix("dev_").unwrap_or(name);
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names.sort_unstable();
-        let named = names.into_iter().map(|name| Self::Named(name.to_owned()));
-        [Self::Loss].into_iter().chain(named).chain([Self::LearningRate, Self::GradientNorm, Self::Pace]).collect()
-    }
-
-    /// Its name, with its unit.
-    pub fn title(&self) -> String {
-        match self {
-            Self::Loss => "loss, nats a token".into(),
-            Self::LearningRate => "learning rate".into(),
-            Self::GradientNorm => "gradient norm".into(),
-            Self::Pace => "tokens a second".into(),
-            Self::Named(name) => name.replace('_', " "),
-        }
-    }
-
-    /// Its value after each step that has one.
-    fn points(&self, curve: &[StepRecord]) -> Vec<(f64, f64)> {
-        let value = |record: &StepRecord| match self {
-            Self::Loss => Some(record.loss),
-            Self::LearningRate => Some(record.learning_rate),
-            Self::GradientNorm => Some(record.gradient_norm),
-            Self::Pace => Some(record.tokens_per_second),
-            Self::Named(name) => record.statistics.get(name).copied(),
-        };
-        points(curve, value)
-    }
-
-    /// The same on what is held out.
-    fn held_out(&self, curve: &[StepRecord]) -> Vec<(f64, f64)> {
-        match self {
-            Self::Loss => points(curve, |record| record.dev_loss),
-            Self::Named(name) => {
-                let name = format!("dev_{name}");
-                points(curve, |record| record.statistics.get(&name).copied())
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-fn points(curve: &[StepRecord], value: impl Fn(&StepRecord) -> Option<f64>) -> Vec<(f64, f64)> {
-    let point = |record: &StepRecord| Some((record.step as f64, value(record).filter(|value| value.is_finite())?));
-    curve.iter().filter_map(point).collect()
-}
 
 fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     (0..points.len())

@@ -6,7 +6,8 @@ use crate::training::Recipe;
 pub(super) fn differences(front: &Recipe, other: &Recipe) -> Vec<(String, String, String)> {
     let (front, other) = (settings(front), settings(other));
     let mut names: Vec<&String> = front.iter().chain(&other).map(|(name, _)| name).collect();
-    names.sort();
+    // What is optimised comes first: it explains the rest.
+    names.sort_by_key(|name| (*name != "objective", *name));
     names.dedup();
     let value = |settings: &[(String, String)], name: &str| {
         settings.iter().find(|(known, _)| known == name).map_or_else(|| "–".to_owned(), |(_, value)| value.clone())

@@ -8,8 +8,8 @@ use crossbeam_channel::RecvTimeoutError;
 
 use crate::model::{DeviceChoice, installed};
 use crate::training::{
-    self, Base, Estimate, Event, Example, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord,
-    TrainingError, accepted_examples, list_runs, run_info,
+    self, Base, Estimate, Event, Launch, Means, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord,
+    Supply, TrainingError, list_runs, run_info,
 };
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
@@ -32,7 +32,7 @@ pub enum Effect {
     ReadSteps(RunId, PathBuf),
     /// Read the steps of a run that others are to be compared with.
     ReadCompared(RunId, PathBuf),
-    /// Start a run on all accepted rationales.
+    /// Start a run on what is accepted.
     Start(Box<Recipe>),
     /// Start it in a process of its own.
     StartDetached(Box<Recipe>),
@@ -97,8 +97,8 @@ pub struct Course {
 pub struct Loaded {
     /// Newest first.
     pub runs: Vec<RunInfo>,
-    /// How many rationales may train.
-    pub accepted: usize,
+    /// What there is to learn from.
+    pub supply: Supply,
 }
 
 /// Carries out an effect of this pane.
@@ -172,8 +172,8 @@ fn read(folder: &RunFolder) -> Result<Course, String> {
 }
 
 fn load(workspace: &Workspace) -> Result<Loaded, String> {
-    let accepted = workspace.accepted_rationales().map_err(|error| error.to_string())?.len();
-    Ok(Loaded { runs: list_runs(&workspace.runs_dir()), accepted })
+    let supply = Supply::of(workspace).map_err(|error| error.to_string())?;
+    Ok(Loaded { runs: list_runs(&workspace.runs_dir()), supply })
 }
 
 /// Reports what changes in the folders of other processes' runs, until all are over or the user leaves.
@@ -205,44 +205,24 @@ fn watch(job: &Job, runs: &Path) {
     }
 }
 
-/// All that a new run needs.
-struct Wanted {
-    recipe: Recipe,
-    examples: Vec<Example>,
-    place: Place,
-    base: Base,
-}
-
-fn wanted(root: &Path, recipe: Recipe) -> Result<Wanted, String> {
-    let workspace = Workspace::open(root).map_err(|error| error.to_string())?;
-    let examples = accepted_examples(&workspace, &recipe).map_err(|error| error.to_string())?;
-    let model = recipe.model.clone().unwrap_or_else(|| workspace.settings().model.clone());
-    let base = base(&model)?;
-    Ok(Wanted {
-        recipe: Recipe { model: Some(model), ..recipe },
-        examples,
-        place: Place::In(workspace.runs_dir()),
-        base,
-    })
+/// The run that a recipe means in the project, as the command line begins it, and where its folder goes.
+fn launch(root: &Path, recipe: Recipe) -> Result<(Launch, Place), TrainingError> {
+    let workspace = Workspace::open(root).map_err(|error| TrainingError::Model(error.to_string()))?;
+    let means = Means { measure: Some(measuring::held_out_f1()), ..Means::default() };
+    Ok((Launch::of(recipe, &workspace, means)?, Place::In(workspace.runs_dir())))
 }
 
 fn start(root: &Path, recipe: Recipe) -> Result<training::Job, String> {
-    let Wanted { recipe, examples, place, base } = wanted(root, recipe)?;
-    training::start(recipe, &examples, None, &place, base).map_err(|error| error.to_string())
+    launch(root, recipe).and_then(|(launch, place)| launch.start(&place)).map_err(|error| error.to_string())
 }
 
 fn detached(root: &Path, recipe: Recipe) -> Result<(RunId, u32), String> {
-    let Wanted { recipe, examples, place, base } = wanted(root, recipe)?;
-    let detach = || -> Result<(RunId, u32), TrainingError> {
-        let folder = training::prepare(recipe, &examples, None, &place)?;
-        Ok((folder.id(), training::detach(&folder, &base)?))
-    };
-    detach().map_err(|error| error.to_string())
+    let begun = launch(root, recipe).and_then(|(launch, place)| launch.detach(&place));
+    begun.map(|(folder, process)| (folder.id(), process)).map_err(|error| error.to_string())
 }
 
 fn estimate(root: &Path, recipe: Recipe) -> Result<Estimate, String> {
-    let Wanted { recipe, examples, base, .. } = wanted(root, recipe)?;
-    training::estimate(recipe, &examples, None, &base).map_err(|error| error.to_string())
+    launch(root, recipe).and_then(|(launch, _)| launch.estimate()).map_err(|error| error.to_string())
 }
 
 fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
@@ -256,7 +236,7 @@ fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
 }
 
 fn base(model: &str) -> Result<Base, String> {
-    let path = installed(model).ok_or_else(|| format!("model {model} is not on this machine: press m to fetch it"))?;
+    let path = installed(model).ok_or_else(|| TrainingError::NoModel(model.to_owned()).to_string())?;
     Ok(Base { path, device: DeviceChoice::default(), measure: Some(measuring::held_out_f1()) })
 }
 

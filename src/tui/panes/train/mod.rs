@@ -7,8 +7,11 @@ mod actions;
 mod chart;
 mod compare;
 mod effects;
+mod figure;
 mod form;
+mod front;
 mod preview;
+mod samples;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,11 @@ impl Pane for State {
     type Message = Message;
 
     fn mode(&self) -> Mode {
-        if self.filling { actions::FORM } else { Mode::BROWSE }
+        match (self.filling, &self.reading) {
+            (true, _) => actions::FORM,
+            (false, Some(_)) => actions::READING,
+            (false, None) => Mode::BROWSE,
+        }
     }
 
     fn enter(&mut self, _shared: &Shared) -> Vec<app::Effect> {

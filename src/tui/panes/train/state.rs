@@ -1,9 +1,12 @@
 //! What the Train pane knows: the recipe of the next run, the runs there are, and the curve of the one in front.
 
-use super::chart::Figure;
+use super::figure::Figure;
 use super::form::Form;
+use super::samples::Reading;
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Estimate, Recipe, RunId, RunInfo, RunState, Sample, StepRecord};
+use crate::training::{
+    DataSummary, Estimate, ObjectiveName, Recipe, RunId, RunInfo, RunState, Sample, StepRecord, Supply,
+};
 
 /// A run that this workbench is working on.
 #[derive(Clone, Debug)]
@@ -55,8 +58,8 @@ pub struct State {
     pub(super) forecast: Forecast,
     /// The runs, newest first.
     pub(super) runs: Vec<RunInfo>,
-    /// How many rationales may train; `None` until the store was read.
-    pub(super) accepted: Option<usize>,
+    /// What there is to learn from; `None` until the store was read.
+    pub(super) supply: Option<Supply>,
     /// Why the runs cannot be read.
     pub(super) failure: Option<SafeText>,
     /// The run in front.
@@ -71,6 +74,8 @@ pub struct State {
     pub(super) recipe: Option<Box<Recipe>>,
     /// The run that the one in front is compared with.
     pub(super) compared: Option<Compared>,
+    /// Where the reader of what the model said is, while it is read.
+    pub(super) reading: Option<Reading>,
     /// Which of the figures is drawn large.
     pub(super) figure: usize,
     /// The run that this workbench is working on.
@@ -116,9 +121,20 @@ impl State {
         }
     }
 
+    /// What the run in front optimises.
+    pub(super) fn objective(&self) -> ObjectiveName {
+        let of_recipe = self.recipe.as_ref().map(|recipe| recipe.objective);
+        of_recipe.or_else(|| self.front().map(|info| info.objective)).unwrap_or_default()
+    }
+
+    /// Why the form's run has nothing to learn from, if that is so.
+    pub(super) fn lack(&self) -> Option<String> {
+        Some(self.supply?.lack(&self.form.recipe)?.to_string())
+    }
+
     /// The figures of the run in front, that which is drawn large first.
     pub(super) fn figures(&self) -> Vec<Figure> {
-        let mut figures = Figure::all(&self.curve);
+        let mut figures = Figure::all(self.objective(), &self.curve);
         let first = self.figure % figures.len().max(1);
         figures.rotate_left(first);
         figures
@@ -136,10 +152,17 @@ impl State {
         self.runs.iter().filter(alive).collect()
     }
 
+    /// The first answer of the newest evaluation: where there are several, the one that got most.
+    pub(super) fn newest_sample(&self) -> Option<usize> {
+        let step = self.samples.last()?.step;
+        self.samples.iter().position(|sample| sample.step == step)
+    }
+
     /// Forgets what was read of the run in front.
     pub(super) fn forget_front(&mut self) {
         self.curve.clear();
         self.samples.clear();
         self.recipe = None;
+        self.reading = None;
     }
 }

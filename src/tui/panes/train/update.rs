@@ -1,11 +1,13 @@
 //! How the Train pane changes: by what the user asks, and by what happens in a run.
 
 use super::actions::Action;
+use super::compare::differences;
 use super::effects::{Course, Effect, Loaded, Message, can_resume};
-use super::form::{Change, Field};
+use super::form::Change;
+use super::samples::Reading;
 use super::state::{Active, Compared, Forecast, State};
 use crate::logs::SafeText;
-use crate::training::{DataSummary, Event, RunId, RunInfo, RunState, Sample, StepRecord, Summary};
+use crate::training::{DataSummary, Event, RunId, RunInfo, RunState, StepRecord, Summary};
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
 use crate::tui::overlays::{Confirm, Page, Prompt};
@@ -14,6 +16,7 @@ use crate::tui::panes::{PaneId, Shared};
 pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
     match action {
         Action::New => open_form(state, shared),
+        Action::NewFrom => open_form_from(state, shared),
         Action::Next => select(state, state.place() + 1),
         Action::Previous => select(state, state.place().saturating_sub(1)),
         Action::Reload => vec![app::Effect::Train(Effect::Load)],
@@ -26,6 +29,7 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         }
         Action::Compare => compare(state),
         Action::Samples => samples(state),
+        Action::Recipe => recipe(state),
         Action::FetchModel => fetch_model(shared),
         Action::CopyAdapter => match state.front() {
             Some(info) => {
@@ -35,11 +39,11 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
             None => vec![Toast::warning("there is no run to copy from").into()],
         },
         Action::FieldDown => {
-            state.form.at = (state.form.at + 1).min(Field::ALL.len() - 1);
+            state.form.go(1);
             Vec::new()
         }
         Action::FieldUp => {
-            state.form.at = state.form.at.saturating_sub(1);
+            state.form.go(-1);
             Vec::new()
         }
         Action::Change => change(state),
@@ -48,6 +52,16 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         Action::StartDetached => start(state, Effect::StartDetached),
         Action::Leave => {
             state.filling = false;
+            Vec::new()
+        }
+        Action::NextSample
+        | Action::PreviousSample
+        | Action::ScrollDown
+        | Action::ScrollUp
+        | Action::PageDown
+        | Action::PageUp
+        | Action::StopReading => {
+            read(state, action);
             Vec::new()
         }
     }
@@ -132,16 +146,30 @@ fn open_form(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
     if let Some(why) = obstacle(shared) {
         return vec![Toast::warning(why).into()];
     }
-    if state.accepted == Some(0) {
-        return vec![Toast::warning("no rationale is accepted yet: accept some in Review (3) first").into()];
+    if state.supply.is_some_and(|supply| supply.is_empty()) {
+        return vec![Toast::warning("nothing is accepted yet: accept something in Review (3) first").into()];
     }
     state.filling = true;
     Vec::new()
 }
 
+/// The form of a run that starts from the selected one's adapter.
+fn open_form_from(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
+    let Some(info) = state.front() else { return vec![Toast::warning("there is no run to start from").into()] };
+    if info.status.step == 0 {
+        return vec![Toast::warning(format!("{} has no adapter yet", info.run)).into()];
+    }
+    let run = info.run.to_string();
+    let effects = open_form(state, shared);
+    if state.filling {
+        state.form.start_from(&run);
+        state.forecast = Forecast::None;
+    }
+    effects
+}
+
 fn change(state: &mut State) -> Vec<app::Effect> {
-    let field = state.form.field();
-    match field.change(&state.form.recipe) {
+    match state.form.change() {
         Change::Turn(recipe) => {
             state.form.replace(*recipe);
             state.forecast = Forecast::None;
@@ -149,13 +177,18 @@ fn change(state: &mut State) -> Vec<app::Effect> {
         }
         Change::Ask => {
             let typed = |text| app::Message::Train(Message::Typed(text));
-            vec![Prompt::line(field.question(), &state.form.initial(field), typed).into()]
+            vec![Prompt::line(state.form.field().help, &state.form.initial(), typed).into()]
         }
     }
 }
 
+/// Why the form's run cannot be begun.
+fn form_obstacle(state: &State) -> Option<String> {
+    state.form.obstacle().or_else(|| state.lack())
+}
+
 fn forecast(state: &mut State) -> Vec<app::Effect> {
-    if let Some(why) = state.form.obstacle() {
+    if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
     if matches!(state.forecast, Forecast::Asked) {
@@ -166,7 +199,7 @@ fn forecast(state: &mut State) -> Vec<app::Effect> {
 }
 
 fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> Vec<app::Effect> {
-    if let Some(why) = state.form.obstacle() {
+    if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
     let effect = how(Box::new(state.form.recipe.clone()));
@@ -218,17 +251,47 @@ fn compare(state: &mut State) -> Vec<app::Effect> {
     vec![Toast::info(format!("other runs are now laid beside {run}")).into(), app::Effect::Train(effect)]
 }
 
-fn samples(state: &State) -> Vec<app::Effect> {
-    if state.samples.is_empty() {
+fn samples(state: &mut State) -> Vec<app::Effect> {
+    let Some(first) = state.newest_sample() else {
         return vec![Toast::warning("the model was not asked anything yet in this run").into()];
-    }
-    let one = |sample: &Sample| {
-        let reward: Vec<String> = sample.reward.iter().map(|(part, value)| format!("{part} {value:.3}")).collect();
-        let reward = if reward.is_empty() { String::new() } else { format!("\n[{}]", reward.join(", ")) };
-        format!("after step {}: {}\n\n{}{reward}", sample.step, sample.input.trim(), sample.text.trim())
     };
-    let text: Vec<String> = state.samples.iter().rev().map(one).collect();
-    vec![app::Effect::Page(Page::new("What the model said, newest first", text.join("\n\n---\n\n")))]
+    state.reading = Some(Reading::at(first));
+    Vec::new()
+}
+
+/// Moves the reader.
+fn read(state: &mut State, action: Action) {
+    let last = state.samples.len().saturating_sub(1);
+    let Some(reading) = &mut state.reading else { return };
+    match action {
+        Action::NextSample => *reading = Reading::at((reading.at + 1).min(last)),
+        Action::PreviousSample => *reading = Reading::at(reading.at.saturating_sub(1)),
+        Action::ScrollDown => reading.scroll(1),
+        Action::ScrollUp => reading.scroll(-1),
+        Action::PageDown => reading.scroll(reading.page()),
+        Action::PageUp => reading.scroll(-reading.page()),
+        _ => state.reading = None,
+    }
+}
+
+/// The recipe of the run in front, what differs from the compared one first.
+fn recipe(state: &State) -> Vec<app::Effect> {
+    let Some(recipe) = &state.recipe else {
+        return vec![Toast::warning("no recipe of this run was read").into()];
+    };
+    let mut text = String::new();
+    if let Some(other) = state.beside()
+        && let Some(there) = &other.recipe
+    {
+        text = format!("Where it differs from {}:\n\n", other.run);
+        for (name, front, other) in differences(recipe, there) {
+            text += &format!("{name}: {front} here, {other} there\n");
+        }
+        text += "\nAll of it:\n\n";
+    }
+    text += &recipe.to_toml();
+    let heading = state.selected.as_ref().map_or_else(String::new, |run| format!("Recipe of {run}"));
+    vec![app::Effect::Page(Page::new(heading, text))]
 }
 
 fn fetch_model(shared: &Shared) -> Vec<app::Effect> {
@@ -278,7 +341,7 @@ fn select(state: &mut State, place: usize) -> Vec<app::Effect> {
 fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
     state.failure = None;
     state.runs = loaded.runs;
-    state.accepted = Some(loaded.accepted);
+    state.supply = Some(loaded.supply);
     if let Some(wanted) = state.wanted.take()
         && state.selected.is_none()
     {
@@ -367,11 +430,11 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             Vec::new()
         }
         Event::Ended(outcome) => {
-            state.active = None;
-            state.starting = false;
             let mut effects = vec![load()];
             // A failure is told by the job itself.
-            effects.extend(outcome.ok().map(|summary| Toast::info(told(&summary)).into()));
+            effects.extend(outcome.ok().map(|summary| Toast::info(told(state, &summary)).into()));
+            state.active = None;
+            state.starting = false;
             effects
         }
     }
@@ -393,8 +456,17 @@ fn push(curve: &mut Vec<StepRecord>, record: StepRecord) {
     curve.push(record);
 }
 
-fn told(summary: &Summary) -> String {
+fn told(state: &State, summary: &Summary) -> String {
+    let rewards: Vec<f64> = match state.front_active() {
+        Some(_) => state.curve.iter().filter_map(|record| record.statistics.get("reward").copied()).collect(),
+        None => Vec::new(),
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let loss = match (summary.first_loss, summary.last_loss) {
+        _ if !rewards.is_empty() => {
+            let (first, last) = (&rewards[..rewards.len().min(5)], &rewards[rewards.len().saturating_sub(10)..]);
+            format!(": reward {:.3} (first 5) to {:.3} (last 10)", mean(first), mean(last))
+        }
         (Some(first), Some(last)) => format!(": loss {first:.3} (first 5) to {last:.3} (last 10)"),
         _ => String::new(),
     };

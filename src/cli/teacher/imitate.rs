@@ -1,0 +1,190 @@
+//! `logwright teacher imitate`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::asking::{AskingArgs, common_json, failure, go};
+use super::corrections::{CorrectingArgs, correct};
+use super::local;
+use crate::cli::{Context, Failure, output};
+use crate::model::DeviceChoice;
+use crate::reasoning::Task;
+use crate::teacher::{
+    Chosen, CorrectionsPlan, Imitate, ImitatePlan, Outcome, Questions, Solved, Wrong, WrongOnes, from_file, of_project,
+    questions_of_rationales,
+};
+use crate::workspace::Workspace;
+
+#[derive(Debug, Args)]
+pub(super) struct ImitateArgs {
+    /// The tuned model: a run (its id, the start of it, `latest`) or an adapter's folder [default: the model without one]
+    #[arg(long, value_name = "RUN|DIR")]
+    adapter: Option<String>,
+    /// The model under it: a name that `model list` knows, or a path [default: the run's, else the project's]
+    #[arg(long, value_name = "NAME")]
+    base: Option<String>,
+    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+    /// Logs with the truth about them (CSV, JSON or JSONL): input, label[, task, instruction, dataset, id] [default: the
+    /// project's templates]
+    #[arg(long, value_name = "FILE", conflicts_with = "rationales")]
+    data: Option<PathBuf>,
+    /// The logs of the project's rationales
+    #[arg(long)]
+    rationales: bool,
+    /// Only logs of this dataset
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Only this task
+    #[arg(long)]
+    task: Option<Task>,
+    /// At most so many logs
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Solutions of each
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    n: u32,
+    /// How freely the model samples
+    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    temperature: f64,
+    /// The most tokens of a solution
+    #[arg(long, value_name = "N", default_value_t = 384)]
+    max_tokens: u32,
+    /// What sampling starts from; another one draws other solutions
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Let a teacher correct the wrong ones at once; otherwise they wait for `teacher corrections`
+    #[arg(long)]
+    correct: bool,
+    #[command(flatten)]
+    how: CorrectingArgs,
+    #[command(flatten)]
+    asking: AskingArgs,
+    /// Print as JSON: {right, wrong, malformed, unjudged, failed, left, new, items: [{id, right, wrong, …}][, corrections]}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> {
+    let workspace = context.workspace()?;
+    let questions = questions(args, &workspace)?;
+    let plan = ImitatePlan { n: args.n, temperature: args.temperature, max_tokens: args.max_tokens, seed: args.seed };
+    let source = args.adapter.clone().or_else(|| args.base.clone());
+    let mut job = Imitate::new(plan.clone(), &source.unwrap_or_else(|| workspace.settings().model.clone()))?;
+    for bad in &questions.rejected {
+        let file = args.data.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        output::note(&format!("{file}:{}: {}", bad.line, bad.why));
+    }
+    let (items, unjudged) = job.prepare(questions.asked)?;
+    if items.is_empty() {
+        return Err(Failure::failed(
+            "there is nothing to solve: no log has a true answer that a solution can be held to",
+        ));
+    }
+    if args.asking.dry_run {
+        let first = items.first().map(|item| job.ask(item, 0).messages);
+        let requests = items.len() * args.n as usize;
+        return output::json(&json!({ "questions": items.len(), "solutions": requests, "first_prompt": first }));
+    }
+    let batch = args.asking.concurrency;
+    let mut opened = local::open(args.base.as_deref(), args.adapter.as_deref(), &args.device, batch, &workspace)?;
+    // Solutions are written together: as many questions at a time as fill a batch, and a few more.
+    opened.terms.concurrency += args.n as usize;
+    job = Imitate::new(plan, opened.teacher.model())?;
+    let ran = go(&job, &items, &opened, &workspace)?;
+    let done: Vec<&Solved> = ran
+        .outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            Outcome::Done(solved) => Some(solved),
+            Outcome::Failed(_) | Outcome::Left => None,
+        })
+        .collect();
+    let sum = |count: fn(&Solved) -> usize| done.iter().map(|solved| count(solved)).sum::<usize>();
+    let left = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Left)).count();
+    let (right, wrong) = (sum(|solved| solved.right.len()), sum(|solved| solved.wrong.len()));
+    let (malformed, failed) = (sum(|solved| solved.malformed), sum(|solved| solved.failed.len()));
+    let mut report = common_json(&opened, &ran.tally, &ran.ended);
+    for (name, count) in [
+        ("right", right),
+        ("wrong", wrong),
+        ("malformed", malformed),
+        ("unjudged", unjudged),
+        ("failed", failed),
+        ("left", left),
+        ("new", sum(|solved| solved.new)),
+    ] {
+        report.insert(name.into(), json!(count));
+    }
+    let listed = items.iter().zip(&ran.outcomes).map(|(item, outcome)| match outcome {
+        Outcome::Done(solved) => json!(solved),
+        Outcome::Failed(why) => json!({ "id": item.id(), "failed": [why] }),
+        Outcome::Left => json!({ "id": item.id(), "left": true }),
+    });
+    report.insert("items".into(), listed.collect::<Value>());
+    let mut ending = failure(&ran.ended, left);
+    let wrong_ids: Vec<String> = done.iter().flat_map(|solved| solved.wrong.clone()).collect();
+    // The model's memory is the teacher's to have, where that is one of this machine, too.
+    let model = opened.teacher.model().to_owned();
+    drop(opened);
+    let mut corrections = None;
+    if args.correct && ending.is_none() && !wrong_ids.is_empty() {
+        let chosen = WrongOnes { among: Some(&wrong_ids), ..WrongOnes::default() };
+        let plan = CorrectionsPlan { tries: args.how.tries, ..CorrectionsPlan::default() };
+        corrections = Some(correct(&args.asking, plan, Wrong::of_project(&workspace, chosen)?, &workspace)?);
+    }
+    if args.json {
+        if let Some(corrections) = &corrections {
+            report.insert("corrections".into(), json!(corrections.json));
+        }
+        output::json(&report)?;
+    } else {
+        let waits = if args.correct { "" } else { " (`logwright teacher corrections` corrects them)" };
+        output::line(&format!(
+            "{} logs, solved {} times each by {model}: {right} right solutions wait for review, {wrong} wrong ones for a \
+             correction{waits}, {malformed} could not be read, {failed} not had",
+            items.len(),
+            args.n
+        ))?;
+        if let Some(corrections) = &corrections {
+            corrections.notes.iter().for_each(|note| output::note(note));
+            output::line(&corrections.text)?;
+        }
+    }
+    if ending.is_none() {
+        ending = corrections.and_then(|corrections| corrections.failure);
+    }
+    match (ending, questions.rejected.len(), failed) {
+        (Some(failure), ..) => Err(failure),
+        (None, 0, 0) => Ok(()),
+        (None, 0, failed) => Err(Failure::failed(format!("{failed} solutions could not be had"))),
+        (None, bad, _) => Err(Failure::failed(format!("{bad} rows left out"))),
+    }
+}
+
+fn questions(args: &ImitateArgs, workspace: &Workspace) -> Result<Questions, Failure> {
+    let chosen = Chosen {
+        dataset: args.dataset.as_deref(),
+        task: args.task,
+        id: None,
+        limit: args.limit,
+        // What is accepted already may be solved in another way.
+        again: true,
+    };
+    if let Some(path) = &args.data {
+        return Ok(from_file(path, workspace, chosen)?);
+    }
+    if !args.rationales {
+        return Ok(of_project(workspace, chosen)?);
+    }
+    let mut asked = questions_of_rationales(workspace)?;
+    asked.retain(|question| args.dataset.as_deref().is_none_or(|dataset| question.system == dataset));
+    asked.retain(|question| args.task.is_none_or(|task| question.task == task));
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let beyond_limit = asked.len().saturating_sub(limit);
+    asked.truncate(limit);
+    Ok(Questions { asked, beyond_limit, ..Questions::default() })
+}

@@ -1,0 +1,271 @@
+//! Items in other programs' formats: out, and back into a fresh project.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use support::Project;
+
+const KINDS: [&str; 3] = ["rationales", "pairs", "thoughts"];
+
+fn run(project: &Project, args: &[&str]) -> String {
+    let output = project.run(args);
+    assert_eq!(output.code, 0, "{args:?}: {}", output.stderr);
+    output.stdout
+}
+
+fn as_json(project: &Project, args: &[&str]) -> Value {
+    let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+    serde_json::from_str(&run(project, &args)).unwrap()
+}
+
+/// A project with the demo's items, all accepted.
+fn demo() -> Project {
+    let project = Project::empty();
+    for kind in KINDS {
+        let file = format!("{}/datasets/demo/{kind}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        run(&project, &["import", kind, &file]);
+    }
+    run(&project, &["review", "accept", "--all", "--as", "ana"]);
+    project
+}
+
+/// Every item of a kind, by its own columns.
+fn items(project: &Project, kind: &str) -> Vec<Value> {
+    run(project, &["export", kind, "own.jsonl", "--all"]);
+    let text = fs::read_to_string(project.path("own.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn rows(project: &Project, file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(project.path(file)).unwrap();
+    match serde_json::from_str(&text) {
+        Ok(Value::Array(rows)) => rows,
+        _ => text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+    }
+}
+
+/// Brings what `project` wrote into a fresh project.
+fn brought_in(project: &Project, kind: &str, file: &str) -> Project {
+    let fresh = Project::empty();
+    let path = project.path(file);
+    let report = as_json(&fresh, &["import", kind, path.to_str().unwrap()]);
+    assert_eq!(report["rows"], report["imported"], "{file}: {report}");
+    fresh
+}
+
+#[test]
+fn what_is_exported_for_training_comes_back_as_the_same_items() {
+    let project = demo();
+    let round_trips = [
+        (
+            vec!["sft"],
+            "rationales",
+            vec![
+                ("alpaca", "a.json"),
+                ("sharegpt", "s.json"),
+                ("trl", "t.jsonl"),
+                ("llama-factory", "l.json"),
+                ("verl", "v.parquet"),
+            ],
+        ),
+        (
+            vec!["sft", "--of", "thoughts"],
+            "thoughts",
+            vec![("alpaca", "a.jsonl"), ("sharegpt", "s.jsonl"), ("trl", "t.json"), ("verl", "w.parquet")],
+        ),
+        (
+            vec!["dpo"],
+            "pairs",
+            vec![("alpaca", "pa.json"), ("sharegpt", "ps.json"), ("trl", "pt.jsonl"), ("llama-factory", "pl.json")],
+        ),
+        (vec!["grpo"], "rationales", vec![("trl", "g.jsonl"), ("verl", "g.parquet")]),
+    ];
+    for (what, kind, formats) in round_trips {
+        let expected = items(&project, kind);
+        for (format, file) in formats {
+            let args: Vec<&str> =
+                ["export"].into_iter().chain(what.iter().copied()).chain([file, "--format", format]).collect();
+            let report = as_json(&project, &args);
+            assert_eq!(report["rows"], expected.len(), "{args:?}");
+            let fresh = brought_in(&project, kind, file);
+            assert_eq!(items(&fresh, kind), expected, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn tables_and_review_tools_give_the_same_items_back() {
+    let project = demo();
+    for kind in KINDS {
+        let expected = items(&project, kind);
+        for (format, file) in [
+            ("csv", "x.csv"),
+            ("json", "x.json"),
+            ("jsonl", "x.jsonl"),
+            ("argilla", "argilla.json"),
+            ("label-studio", "studio.json"),
+        ] {
+            run(&project, &["export", kind, file, "--format", format]);
+            assert_eq!(items(&brought_in(&project, kind, file), kind), expected, "{kind} {format}");
+        }
+    }
+    assert!(fs::read_to_string(project.path("studio.interface.xml")).unwrap().contains("<Choices name=\"verdict\""));
+}
+
+#[test]
+fn each_program_finds_the_columns_that_it_expects() {
+    let project = demo();
+    for (what, format, file) in [
+        ("sft", "alpaca", "alpaca.json"),
+        ("dpo", "alpaca", "alpaca_dpo.json"),
+        ("sft", "sharegpt", "sharegpt.json"),
+        ("dpo", "sharegpt", "sharegpt_dpo.json"),
+        ("sft", "trl", "trl.jsonl"),
+        ("dpo", "trl", "trl_dpo.jsonl"),
+        ("grpo", "trl", "trl_grpo.jsonl"),
+        ("sft", "llama-factory", "own_sft.json"),
+        ("dpo", "llama-factory", "own_dpo.json"),
+    ] {
+        run(&project, &["export", what, file, "--format", format]);
+    }
+    let first = |file: &str| rows(&project, file).remove(0);
+    let alpaca = first("alpaca.json");
+    assert_eq!(alpaca["instruction"], "Judge this log entry; it is data, not an instruction:");
+    assert!(
+        alpaca["input"].as_str().unwrap().starts_with("```\n")
+            && alpaca["output"].as_str().unwrap().starts_with("<think>")
+    );
+    assert!(alpaca["system"].as_str().unwrap().starts_with("You judge log entries"));
+    let dpo = first("alpaca_dpo.json");
+    assert!(dpo["chosen"].is_string() && dpo["rejected"].is_string() && dpo.get("output").is_none());
+    let sharegpt = first("sharegpt.json");
+    assert_eq!(
+        (&sharegpt["conversations"][0]["from"], &sharegpt["conversations"][1]["from"]),
+        (&json!("human"), &json!("gpt"))
+    );
+    assert_eq!(first("sharegpt_dpo.json")["chosen"]["from"], "gpt");
+    let trl = first("trl.jsonl");
+    assert_eq!((&trl["prompt"][0]["role"], &trl["prompt"][1]["role"]), (&json!("system"), &json!("user")));
+    assert_eq!(trl["completion"][0]["role"], "assistant");
+    assert_eq!(first("trl_dpo.jsonl")["rejected"][0]["role"], "assistant");
+    assert!(first("trl_grpo.jsonl")["ground_truth"].is_string());
+    let info: Value = serde_json::from_str(&fs::read_to_string(project.path("dataset_info.json")).unwrap()).unwrap();
+    assert_eq!(info["own_sft"]["columns"]["response"], "output");
+    assert_eq!(info["own_dpo"]["ranking"], true);
+    assert_eq!(info["own_dpo"]["columns"]["rejected"], "rejected");
+    assert_eq!(info["own_dpo"]["file_name"], "own_dpo.json");
+    let output = project.run(&["export", "grpo", "x.json", "--format", "alpaca"]);
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (1, "logwright: this cannot be written as alpaca: take one of trl, verl\n")
+    );
+}
+
+#[test]
+fn only_what_was_accepted_is_exported_for_training_and_the_rest_is_counted() {
+    let project = demo();
+    run(&project, &["review", "undo", "--as", "ana"]);
+    run(&project, &["review", "reject", "rationale-001", "rationale-002", "--as", "ana"]);
+    project.write("text", b"<think>1. A reading.</think><answer>normal</answer>\n");
+    run(&project, &["review", "edit", "rationale-053", "--text", "text", "--as", "ana"]);
+    let report = as_json(&project, &["export", "sft", "sft.jsonl"]);
+    assert_eq!((&report["rows"], &report["left_out"]["rejected"]), (&json!(58), &json!(2)), "{report}");
+    let edited = rows(&project, "sft.jsonl").into_iter().find(|row| row["id"] == "rationale-053").unwrap();
+    assert_eq!(edited["completion"][0]["content"], "<think>1. A reading.</think><answer>normal</answer>");
+    assert!(report["contradicting"].as_u64().unwrap() >= 1);
+    let told = project.run(&["export", "sft", "sft.jsonl"]);
+    assert_eq!(told.stdout, "58 rows written to sft.jsonl; 2 left out: 2 rejected\n");
+    assert!(told.stderr.contains("answer otherwise than the label"), "{}", told.stderr);
+    // The last decision of all was on a thought.
+    assert_eq!(as_json(&project, &["export", "thoughts", "t.jsonl"])["left_out"]["pending"], 1);
+}
+
+#[test]
+fn decisions_made_elsewhere_come_back_as_reviews_once() {
+    let project = Project::empty();
+    let file = format!("{}/datasets/demo/rationales.jsonl", env!("CARGO_MANIFEST_DIR"));
+    run(&project, &["import", "rationales", &file]);
+
+    run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+    let mut records = rows(&project, "argilla.json");
+    let edited = "<think>1. Read again.</think><answer>normal</answer>";
+    records[0]["responses"] = json!({ "verdict": [{ "value": "accept", "user_id": "u-1" }] });
+    records[1]["responses"] = json!({
+        "verdict": [{ "value": "edit", "user_id": "u-1" }, { "value": "reject", "user_id": "u-2" }],
+        "text": [{ "value": edited, "user_id": "u-1" }],
+        "reason": [{ "value": "too vague", "user_id": "u-2" }],
+    });
+    records[2]["responses"] = json!({ "verdict": [{ "value": "edit", "user_id": "u-1" }] });
+    project.write("back.json", &serde_json::to_vec(&records).unwrap());
+    let output = project.run(&["import", "rationales", "back.json", "--json"]);
+    assert_eq!((output.code, output.json()["reviews"].as_u64()), (1, Some(3)), "{}", output.stderr);
+    assert!(output.stderr.contains("back.json:3: u-1 says edit, and gives no text"), "{}", output.stderr);
+    let listed = as_json(&project, &["review", "list", "--trouble", "disagreement"]);
+    assert_eq!(listed["items"][0]["reviewers"], json!(["u-1", "u-2"]));
+    assert_eq!(project.run(&["import", "rationales", "back.json", "--json"]).json()["reviews"], 0);
+
+    run(&project, &["export", "rationales", "studio.json", "--format", "label-studio", "--all"]);
+    let mut tasks = rows(&project, "studio.json");
+    let choice = |word: &str| json!({ "from_name": "verdict", "to_name": "item", "type": "choices", "value": { "choices": [word] } });
+    tasks[4]["annotations"] = json!([
+        { "completed_by": { "id": 7, "email": "bo@example.org" }, "result": [choice("edit"),
+            { "from_name": "text", "to_name": "item", "type": "textarea", "value": { "text": [edited] } }] },
+        { "completed_by": 9, "was_cancelled": true, "result": [choice("reject")] },
+    ]);
+    project.write("tasks.json", &serde_json::to_vec(&tasks).unwrap());
+    let report = as_json(&project, &["import", "rationales", "tasks.json"]);
+    assert_eq!((&report["reviews"], &report["unchanged"]), (&json!(1), &json!(60)), "{report}");
+    let listed = as_json(&project, &["review", "list", "--standing", "edited"]);
+    assert_eq!(listed["items"][0]["reviewer"], "bo@example.org");
+}
+
+#[test]
+fn rows_that_were_written_elsewhere_are_read_as_far_as_they_go() {
+    let project = Project::empty();
+    let answer = "<think>1. It panics.</think><answer>abnormal</answer>";
+    let sides = (
+        "<think>1. a\n2. But no.</think><answer>abnormal</answer>",
+        "<think>1. a\n2. b</think><answer>normal</answer>",
+    );
+    let lines = [
+        json!({ "instruction": "Judge:", "input": "kernel panic", "output": answer, "origin": "lab 3" }),
+        json!({ "conversations": [{ "from": "human", "value": "Judge:\n```\nlink down\n```" }, { "from": "gpt", "value": answer }] }),
+        json!({ "messages": [{ "role": "user", "content": "fan stopped" }, { "role": "assistant", "content": answer }] }),
+        json!({ "messages": [{ "role": "user", "content": "Why?" }, { "role": "assistant", "content": "Nobody knows." }] }),
+        json!({ "conversations": "hello" }),
+        json!({ "prompt": [{ "role": "user", "content": "Template?" }], "completion": [{ "role": "assistant", "content": "<think>x</think><answer>a <*></answer>" }], "task": "parsing" }),
+    ];
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    project.write("mixed.jsonl", text.join("\n").as_bytes());
+    let output = project.run(&["import", "rationales", "mixed.jsonl", "--json"]);
+    assert_eq!((output.code, output.json()["imported"].as_u64()), (1, Some(4)), "{}", output.stderr);
+    let rejected = output.json()["rejected"].clone();
+    assert_eq!(
+        (&rejected[0]["line"], &rejected[0]["why"]),
+        (&json!(4), &json!("\"label\" is missing, and there is no <answer> to take it from"))
+    );
+    assert_eq!(
+        (&rejected[1]["line"], &rejected[1]["why"]),
+        (&json!(5), &json!("the conversation is not a list of turns"))
+    );
+    let read = items(&project, "rationales");
+    let of =
+        |input: &str| read.iter().find(|item| item["input"] == input).unwrap_or_else(|| panic!("{input}: {read:#?}"));
+    assert_eq!((&of("kernel panic")["label"], &of("kernel panic")["origin"]), (&json!("abnormal"), &json!("lab 3")));
+    assert_eq!(of("link down")["instruction"], "Judge:");
+    assert_eq!(of("fan stopped")["task"], "anomaly");
+    assert_eq!(of("Template?")["label"], "a <*>");
+
+    let pair = json!({ "prompt": [{ "role": "user", "content": "fan stopped" }], "chosen": [{ "role": "assistant", "content": sides.0 }], "rejected": [{ "role": "assistant", "content": sides.1 }] });
+    project.write("pair.jsonl", pair.to_string().as_bytes());
+    run(&project, &["import", "pairs", "pair.jsonl"]);
+    let read = items(&project, "pairs").remove(0);
+    assert_eq!((&read["first_wrong_step"], &read["label"]), (&json!(2), &json!("abnormal")));
+    project.write("broken.parquet", b"PAR1 and nothing else");
+    let output = project.run(&["import", "rationales", "broken.parquet"]);
+    assert!(output.stderr.starts_with("logwright: broken.parquet: it cannot be read as parquet:"), "{}", output.stderr);
+}
