@@ -18,7 +18,7 @@ pub enum ClaimKind {
     Quotation,
     /// A number, decimal or hexadecimal.
     Number,
-    /// A name with digits, punctuation or capitals inside, such as `ciod`'s `R02-M1-N0` or `dfs.DataNode`.
+    /// A name with digits, punctuation or a capital inside, such as `ciod`'s `R02-M1-N0` or `dfs.DataNode`.
     Identifier,
     /// A plain word that is not one of those that any reasoning needs.
     Word,
@@ -69,18 +69,29 @@ impl Evidence {
         match kind {
             ClaimKind::Number => number(&claim).is_some_and(|number| self.numbers.contains(&number)),
             ClaimKind::Word => self.words.contains(&stem(&claim)),
-            ClaimKind::Quotation | ClaimKind::Identifier => {
-                // A template's variable stands for anything.
-                let mut rest = self.text.as_str();
-                claim.split("<*>").map(str::trim).filter(|part| !part.is_empty()).all(|part| match rest.find(part) {
-                    Some(at) => {
-                        rest = &rest[at + part.len()..];
-                        true
-                    }
-                    None => false,
-                })
+            // The full stop of the sentence may stand inside the quotation marks.
+            ClaimKind::Quotation => {
+                let whole = ["⟨*⟩", "...", "…"].iter().fold(claim, |claim, left_out| claim.replace(left_out, "<*>"));
+                self.has(&whole) || self.has(whole.trim_end_matches(['.', ',', ';', ':', '!', '?']))
+            }
+            // "r13/r14" names two things.
+            ClaimKind::Identifier => {
+                let several = claim.contains('/') && claim.split('/').all(|part| !part.is_empty());
+                self.has(&claim) || several && claim.split('/').all(|part| self.has(part))
             }
         }
+    }
+
+    /// Whether the text has this, in which a template's variable stands for anything.
+    fn has(&self, claim: &str) -> bool {
+        let mut rest = self.text.as_str();
+        claim.split("<*>").map(str::trim).filter(|part| !part.is_empty()).all(|part| match rest.find(part) {
+            Some(at) => {
+                rest = &rest[at + part.len()..];
+                true
+            }
+            None => false,
+        })
     }
 }
 
@@ -100,7 +111,7 @@ pub fn claims(step: &str, log: &Evidence) -> Vec<Claim> {
         } else if character.is_alphanumeric() || character == '/' {
             let token = token(step, at);
             at = token.end;
-            if let Some(kind) = kind_of(&step[token.clone()]) {
+            if let Some(kind) = kind_of(&step[token.clone()]).filter(|kind| !refers_to_a_step(step, &token, *kind)) {
                 push(token, kind);
             }
         } else {
@@ -135,6 +146,12 @@ fn lead(step: &str) -> usize {
     if numbered && !decimal { step.len() - rest.len() + 1 } else { 0 }
 }
 
+/// "as step 4 says" counts nothing in the log.
+fn refers_to_a_step(step: &str, token: &Range<usize>, kind: ClaimKind) -> bool {
+    let before = step[..token.start].trim_end().to_lowercase();
+    kind == ClaimKind::Number && ["step", "steps", "rule", "point"].iter().any(|word| before.ends_with(word))
+}
+
 /// The inside of the quotation that opens at `at`, if one does and closes within the step.
 fn quotation(step: &str, at: usize) -> Option<Range<usize>> {
     let open = step[at..].chars().next()?;
@@ -164,20 +181,49 @@ fn quotation(step: &str, at: usize) -> Option<Range<usize>> {
 fn token(step: &str, at: usize) -> Range<usize> {
     let inside = |c: char| c.is_alphanumeric() || "._/:-@$%#+<*>".contains(c);
     let length = step[at..].find(|c| !inside(c)).unwrap_or(step.len() - at);
+    let length = sentence_end(&step[at..at + length]).unwrap_or(length);
     let trimmed = step[at..at + length].trim_end_matches(['.', ':', '-', '/', '+', '<', '#']);
     at..at + trimmed.len().max(step[at..].chars().next().map_or(1, char::len_utf8))
+}
+
+/// Where a sentence ends inside a token, as in "of its directory.First": before a full stop that an ordinary word with a
+/// capital follows.
+fn sentence_end(token: &str) -> Option<usize> {
+    token.match_indices('.').map(|(at, _)| at).find(|at| {
+        let (before, after) = (&token[..*at], &token[at + 1..]);
+        let capital = after.starts_with(char::is_uppercase);
+        !before.is_empty()
+            && before.chars().all(char::is_alphabetic)
+            && capital
+            && ORDINARY.contains(after.to_lowercase().as_str())
+    })
+}
+
+/// A word in capitals, or several joined by a stroke or a hyphen: "CPU", "I/O", "BIOS/firmware". It names a kind of thing, as
+/// "processor" does, and no particular one.
+fn is_abbreviation(token: &str) -> bool {
+    token.split(['/', '-']).all(|part| {
+        let all = |is: fn(char) -> bool| !part.is_empty() && part.chars().all(is);
+        all(char::is_uppercase)
+            || all(char::is_lowercase)
+            || part.strip_suffix('s').is_some_and(|one| one.len() > 1 && one.chars().all(char::is_uppercase))
+    })
 }
 
 fn kind_of(token: &str) -> Option<ClaimKind> {
     if number(&token.to_lowercase()).is_some() {
         return Some(ClaimKind::Number);
     }
+    if ["e.g", "i.e"].contains(&token.to_lowercase().as_str()) {
+        return None;
+    }
     let letters = token.chars().filter(|c| c.is_alphabetic()).count();
     let capitals = token.chars().skip(1).filter(|c| c.is_uppercase()).count();
     let digits = token.chars().any(|c| c.is_ascii_digit());
     // "read-only" and "and/or" are words; "R02-M1" and "/bgl/job" are names.
     let joined = token.contains(['.', '_', ':', '@', '$', '#', '<']) || token.starts_with('/');
-    if letters + usize::from(digits) > 0 && (digits || joined || (capitals > 0 && letters > 1)) {
+    let named = capitals > 0 && letters > 1 && !is_abbreviation(token);
+    if letters + usize::from(digits) > 0 && (digits || joined || named) {
         return Some(ClaimKind::Identifier);
     }
     let plain = token.to_lowercase();
@@ -284,6 +330,20 @@ mod tests {
         let words = told("The links failed, so the hardware is suspect", "link failing on node");
         let expected = [("links", true), ("failed", true), ("hardware", false), ("suspect", false)];
         assert_eq!(words, expected.map(|(text, found)| (text.to_owned(), ClaimKind::Word, found)));
+    }
+
+    #[test]
+    fn what_names_a_kind_of_thing_or_a_step_is_no_claim_of_the_log() {
+        let log = "ciod: r13=0x1 r14=0x2 program image too big";
+        assert!(
+            hard("As step 4 says, the CPU, the I/O nodes and the BIOS/firmware (e.g. its clock) are fine.", log)
+                .is_empty()
+        );
+        let found = hard("It says \"image too big.\" of r13/r14, \"program ... big\" and r13/r15.", log);
+        let expected = [("image too big.", true), ("r13/r14", true), ("program ... big", true), ("r13/r15", false)];
+        assert_eq!(found, expected.map(|(text, found)| (text.to_owned(), found)));
+        assert!(hard("It names a directory.First I look.", log).is_empty(), "a full stop without a blank");
+        assert_eq!(hard("dfs.DataNode", log), [("dfs.DataNode".to_owned(), false)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod correction;
 mod decided;
+mod denial;
 pub mod dpp;
 mod grounding;
 mod items;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::reasoning::denial::is_denied;
 use crate::reasoning::{Claim, ClaimKind, Evidence, Reviewable, Task, claims, parse};
 
 /// A quotation, number or name that is not in the log.
@@ -29,7 +30,9 @@ pub(super) fn ungrounded(item: &Reviewable) -> Vec<PlacedClaim> {
     let evidence = Evidence::of(&given.map(String::as_str).join("\n"));
     let mut found = Vec::new();
     for (number, step) in (1..).zip(parse(text).steps) {
-        let missing = claims(&step.text, &evidence).into_iter().filter(|claim| is_made_up(claim, task));
+        let missing = claims(&step.text, &evidence)
+            .into_iter()
+            .filter(|claim| is_made_up(claim, task) && !is_denied(&step.text, &claim.range));
         found.extend(missing.map(|claim| PlacedClaim {
             range: step.range.start + claim.range.start..step.range.start + claim.range.end,
             text: claim.text,
