@@ -56,7 +56,7 @@ const fn field(
 
 const REFERENCE: Kind = Choice(&[("start", "where it starts"), ("base", "the bare model")]);
 
-const FIELDS: [Field; 46] = [
+const FIELDS: [Field; 47] = [
     field(
         &[],
         "objective",
@@ -85,6 +85,13 @@ const FIELDS: [Field; 46] = [
         Choice(&[("rationales", "rationales"), ("thoughts", "thoughts")]),
         "learns",
         "Rationales, or thoughts: how such questions are solved",
+    ),
+    field(
+        &[Grpo],
+        "data.source",
+        Choice(&[("rationales", "rationales"), ("templates", "templates with gold"), ("both", "both")]),
+        "asks about",
+        "Logs with an accepted rationale, templates with a gold label, which need no reasoning, or both",
     ),
     field(&[Dpo], "dpo.beta", Number, "beta", "How dear it is to leave the reference"),
     field(&[Dpo], "dpo.label_smoothing", Number, "smoothing", "Share of pairs that may be the wrong way round"),
