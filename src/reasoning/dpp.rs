@@ -15,6 +15,7 @@ use std::collections::BinaryHeap;
 
 use rayon::prelude::*;
 
+use super::dot::dot;
 use super::neighbours::Vectors;
 
 /// Variances under this part of the largest are what rounding leaves of none.
@@ -219,21 +220,6 @@ impl PartialEq for Standing {
 }
 
 impl Eq for Standing {}
-
-/// Σ aᵢ·bᵢ, in lanes that the compiler may put side by side; always in the same order.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0f64; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 mod correction;
 mod decided;
 mod denial;
+mod dot;
 pub mod dpp;
 mod grounding;
 mod items;

@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::dot::dot;
 use crate::labels::near_duplicates;
 
 /// From this cosine on, two thoughts say the same. Of sixty thoughts in MiniLM's embeddings, eight of which were written again in
@@ -148,20 +149,6 @@ fn pairs(len: usize, threshold: f64, similarity: impl Fn(usize, usize) -> f64 + 
         near.filter(|pair| pair.similarity >= threshold).collect::<Vec<_>>()
     };
     (0..len).into_par_iter().flat_map_iter(after).collect()
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    let mut sums = [0f64; LANES];
-    let (whole_a, rest_a) = a.as_chunks::<LANES>();
-    let (whole_b, rest_b) = b.as_chunks::<LANES>();
-    for (a, b) in whole_a.iter().zip(whole_b) {
-        for lane in 0..LANES {
-            sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
-        }
-    }
-    let rest: f64 = rest_a.iter().zip(rest_b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

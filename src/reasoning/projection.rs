@@ -6,6 +6,7 @@ pub use tsne::{TsneSettings, tsne};
 
 use serde::{Deserialize, Serialize};
 
+use super::dot::dot;
 use super::neighbours::Vectors;
 
 /// A place on the map; what is near in meaning should be near here.
@@ -110,10 +111,6 @@ fn orthonormalise(axes: &mut [Vec<f64>]) {
         let scale = if length > 1e-12 * whole { length.recip() } else { 0.0 };
         axis.iter_mut().for_each(|value| *value *= scale);
     }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

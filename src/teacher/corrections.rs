@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
+use super::error::checked;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, TeacherError, WrongTrajectory, fenced};
 use crate::reasoning::prompt::{Speaker, Turn};
 use crate::reasoning::{Correction, CorrectionError, Pair, parse};
@@ -82,15 +83,12 @@ impl Corrections {
     /// # Errors
     /// When the plan cannot be followed.
     pub fn new(plan: CorrectionsPlan, model: &str) -> Result<Self, TeacherError> {
-        let checks = [
+        checked([
             (plan.tries <= 1_000, "--tries is at most 1000"),
             ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
             (plan.max_tokens >= 1, "--max-tokens is at least 1"),
-        ];
-        match checks.iter().find(|(holds, _)| !holds) {
-            Some((_, why)) => Err(TeacherError::Invalid((*why).into())),
-            None => Ok(Self { plan, model: model.to_owned() }),
-        }
+        ])?;
+        Ok(Self { plan, model: model.to_owned() })
     }
 
     /// The trajectories with the words to ask about them in.

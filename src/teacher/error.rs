@@ -62,3 +62,11 @@ pub enum TeacherError {
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
+
+/// The first complaint whose check does not hold.
+pub(super) fn checked<const N: usize>(checks: [(bool, &str); N]) -> Result<(), TeacherError> {
+    match checks.into_iter().find(|(holds, _)| !holds) {
+        Some((_, complaint)) => Err(TeacherError::Invalid(complaint.into())),
+        None => Ok(()),
+    }
+}

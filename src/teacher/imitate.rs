@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
 use serde_json::{Map, json};
 
+use super::error::checked;
 use super::{Ask, Desk, Job, NotAnswered, Question, TeacherError, tidy};
 use crate::logs::{TemplateKey, made_id};
 use crate::reasoning::prompt::{AnomalyPrompt, Turn, ask};
@@ -84,16 +85,13 @@ impl Imitate {
     /// # Errors
     /// When the plan asks for nothing.
     pub fn new(plan: ImitatePlan, source: &str) -> Result<Self, TeacherError> {
-        let checks = [
+        checked([
             ((1..=1_000).contains(&plan.n), "--n is from 1 to 1000"),
             ((0.0..=10.0).contains(&plan.temperature), "--temperature is from 0 to 10"),
             (plan.n == 1 || plan.temperature > 0.0, "--n above 1 needs a --temperature above 0: all would be the same"),
             (plan.max_tokens >= 1, "--max-tokens is at least 1"),
-        ];
-        match checks.iter().find(|(holds, _)| !holds) {
-            Some((_, why)) => Err(TeacherError::Invalid((*why).into())),
-            None => Ok(Self { plan, source: source.to_owned() }),
-        }
+        ])?;
+        Ok(Self { plan, source: source.to_owned() })
     }
 
     /// The questions in the words that the model learnt them in; those whose answers cannot be judged are left out, and

@@ -10,11 +10,12 @@ use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::error::checked;
 use super::fence::restored;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, Question, TeacherError, fenced, seed_for, seeds, tidy};
 use crate::logs::made_id;
 use crate::reasoning::prompt::Turn;
-use crate::reasoning::{Rationale, Standing, Trouble};
+use crate::reasoning::{ItemKind, Rationale, Trouble};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How rationales are asked for.
@@ -111,19 +112,12 @@ impl Rationales {
     /// # Errors
     /// When the plan asks for nothing.
     pub fn new(plan: RationalesPlan, model: &str) -> Result<Self, TeacherError> {
-        let invalid = |why: &str| Err(TeacherError::Invalid(why.into()));
-        if !(1..=1_000).contains(&plan.n) {
-            return invalid("--n is from 1 to 1000");
-        }
-        if plan.tries > 1_000 {
-            return invalid("--tries is at most 1000");
-        }
-        if !(0.0..=2.0).contains(&plan.temperature) {
-            return invalid("--temperature is from 0 to 2");
-        }
-        if plan.max_tokens == 0 {
-            return invalid("--max-tokens is at least 1");
-        }
+        checked([
+            ((1..=1_000).contains(&plan.n), "--n is from 1 to 1000"),
+            (plan.tries <= 1_000, "--tries is at most 1000"),
+            ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
+            (plan.max_tokens >= 1, "--max-tokens is at least 1"),
+        ])?;
         Ok(Self { plan, model: model.to_owned() })
     }
 
@@ -170,16 +164,16 @@ impl Rationales {
         if let Some(thought) = accepted.into_iter().find(|thought| thought.id == id) {
             return Ok(Some(Words { id: thought.id, challenge: thought.challenge, steps: thought.steps }));
         }
-        let known = workspace.thoughts()?.iter().any(|thought| thought.id == id);
-        Err(TeacherError::Invalid(if known {
-            let standing = workspace.reviews()?.remove(&(crate::reasoning::ItemKind::Thought, id.to_owned()));
-            format!(
-                "thought {id} is {}: only an accepted one goes into prompts",
-                Standing::of(standing.as_ref()).as_str()
-            )
-        } else {
-            let ids: Vec<&str> = seeds().iter().map(|seed| seed.id.as_str()).collect();
-            format!("no thought {id}: give one of the project's, none, or one of {}", ids.join(", "))
+        let standings = workspace.item_standings()?;
+        let known = standings.iter().find(|(kind, known, _)| *kind == ItemKind::Thought && known == id);
+        Err(TeacherError::Invalid(match known {
+            Some((_, _, standing)) => {
+                format!("thought {id} is {}: only an accepted one goes into prompts", standing.as_str())
+            }
+            None => {
+                let ids: Vec<&str> = seeds().iter().map(|seed| seed.id.as_str()).collect();
+                format!("no thought {id}: give one of the project's, none, or one of {}", ids.join(", "))
+            }
         }))
     }
 

@@ -115,7 +115,7 @@ impl Supply {
     pub fn of(workspace: &Workspace) -> Result<Self, TrainingError> {
         let standings = workspace.item_standings().map_err(|error| TrainingError::Model(error.to_string()))?;
         let mut supply = Self::default();
-        for (kind, standing) in standings {
+        for (kind, _, standing) in standings {
             let stock = match kind {
                 ItemKind::Rationale => &mut supply.rationales,
                 ItemKind::Pair => &mut supply.pairs,

@@ -67,9 +67,10 @@ impl Workspace {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn item_standings(&self) -> Result<Vec<(ItemKind, Standing)>, WorkspaceError> {
+    pub fn item_standings(&self) -> Result<Vec<(ItemKind, String, Standing)>, WorkspaceError> {
         let all = self.standings(&ItemKind::ALL, &self.gold_by_text()?)?;
-        Ok(all.into_iter().map(|stands| (stands.item.kind(), stands.decided.standing)).collect())
+        let told = |stands: super::queue::Stands| (stands.item.kind(), stands.item.id().to_owned(), stands.decided.standing);
+        Ok(all.into_iter().map(told).collect())
     }
 
     /// The rationales that may train: accepted ones as they are, edited ones as edited. One whose label has changed since

@@ -23,6 +23,7 @@ use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, TeacherError, fenced, 
 use crate::logs::made_id;
 use crate::reasoning::Thought;
 use crate::reasoning::prompt::{Speaker, Turn};
+use crate::teacher::error::checked;
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// Bytes of a reply that are shown to the teacher again, to say what was wrong with it.
@@ -91,16 +92,11 @@ impl Thoughts {
     /// # Errors
     /// When the plan asks for nothing.
     pub fn new(plan: ThoughtsPlan, model: &str) -> Result<Self, TeacherError> {
-        let invalid = |why: &str| Err(TeacherError::Invalid(why.into()));
-        if plan.tries > 1_000 {
-            return invalid("--tries is at most 1000");
-        }
-        if !(0.0..=2.0).contains(&plan.temperature) {
-            return invalid("--temperature is from 0 to 2");
-        }
-        if plan.max_tokens == 0 {
-            return invalid("--max-tokens is at least 1");
-        }
+        checked([
+            (plan.tries <= 1_000, "--tries is at most 1000"),
+            ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
+            (plan.max_tokens >= 1, "--max-tokens is at least 1"),
+        ])?;
         Ok(Self { plan, model: model.to_owned() })
     }
 
