@@ -7,12 +7,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod peers;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use logwright::model::Embedder;
+use peers::{last_line, median, peak_mib};
 
 const TEXTS: usize = 1_500;
 const ROUNDS: usize = 3;
@@ -22,11 +25,6 @@ const ROUNDS: usize = 3;
 struct Figures {
     rate: f64,
     memory: f64,
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Texts like analyses and thoughts: 10 to 200 tokens.
@@ -57,17 +55,11 @@ fn ours(folder: &Path) {
         assert_eq!(found.len(), texts.len() * embedder.width());
         rates.push(texts.len() as f64 / start.elapsed().as_secs_f64());
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0.0);
-    println!("{{\"texts_s\": {}, \"rss_mib\": {}}}", median(rates), kib / 1024.0);
+    println!("{{\"texts_s\": {}, \"rss_mib\": {}}}", median(rates), peak_mib());
 }
 
 fn run(command: &mut Command) -> Figures {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let json: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&last_line(command)).unwrap();
     Figures { rate: json["texts_s"].as_f64().unwrap(), memory: json["rss_mib"].as_f64().unwrap() }
 }
 

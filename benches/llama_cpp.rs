@@ -7,6 +7,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod peers;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +16,7 @@ use std::time::Instant;
 
 use logwright::model::pull::DEFAULT_MODEL;
 use logwright::model::{DeviceChoice, GenerateSettings, LanguageModel, installed};
+use peers::{last_line, median, peak_mib};
 
 /// Prompt to read, tokens to write, repeats within a process, sequences at a time, prompt before what is written.
 type Work = [usize; 5];
@@ -41,11 +44,6 @@ impl Figures {
         };
         Self { load: field("load_s="), read: field("pp="), written: field("tg="), memory: field("rss_mib=") }
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn prompt(sequence: usize, length: usize) -> Vec<u32> {
@@ -85,17 +83,12 @@ fn ours(model: &Path, [read, write, repeats, batch, context]: Work) {
             writing.push(written as f64 / rest);
         }
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0.0);
     let written = if write == 0 { 0.0 } else { median(writing) };
-    println!("load_s={load:.3} pp={:.1} tg={written:.1} rss_mib={:.0}", median(reading), kib / 1024.0);
+    println!("load_s={load:.3} pp={:.1} tg={written:.1} rss_mib={:.0}", median(reading), peak_mib());
 }
 
 fn run(command: &mut Command) -> Figures {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Figures::parse(&String::from_utf8_lossy(&output.stdout))
+    Figures::parse(&last_line(command))
 }
 
 fn main() {

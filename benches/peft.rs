@@ -7,12 +7,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod peers;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use logwright::model::pull::DEFAULT_MODEL;
 use logwright::model::{Activations, Adapter, DeviceChoice, LanguageModel, LoraSettings, Sequence, installed};
+use peers::{last_line, median, peak_mib};
 
 const BATCH: usize = 4;
 const LENGTH: usize = 256;
@@ -23,11 +26,6 @@ const STEPS: usize = 6;
 struct Figures {
     rate: f64,
     memory: f64,
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn ours(model: &Path, activations: Activations) {
@@ -42,18 +40,12 @@ fn ours(model: &Path, activations: Activations) {
         assert!(found.loss.is_finite() && !found.gradients.is_empty());
         seconds.push(start.elapsed().as_secs_f64());
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0.0);
     let rate = (BATCH * LENGTH) as f64 / median(seconds.split_off(1));
-    println!("{{\"tok_s\": {rate}, \"rss_mib\": {}}}", kib / 1024.0);
+    println!("{{\"tok_s\": {rate}, \"rss_mib\": {}}}", peak_mib());
 }
 
 fn run(command: &mut Command) -> Figures {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let json: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&last_line(command)).unwrap();
     Figures { rate: json["tok_s"].as_f64().unwrap(), memory: json["rss_mib"].as_f64().unwrap() }
 }
 

@@ -7,6 +7,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod peers;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -17,6 +19,7 @@ use logwright::reasoning::Task;
 use logwright::training::{
     AdamW, Example, Grpo, GrpoSettings, Objective, OptimizerSettings, Prompted, Reference, Reward, RewardSettings,
 };
+use peers::{last_line, median, peak_mib};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/trl_grpo.py");
 const PROMPT: usize = 128;
@@ -30,11 +33,6 @@ const STEPS: usize = 3;
 struct Figures {
     seconds: f64,
     memory: f64,
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Lines of a log without an end: nothing calls for the end of the text.
@@ -82,17 +80,11 @@ fn ours(path: &Path) {
         parts.push([rolled_out, differentiated - rolled_out]);
         assert_eq!(grpo.tokens(0), ROLLOUTS * (PROMPT + TOKENS), "a rollout ended early; the figures would flatter");
     }
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = peak.and_then(|peak| peak.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0.0);
-    println!("{}", serde_json::json!({ "seconds": seconds, "rss_mib": kib / 1024.0, "parts": parts }));
+    println!("{}", serde_json::json!({ "seconds": seconds, "rss_mib": peak_mib(), "parts": parts }));
 }
 
 fn run(command: &mut Command) -> Figures {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let json: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&last_line(command)).unwrap();
     println!("  {json}");
     let numbers = |value: &serde_json::Value| -> Vec<f64> {
         value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()

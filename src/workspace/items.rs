@@ -69,7 +69,8 @@ impl Workspace {
     /// When the store cannot be read.
     pub fn item_standings(&self) -> Result<Vec<(ItemKind, String, Standing)>, WorkspaceError> {
         let all = self.standings(&ItemKind::ALL, &self.gold_by_text()?)?;
-        let told = |stands: super::queue::Stands| (stands.item.kind(), stands.item.id().to_owned(), stands.decided.standing);
+        let told =
+            |stands: super::queue::Stands| (stands.item.kind(), stands.item.id().to_owned(), stands.decided.standing);
         Ok(all.into_iter().map(told).collect())
     }
 
