@@ -144,7 +144,9 @@ fn an_export_is_written_where_it_was_asked_for() {
     let again = export("peft");
     assert_eq!(again.code, 1);
     assert!(again.stderr.contains("--out"), "{}", again.stderr);
-    assert!(export("gguf").stderr.contains("convert_hf_to_gguf"));
+    let gguf = json(&export("gguf"));
+    assert_eq!(gguf["merged_linears"], 14);
+    assert!(std::fs::read(gguf["path"].as_str().unwrap()).unwrap().starts_with(b"GGUF"));
     let unfit = project.run(&["train", "export", "latest", "--to", "peft", "--format", "f32"]);
     assert_eq!(unfit.code, 2);
 }

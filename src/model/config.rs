@@ -144,15 +144,11 @@ impl ModelConfig {
         let query = required("num_attention_heads")?;
         let hidden = required("hidden_size")?;
         let dimension = integer("head_dim").unwrap_or(hidden / query.max(1));
-        // Transformers 5 moved rope_theta and rope_scaling into rope_parameters.
-        let parameters = &json["rope_parameters"];
-        let theta = json["rope_theta"].as_f64().or(parameters["rope_theta"].as_f64()).unwrap_or(10_000.0);
-        let scaling = if json["rope_scaling"].is_object() { &json["rope_scaling"] } else { parameters };
-        let context = integer("max_position_embeddings").unwrap_or(2048);
-        let scaling = Scaling::from_json(scaling, context)
-            .map_err(|what| ModelError::Unsupported { path: path.to_owned(), what })?;
-        let Rotary { inverse_frequencies, scale: rotation_scale } = Rotary::new(theta as f32, dimension, scaling);
-        let window = if json["use_sliding_window"] == Json::Bool(false) { None } else { integer("sliding_window") };
+        let context = integer("max_position_embeddings").unwrap_or(DEFAULT_CONTEXT);
+        let (theta, scaling) =
+            rope_of(json, context).map_err(|what| ModelError::Unsupported { path: path.to_owned(), what })?;
+        let Rotary { inverse_frequencies, scale: rotation_scale } = Rotary::new(theta, dimension, scaling);
+        let window = window_of(json);
         Self {
             family,
             hidden,
@@ -186,6 +182,26 @@ impl ModelConfig {
         let attention = self.hidden * (2 * self.heads.query_width() + 2 * self.heads.key_value_width());
         self.layers * (attention + 3 * self.hidden * self.intermediate)
     }
+}
+
+/// Tokens that a model attends to where its `config.json` does not say.
+pub(super) const DEFAULT_CONTEXT: usize = 2048;
+
+/// The base of the rotary frequencies and their scaling, as a `config.json` has them; an error names what is not supported.
+pub(super) fn rope_of(json: &Json, context: usize) -> Result<(f32, Scaling), String> {
+    // Transformers 5 moved rope_theta and rope_scaling into rope_parameters.
+    let parameters = &json["rope_parameters"];
+    let theta = json["rope_theta"].as_f64().or(parameters["rope_theta"].as_f64()).unwrap_or(10_000.0);
+    let scaling = if json["rope_scaling"].is_object() { &json["rope_scaling"] } else { parameters };
+    Ok((theta as f32, Scaling::from_json(scaling, context)?))
+}
+
+/// The tokens that a token sees of those before it, where a `config.json` limits them.
+pub(super) fn window_of(json: &Json) -> Option<usize> {
+    if json["use_sliding_window"] == Json::Bool(false) {
+        return None;
+    }
+    json["sliding_window"].as_u64().map(|window| window as usize)
 }
 
 /// Any of GGUF's integer types.

@@ -34,6 +34,34 @@ impl DeviceChoice {
     }
 }
 
+/// The memory of a device of its own, such as a GPU's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// Bytes that nobody uses.
+    pub free: u64,
+    /// Bytes that it has.
+    pub total: u64,
+}
+
+impl DeviceMemory {
+    /// The memory of a device; `None` on the CPU, whose memory is the process's, and where the driver does not say.
+    pub(crate) fn of(device: &Device) -> Option<Self> {
+        match device {
+            #[cfg(feature = "cuda")]
+            Device::Cuda(device) => {
+                let (free, total) = device.cuda_stream().context().mem_get_info().ok()?;
+                Some(Self { free: free as u64, total: total as u64 })
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes that are in use, by whomever.
+    pub fn used(self) -> u64 {
+        self.total.saturating_sub(self.free)
+    }
+}
+
 impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,6 +97,16 @@ mod tests {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
         assert!("gpu".parse::<DeviceChoice>().is_err());
+    }
+
+    #[test]
+    fn a_gpu_says_its_memory_and_the_cpu_has_none_of_its_own() {
+        assert_eq!(DeviceMemory::of(&Device::Cpu), None);
+        let (device, note) = DeviceChoice::Cuda(0).open();
+        match DeviceMemory::of(&device) {
+            Some(memory) => assert!(memory.total > 1 << 30 && memory.used() > 0 && memory.free <= memory.total),
+            None => println!("no CUDA device: {}", note.unwrap_or_default()),
+        }
     }
 
     #[test]

@@ -37,6 +37,17 @@ pub enum ModelError {
         /// The architecture, tokenizer or format that is not supported.
         what: String,
     },
+    /// A model in Transformers' layout that GGUF has no words for, or this program does not know them.
+    #[error(
+        "{}: {what} cannot be written as a GGUF; export --to merged, and try llama.cpp's convert_hf_to_gguf.py on that",
+        path.display()
+    )]
+    NoGguf {
+        /// The file.
+        path: PathBuf,
+        /// What there is no word for.
+        what: String,
+    },
     /// The model would not fit into the memory.
     #[error(
         "{}: it needs about {} (weights {}, {tokens} tokens {}) and {} are free; take a smaller model or one in fewer bits, \

@@ -15,7 +15,7 @@ use super::decoder::{self, Decoder, Span};
 use super::memory::Footprint;
 use super::tokenizer::ModelTokenizer;
 use super::weights::WeightFiles;
-use super::{DeviceChoice, ModelError};
+use super::{DeviceChoice, DeviceMemory, ModelError};
 
 /// Tokens of a sequence for which memory is reckoned where nobody says otherwise.
 const ORDINARY_TOKENS: usize = 2048;
@@ -124,6 +124,11 @@ impl LanguageModel {
         &self.decoder
     }
 
+    /// The memory of the device that it computes on; `None` on the CPU, whose memory is the process's.
+    pub fn device_memory(&self) -> Option<DeviceMemory> {
+        DeviceMemory::of(self.decoder.device())
+    }
+
     /// The shape of the model.
     pub fn config(&self) -> &ModelConfig {
         self.decoder.config()
@@ -205,7 +210,7 @@ fn resolve(path: &Path) -> Result<PathBuf, ModelError> {
 }
 
 /// The chat template of a Transformers folder: its own file, or an entry of `tokenizer_config.json`.
-fn folder_template(folder: &Path) -> Option<String> {
+pub(super) fn folder_template(folder: &Path) -> Option<String> {
     if let Ok(text) = std::fs::read_to_string(folder.join("chat_template.jinja")) {
         return Some(text);
     }

@@ -131,7 +131,7 @@ impl Scaling {
 }
 
 /// `base^(−2i/d)`, the frequencies of Su et al. 2021, "RoFormer".
-fn frequencies(base: f32, dimension: usize) -> Vec<f32> {
+pub(super) fn frequencies(base: f32, dimension: usize) -> Vec<f32> {
     (0..dimension / 2).map(|i| 1.0 / base.powf(2.0 * i as f32 / dimension as f32)).collect()
 }
 

@@ -7,6 +7,10 @@
 
 use std::collections::HashMap;
 
+use tokenizers::decoders::byte_fallback::ByteFallback;
+use tokenizers::decoders::fuse::Fuse;
+use tokenizers::decoders::sequence::Sequence as Decoders;
+use tokenizers::decoders::strip::Strip;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::prepend::Prepend;
 use tokenizers::normalizers::replace::Replace;
@@ -41,6 +45,49 @@ pub(super) fn tokenizer(
     Ok(tokenizer)
 }
 
+/// What turns pieces into text again, for a `tokenizer.json`.
+pub(super) fn decoder() -> Result<Decoders> {
+    Ok(Decoders::new(vec![
+        Replace::new(SPACE, " ")?.into(),
+        ByteFallback::new().into(),
+        Fuse::new().into(),
+        Strip::new(' ', 1, 0).into(),
+    ]))
+}
+
+/// Scores that stand for these merges: of two joint pieces the one that is merged first scores higher. Pieces that nothing is
+/// merged into score least. An error names what no scores can say.
+pub(super) fn scores(
+    pieces: &[&str],
+    kinds: &[usize],
+    ranked: &[(String, String)],
+) -> std::result::Result<Vec<f32>, String> {
+    let ranks: HashMap<(&str, &str), usize> =
+        ranked.iter().enumerate().map(|(rank, (left, right))| ((left.as_str(), right.as_str()), rank)).collect();
+    let mut scores = vec![-(ranked.len() as f32) - 1.0; pieces.len()];
+    let ids: HashMap<&str, usize> = pieces.iter().enumerate().map(|(id, piece)| (*piece, id)).collect();
+    // Any order of the scores will do to find the pairs that SentencePiece would join.
+    let mut spans: HashMap<usize, (usize, usize)> = HashMap::new();
+    for (left, right) in merges(pieces, &[], kinds) {
+        let Some(&rank) = ranks.get(&(left.as_str(), right.as_str())) else {
+            return Err(format!("a tokenizer that never joins {left:?} and {right:?}, as SentencePiece would"));
+        };
+        let Some(&id) = ids.get(format!("{left}{right}").as_str()) else { continue };
+        let (first, last) = spans.entry(id).or_insert((rank, rank));
+        (*first, *last) = ((*first).min(rank), (*last).max(rank));
+    }
+    let mut ordered: Vec<(usize, usize, usize)> =
+        spans.into_iter().map(|(id, (first, last))| (first, last, id)).collect();
+    ordered.sort_unstable();
+    if let Some(pair) = ordered.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+        return Err(format!("a tokenizer that ranks ways to join {:?} apart", pieces[pair[0].2]));
+    }
+    for (first, _, id) in ordered {
+        scores[id] = -(first as f32);
+    }
+    Ok(scores)
+}
+
 /// Every way to join two pieces into a third, the third's score deciding the order.
 fn merges(pieces: &[&str], scores: &[f32], kinds: &[usize]) -> Vec<(String, String)> {
     let normal = |id: usize| kinds.get(id).is_none_or(|kind| *kind == NORMAL);
@@ -64,6 +111,23 @@ fn merges(pieces: &[&str], scores: &[f32], kinds: &[usize]) -> Vec<(String, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scores_made_of_merges_say_the_same_and_what_they_cannot_say_is_refused() {
+        let pieces = ["<unk>", "a", "b", "c", "d", "ab", "bc", "abc", "cd"];
+        let kinds = [2, 1, 1, 1, 1, 1, 1, 1, 1];
+        let ranked: Vec<(String, String)> = [("b", "c"), ("a", "b"), ("a", "bc"), ("ab", "c"), ("c", "d")]
+            .map(|(left, right)| (left.to_owned(), right.to_owned()))
+            .to_vec();
+        let made = scores(&pieces, &kinds, &ranked).unwrap();
+        assert_eq!(made, [-6.0, -6.0, -6.0, -6.0, -6.0, -1.0, -0.0, -2.0, -4.0]);
+        let said: std::collections::HashSet<_> = merges(&pieces, &made, &kinds).into_iter().collect();
+        assert_eq!(said, ranked.iter().cloned().collect());
+        assert!(scores(&pieces, &kinds, &ranked[1..]).unwrap_err().contains("never joins \"b\" and \"c\""));
+        let mut apart = ranked;
+        apart.swap(3, 4);
+        assert!(scores(&pieces, &kinds, &apart).unwrap_err().contains("\"abc\" apart"));
+    }
 
     #[test]
     fn the_best_scored_neighbours_are_joined_first_and_the_rest_is_spelt_in_bytes() {

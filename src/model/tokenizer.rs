@@ -10,14 +10,11 @@ use std::sync::LazyLock;
 use candle_core::quantized::gguf_file::Value;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::unicode::NFC;
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, Tokenizer};
 
 use super::config::gguf_integer;
+use super::pre_tokenizer::Scheme;
 use super::{ModelError, sentence_piece};
 
 /// A piece of a rendered chat.
@@ -38,11 +35,13 @@ pub struct ModelTokenizer {
     control: Vec<(String, u32)>,
     eos: Vec<u32>,
     bos: Option<u32>,
+    /// Tokens are written in GPT-2's alphabet of bytes, not in SentencePiece's.
+    byte_level: bool,
 }
 
 /// GGUF's `tokenizer.ggml.token_type`.
-const CONTROL: usize = 3;
-const USER_DEFINED: usize = 4;
+pub(super) const CONTROL: usize = 3;
+pub(super) const USER_DEFINED: usize = 4;
 
 impl ModelTokenizer {
     /// Builds the tokenizer that a GGUF file describes.
@@ -164,7 +163,7 @@ impl ModelTokenizer {
                 (None, None) => Box::default(),
             })
             .collect();
-        Self { inner, bytes, control, eos, bos }
+        Self { inner, bytes, control, eos, bos, byte_level }
     }
 
     /// The ids of a text, as text.
@@ -237,12 +236,16 @@ impl ModelTokenizer {
     /// # Errors
     /// When it cannot be written as JSON.
     pub fn to_json(&self) -> Result<String, ModelError> {
+        let told = |error: tokenizers::Error| ModelError::Tokenizer(error.to_string());
         let mut inner = self.inner.clone();
         if inner.get_decoder().is_none() {
-            // Made from a GGUF, whose tokenizers are all byte-level here; this room decodes by itself.
-            inner.with_decoder(Some(ByteLevel::default()));
+            // Made from a GGUF; this room decodes by itself.
+            match self.byte_level {
+                true => inner.with_decoder(Some(ByteLevel::default())),
+                false => inner.with_decoder(Some(sentence_piece::decoder().map_err(told)?)),
+            };
         }
-        inner.to_string(true).map_err(|e| ModelError::Tokenizer(e.to_string()))
+        inner.to_string(true).map_err(told)
     }
 
     /// The id of the token that starts a text.
@@ -295,56 +298,6 @@ fn byte_level_tokenizer(
         inner.with_normalizer(Some(NFC)).map_err(|e| ModelError::Tokenizer(e.to_string()))?;
     }
     Ok(inner)
-}
-
-/// How text is cut before byte-pair merging; llama.cpp's names (`tokenizer.ggml.pre`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    /// GPT-2's expression.
-    Gpt2,
-    /// Every digit apart, then GPT-2's expression (SmolLM, StarCoder).
-    SmolLm,
-    /// Llama 3's expression: up to three digits together.
-    Llama3,
-    /// Qwen2's expression: every digit apart.
-    Qwen2,
-}
-
-const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const QWEN2: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-impl Scheme {
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "default" | "gpt-2" | "gpt2" => Self::Gpt2,
-            "smollm" | "starcoder" => Self::SmolLm,
-            "llama-bpe" | "llama3" | "llama-v3" | "smaug-bpe" => Self::Llama3,
-            "qwen2" | "deepseek-r1-qwen" => Self::Qwen2,
-            _ => return None,
-        })
-    }
-
-    fn pre_tokenizer(self) -> tokenizers::Result<PreTokenizerWrapper> {
-        let bytes = |regex: bool| PreTokenizerWrapper::from(ByteLevel::new(false, true, regex));
-        let split = |regex: &str| {
-            Split::new(SplitPattern::Regex(regex.to_owned()), SplitDelimiterBehavior::Isolated, false).map(Into::into)
-        };
-        Ok(match self {
-            Self::Gpt2 => bytes(true),
-            Self::SmolLm => Sequence::new(vec![Digits::new(true).into(), bytes(true)]).into(),
-            Self::Llama3 => Sequence::new(vec![split(LLAMA3)?, bytes(false)]).into(),
-            Self::Qwen2 => Sequence::new(vec![split(QWEN2)?, bytes(false)]).into(),
-        })
-    }
-
-    fn ignores_merges(self) -> bool {
-        self == Self::Llama3
-    }
-
-    fn normalises(self) -> bool {
-        self == Self::Qwen2
-    }
 }
 
 /// GPT-2's printable stand-in for every byte, turned round.

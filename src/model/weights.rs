@@ -232,6 +232,11 @@ impl WeightFiles {
         self.interleaved && ["q_proj.weight", "k_proj.weight"].iter().any(|end| name.ends_with(end))
     }
 
+    /// How the numbers of a tensor are stored.
+    pub(crate) fn format(&self, name: &str) -> Option<Format> {
+        self.entries.get(name).map(|entry| entry.format)
+    }
+
     /// Bytes that all tensors take.
     pub(super) fn bytes(&self) -> u64 {
         self.entries.values().map(|entry| entry.length).sum()
@@ -333,32 +338,49 @@ fn tensor_bytes(shape: &[usize], format: Format) -> Option<usize> {
     outer.iter().try_fold(format.row_bytes(*last)?, |bytes, n| bytes.checked_mul(*n))
 }
 
+/// What GGUF calls the parts of a layer, and what Transformers does.
+const PARTS: [(&str, &str); 11] = [
+    ("attn_q", "self_attn.q_proj"),
+    ("attn_k", "self_attn.k_proj"),
+    ("attn_v", "self_attn.v_proj"),
+    ("attn_output", "self_attn.o_proj"),
+    ("attn_q_norm", "self_attn.q_norm"),
+    ("attn_k_norm", "self_attn.k_norm"),
+    ("attn_norm", "input_layernorm"),
+    ("ffn_norm", "post_attention_layernorm"),
+    ("ffn_gate", "mlp.gate_proj"),
+    ("ffn_up", "mlp.up_proj"),
+    ("ffn_down", "mlp.down_proj"),
+];
+
+/// What GGUF calls the parts outside the layers, and what Transformers does.
+const WHOLE: [(&str, &str); 3] = [
+    ("token_embd.weight", "model.embed_tokens.weight"),
+    ("output_norm.weight", "model.norm.weight"),
+    ("output.weight", "lm_head.weight"),
+];
+
+/// GGUF's name for a tensor of Transformers; `None` where it has none.
+pub(crate) fn gguf_name(name: &str) -> Option<String> {
+    if let Some((theirs, _)) = WHOLE.iter().find(|(_, ours)| *ours == name) {
+        return Some((*theirs).to_owned());
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, kind) = rest.rsplit_once('.')?;
+    let (theirs, _) = PARTS.iter().find(|(_, ours)| *ours == part)?;
+    layer.parse::<usize>().is_ok().then(|| format!("blk.{layer}.{theirs}.{kind}"))
+}
+
 /// Transformers' name for a GGUF tensor.
 pub(crate) fn transformers_name(gguf: &str) -> String {
-    match gguf {
-        "token_embd.weight" => return "model.embed_tokens.weight".into(),
-        "output_norm.weight" => return "model.norm.weight".into(),
-        "output.weight" => return "lm_head.weight".into(),
-        _ => {}
+    if let Some((_, ours)) = WHOLE.iter().find(|(theirs, _)| *theirs == gguf) {
+        return (*ours).to_owned();
     }
     let Some((layer, rest)) = gguf.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) else {
         return gguf.to_owned();
     };
     let Some((part, kind)) = rest.rsplit_once('.') else { return gguf.to_owned() };
-    let part = match part {
-        "attn_q" => "self_attn.q_proj",
-        "attn_k" => "self_attn.k_proj",
-        "attn_v" => "self_attn.v_proj",
-        "attn_output" => "self_attn.o_proj",
-        "attn_q_norm" => "self_attn.q_norm",
-        "attn_k_norm" => "self_attn.k_norm",
-        "attn_norm" => "input_layernorm",
-        "ffn_norm" => "post_attention_layernorm",
-        "ffn_gate" => "mlp.gate_proj",
-        "ffn_up" => "mlp.up_proj",
-        "ffn_down" => "mlp.down_proj",
-        other => other,
-    };
+    let part = PARTS.iter().find(|(theirs, _)| *theirs == part).map_or(part, |(_, ours)| ours);
     format!("model.layers.{layer}.{part}.{kind}")
 }
 
@@ -371,6 +393,12 @@ mod tests {
         assert_eq!(transformers_name("blk.3.attn_q.weight"), "model.layers.3.self_attn.q_proj.weight");
         assert_eq!(transformers_name("blk.12.ffn_down.weight"), "model.layers.12.mlp.down_proj.weight");
         assert_eq!(transformers_name("rope_freqs.weight"), "rope_freqs.weight");
+        for (part, _) in PARTS {
+            let name = format!("blk.7.{part}.weight");
+            assert_eq!(gguf_name(&transformers_name(&name)), Some(name));
+        }
+        assert_eq!(gguf_name("lm_head.weight").as_deref(), Some("output.weight"));
+        assert_eq!(gguf_name("model.layers.0.self_attn.rotary_emb.inv_freq"), None);
     }
 
     #[test]

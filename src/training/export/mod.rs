@@ -2,7 +2,7 @@
 //!
 //! - `peft`: the adapter's folder, which `peft` loads over the base;
 //! - `merged`: a folder in Transformers' layout, W + scale·B·A in `f32` or `bf16`, whatever the base's format was;
-//! - `gguf`: the base's GGUF file with the updated linears in it, which llama.cpp runs;
+//! - `gguf`: base and adapter as one file, which llama.cpp runs; from a GGUF file or from a folder in Transformers' layout;
 //! - `tensorboard`: the run's figures as an event file.
 //!
 //! Nothing is written over: the place must not exist yet. A folder appears under its name when it is whole.
@@ -107,7 +107,7 @@ fn write(run: &RunFolder, kind: ExportKind, base: &Path, out: &Path) -> Result<u
         }
         ExportKind::Gguf(format) => {
             let (model, adapter) = load(run, base)?;
-            gguf::write(&model, &adapter, format, out)
+            gguf::write(&run.id().to_string(), &model, &adapter, format, out)
         }
     }
 }

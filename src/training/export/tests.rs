@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::model::weights::{WeightFiles, interleaved_row};
-use crate::model::{LoraSettings, ModelConfig};
+use crate::model::{LoraSettings, Message, ModelConfig, Role};
 
 const TOKENS: [u32; 12] = [5, 80, 33, 200, 17, 99, 256, 4, 61, 61, 120, 7];
 
@@ -165,6 +165,38 @@ fn a_merged_gguf_says_what_base_and_adapter_say() {
 }
 
 #[test]
+fn a_gguf_made_of_a_folder_says_what_the_merged_folder_says_in_every_family() {
+    for family in ["llama", "llama3", "mistral", "qwen2", "qwen2-yarn", "qwen3"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, model, _) = run_over(&tiny(family), folder.path());
+        let made = |kind: ExportKind, name: &str| {
+            let out = folder.path().join(name);
+            assert_eq!(export(&run, kind, &tiny(family), &out).unwrap().merged_linears, 2 * 7, "{family}");
+            load(&out)
+        };
+        let merged = made(ExportKind::Merged(PlainFormat::F32), "merged");
+        let whole = made(ExportKind::Gguf(GgufFormat::F32), "f32.gguf");
+        // Nothing is rounded but Llama 3's angles, which a GGUF holds as divisors, and YaRN's scale.
+        let expected = logits(&merged, None);
+        let difference = largest_difference(&expected, &logits(&whole, None));
+        let allowed = if matches!(family, "llama3" | "qwen2-yarn") { 1e-4 } else { 0.0 };
+        assert!(difference <= allowed, "{family}: {difference}");
+        let spread = expected.iter().fold(0f32, |most, value| most.max(value.abs()));
+        for (format, tolerance) in [(GgufFormat::F16, 0.01), (GgufFormat::Q8_0, 0.1), (GgufFormat::Keep, 0.05)] {
+            let name = format!("{format:?}.gguf");
+            let difference = largest_difference(&expected, &logits(&made(ExportKind::Gguf(format), &name), None));
+            assert!(difference < tolerance * spread, "{family} {format:?}: {difference} of {spread}");
+        }
+        for text in ["panic <*>", "disk 12 failed\n\tat 0x1f <|im_end|>", "h\u{e9}llo \u{65e5}\u{672c}", ""] {
+            assert_eq!(whole.tokenizer().encode(text).unwrap(), model.tokenizer().encode(text).unwrap(), "{text:?}");
+        }
+        let chat = [Message::new(Role::User, "fan 3 failed")];
+        assert_eq!(whole.encode_chat(&chat, true).unwrap(), model.encode_chat(&chat, true).unwrap(), "{family}");
+        assert_eq!(whole.tokenizer().eos(), model.tokenizer().eos(), "{family}");
+    }
+}
+
+#[test]
 fn what_is_there_is_not_written_over_and_a_failure_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (run, ..) = run_over(&tiny("llama"), folder.path());
@@ -174,8 +206,15 @@ fn what_is_there_is_not_written_over_and_a_failure_leaves_nothing() {
     let other = folder.path().join("other");
     let error = export(&run, ExportKind::Merged(PlainFormat::BF16), &tiny("qwen3"), &other).unwrap_err();
     assert!(error.to_string().contains("made for llama"), "{error}");
-    let error = export(&run, ExportKind::Gguf(GgufFormat::Q8_0), &tiny("llama"), &other).unwrap_err();
-    assert!(error.to_string().contains("convert_hf_to_gguf"), "{error}");
+    let odd = folder.path().join("odd");
+    fs::create_dir(&odd).unwrap();
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+        fs::copy(tiny("llama").join(name), odd.join(name)).unwrap();
+    }
+    let text = fs::read_to_string(odd.join("tokenizer.json")).unwrap();
+    fs::write(odd.join("tokenizer.json"), text.replace("\"use_regex\":true", "\"use_regex\":false")).unwrap();
+    let error = export(&run, ExportKind::Gguf(GgufFormat::Q8_0), &odd, &other).unwrap_err().to_string();
+    assert!(error.contains("cuts text in a way of its own") && error.contains("convert_hf_to_gguf"), "{error}");
     assert!(!other.exists() && !folder.path().join("other.partial").exists());
     export(&run, ExportKind::Peft, &tiny("llama"), &other).unwrap();
     assert_eq!(
