@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory};
+use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory, memory::Room};
 use crate::model::{Adapter, KEEP_BYTES, LanguageModel};
 
 /// Beside weights, activations and the optimiser: tokenizer, code, buffers of the matrix products.
@@ -32,6 +32,8 @@ pub struct Estimate {
     pub measured_bytes: Option<u64>,
     /// Bytes that there are.
     pub available_bytes: Option<u64>,
+    /// These bytes are of a device of its own, such as a GPU, and not of the machine.
+    pub on_device: bool,
     /// Tokens a second of the step that was tried; nought where it was not.
     pub tokens_per_second: f64,
     /// Seconds that all steps take at that pace, without evaluations.
@@ -90,8 +92,9 @@ pub(super) fn largest_batch(objective: &dyn Objective, batch: usize) -> Vec<usiz
 }
 
 /// Why `needed` bytes are too many, and what would help.
-pub(super) fn refusal(needed: u64, available: Option<u64>, recipe: &Recipe, rows: usize) -> Option<String> {
-    let available = available?;
+pub(super) fn refusal(needed: u64, room: Room, recipe: &Recipe, rows: usize) -> Option<String> {
+    let available = room.bytes?;
+    let place = if room.on_device { " on the device" } else { "" };
     if needed <= available {
         return None;
     }
@@ -109,7 +112,7 @@ pub(super) fn refusal(needed: u64, available: Option<u64>, recipe: &Recipe, rows
     advice.push(format!("data.max_length = {} (the largest pass has {rows} tokens)", (length / 2).max(16)));
     advice.push("a smaller or quantised model".to_owned());
     Some(format!(
-        "training needs about {} MiB and {} MiB are free; try {}",
+        "training needs about {} MiB and {} MiB are free{place}; try {}",
         mebibytes(needed),
         mebibytes(available),
         advice.join(", or ")
@@ -136,8 +139,8 @@ pub(super) fn estimate(
         None => (0, 0),
     };
     // The model is in memory by now: what is there is what is free and what it took.
-    let available_bytes = memory::there_is();
-    let refusal = refusal(memory_bytes, available_bytes, recipe, rows);
+    let room = objective.wearing().map_or_else(Room::of_machine, |(model, _)| Room::of(model));
+    let refusal = refusal(memory_bytes, room, recipe, rows);
     let mut estimate = Estimate {
         data,
         lengths: Lengths::of(lengths),
@@ -146,7 +149,8 @@ pub(super) fn estimate(
         trainable_parameters,
         memory_bytes,
         measured_bytes: None,
-        available_bytes,
+        available_bytes: room.bytes,
+        on_device: room.on_device,
         tokens_per_second: 0.0,
         seconds: 0.0,
         refusal,
@@ -162,7 +166,8 @@ pub(super) fn estimate(
     let tried: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
     estimate.tokens_per_second = tried as f64 / seconds.max(1e-9);
     estimate.seconds = tokens as f64 / estimate.tokens_per_second.max(1e-9);
-    estimate.measured_bytes = memory::peak_bytes();
+    // What the process took says nothing of a device's memory.
+    estimate.measured_bytes = if room.on_device { None } else { memory::peak_bytes() };
     estimate.memory_bytes = estimate.memory_bytes.max(estimate.measured_bytes.unwrap_or(0));
     Ok(estimate)
 }
@@ -185,14 +190,16 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_what_would() {
         let recipe = Recipe::default();
-        assert_eq!(refusal(100, Some(100), &recipe, 9), None);
-        assert_eq!(refusal(u64::MAX, None, &recipe, 9), None);
-        let why = refusal(900 << 20, Some(100 << 20), &recipe, 4096).unwrap();
+        let room = |bytes| Room { bytes, on_device: false };
+        assert_eq!(refusal(100, room(Some(100)), &recipe, 9), None);
+        assert_eq!(refusal(u64::MAX, room(None), &recipe, 9), None);
+        let why = refusal(900 << 20, room(Some(100 << 20)), &recipe, 4096).unwrap();
         for part in ["900 MiB", "100 MiB", "data.batch = 2 with data.accumulation = 2", "data.max_length = 512"] {
             assert!(why.contains(part), "{why}");
         }
         let recipe = Recipe::of(ObjectiveName::Grpo).completed();
-        let why = refusal(900 << 20, Some(100 << 20), &recipe, 4096).unwrap();
+        let why = refusal(900 << 20, Room { bytes: Some(100 << 20), on_device: true }, &recipe, 4096).unwrap();
+        assert!(why.contains("100 MiB are free on the device"), "{why}");
         assert!(why.contains("grpo.concurrent = ") && why.contains("grpo.max_tokens = 128"), "{why}");
     }
 }

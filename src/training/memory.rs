@@ -2,12 +2,33 @@
 
 use std::fs;
 
-use crate::model::memory_limit;
+use crate::model::{LanguageModel, memory_limit};
 
-/// Bytes for a training whose model is in memory already: what may still be taken, and what this process has. `None` where
-/// nobody knows, or anything goes.
-pub fn there_is() -> Option<u64> {
-    memory_limit().map(|free| free + resident_bytes().unwrap_or(0))
+/// What a training whose model is loaded already may take, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What may still be taken, and what the model took; `None` where nobody knows, or anything goes.
+    pub bytes: Option<u64>,
+    /// A device of its own, such as a GPU, has this memory; not the machine.
+    pub on_device: bool,
+}
+
+impl Room {
+    /// The room for a training of `model`: the memory of the device that it is on.
+    pub fn of(model: &LanguageModel) -> Self {
+        match model.device_memory() {
+            Some(memory) => {
+                let bytes = Some(memory.free.saturating_add(model.decoder().memory_bytes() as u64));
+                Self { bytes, on_device: true }
+            }
+            None => Self::of_machine(),
+        }
+    }
+
+    /// The room on the CPU: what may still be taken of the machine's memory, and what this process has.
+    pub fn of_machine() -> Self {
+        Self { bytes: memory_limit().map(|free| free + resident_bytes().unwrap_or(0)), on_device: false }
+    }
 }
 
 /// The most bytes that this process has had in memory at once.

@@ -14,7 +14,7 @@ use super::run::{RunLock, wait_for_turn};
 use super::{
     CancelFlag, Checkpoint, DataSettings, DataSummary, Estimate, Event, Example, LoraRecipe, Measure, Objective,
     ObjectiveName, OfLog, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest,
-    memory, split_dev, tokenize, tokenize_pairs, tokenize_prompts,
+    memory::Room, split_dev, tokenize, tokenize_pairs, tokenize_prompts,
 };
 use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
 
@@ -339,8 +339,7 @@ fn refuse_large_batch(objective: &dyn Objective, recipe: &Recipe) -> Result<(), 
     let Some((model, adapter)) = objective.wearing() else { return Ok(()) };
     let rows = objective.rows(&largest_batch(objective, recipe.data.batch));
     let needed = needed_bytes(model, adapter, rows, objective.writing_bytes());
-    let available = memory::there_is();
-    refusal(needed, available, recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))
+    refusal(needed, Room::of(model), recipe, rows).map_or(Ok(()), |why| Err(TrainingError::DoesNotFit(why)))
 }
 
 /// Threads that train while people work: as many as there are cores, and the system serves everybody else first.

@@ -256,6 +256,8 @@ impl Trainer<'_> {
         }
         let seconds = begin.elapsed().as_secs_f64();
         let tokens = all.iter().map(|&example| objective.tokens(example)).sum();
+        let device = objective.wearing().and_then(|(model, _)| model.device_memory());
+        let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
         Ok(Some(StepRecord {
             step: number,
             loss,
@@ -266,6 +268,8 @@ impl Trainer<'_> {
             seconds,
             tokens_per_second: tokens as f64 / seconds.max(1e-9),
             dev_loss: None,
+            device_memory_mib: device.map(|memory| mebibytes(memory.used())),
+            device_total_mib: device.map(|memory| mebibytes(memory.total)),
             statistics: statistics.means().map(|(name, mean)| (name.to_owned(), mean)).collect(),
         }))
     }

@@ -56,8 +56,10 @@ pub(super) fn report(estimate: &Estimate, json: bool) -> Result<(), Failure> {
 fn text(estimate: &Estimate) -> String {
     let Estimate { data, steps, tokens, memory_bytes, trainable_parameters, .. } = estimate;
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
-    let free =
-        estimate.available_bytes.map_or_else(String::new, |bytes| format!(", {} MiB are free", mebibytes(bytes)));
+    let place = if estimate.on_device { " on the device" } else { "" };
+    let free = estimate
+        .available_bytes
+        .map_or_else(String::new, |bytes| format!(", {} MiB are free{place}", mebibytes(bytes)));
     let mut lines = vec![
         format!(
             "{} examples and {} held out; {} cut to fit, {} left out; the longest has {} tokens",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::follow::{LOOK_EVERY, step_line};
 use super::{RunArgs, find};
 use crate::cli::{Context, Failure, interrupt, output};
-use crate::training::{self, RunFolder, RunState, Status, run_info};
+use crate::training::{self, RunFolder, RunState, Status, StepRecord, run_info};
 
 #[derive(Serialize)]
 struct Watched {
@@ -40,7 +40,21 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
 fn watch_line(folder: &RunFolder, status: &Status) -> Result<String, Failure> {
     Ok(match folder.steps()?.last() {
         _ if status.state == RunState::Queued => "waiting for its turn; another run trains".to_owned(),
-        Some(record) => step_line(record, status.steps, status.eta_seconds),
+        Some(record) => {
+            let line = step_line(record, status.steps, status.eta_seconds);
+            format!("{line}{}", memory_text(record, status))
+        }
         None => "no step done yet".to_owned(),
     })
+}
+
+/// What the process has in memory, and what of its device's is in use; nothing of a run that is over.
+fn memory_text(record: &StepRecord, status: &Status) -> String {
+    let process = status.memory_bytes.map(|bytes| format!(" · memory {} MiB", bytes.div_ceil(1 << 20)));
+    let device = record.device_memory_mib.zip(record.device_total_mib);
+    let device = device.map(|(used, total)| format!(" · device {used} of {total} MiB"));
+    match status.state.is_alive() {
+        true => [process, device].into_iter().flatten().collect(),
+        false => String::new(),
+    }
 }

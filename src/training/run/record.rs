@@ -134,6 +134,13 @@ pub struct StepRecord {
     /// Mean loss over what is held out, where it was measured after this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev_loss: Option<f64>,
+    /// MiB of the device's memory that were in use after the step, by whomever; absent on the CPU, whose memory is the
+    /// process's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_memory_mib: Option<u64>,
+    /// MiB that the device has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_total_mib: Option<u64>,
     /// What else the objective tells of the step, each a mean: DPO's `reward_margin` and `reward_accuracy`, GRPO's
     /// `reward` and its parts, `kl`, `entropy`, `clip_fraction`, `completion_tokens`; of what is held out as `dev_…`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -69,8 +69,8 @@ pub enum Message {
     NotStarted,
     /// A run goes on in a process of its own.
     Detached(RunId, u32),
-    /// What the form's run would take.
-    Estimated(Result<Box<Estimate>, String>),
+    /// What a run of this recipe would take.
+    Estimated(Box<Recipe>, Result<Box<Estimate>, String>),
     /// A request to stop was left for another process.
     CancelRequested(Result<(), String>),
     /// A request to wait or to go on was left.
@@ -139,7 +139,8 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         Effect::Estimate(recipe) => {
             let root = edge.root().to_owned();
             edge.spawn_unasked(PaneId::Train, "estimate", move |job| {
-                job.tell(message(Message::Estimated(estimate(&root, *recipe).map(Box::new))));
+                let estimated = estimate(&root, (*recipe).clone()).map(Box::new);
+                job.tell(message(Message::Estimated(recipe, estimated)));
                 Ok(())
             });
         }

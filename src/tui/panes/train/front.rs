@@ -138,9 +138,9 @@ fn figures(state: &State, width: usize, short: bool, theme: &Theme) -> Vec<Line<
         None => status.and_then(|status| status.eta_seconds),
     };
     figures.extend(eta.filter(|_| alive).map(|seconds| format!("{} left", duration(seconds))));
-    if let Some(bytes) = status.and_then(|status| status.memory_bytes).filter(|_| alive) {
-        figures.push(format!("memory {} MiB", count(bytes.div_ceil(1 << 20))));
-    }
+    let process = status.and_then(|status| status.memory_bytes).map(|bytes| bytes.div_ceil(1 << 20));
+    let device = state.curve.last().and_then(|last| last.device_memory_mib.zip(last.device_total_mib));
+    figures.extend(memory_text(process, device).filter(|_| alive));
     if let Some(active) = state.front_active() {
         if active.data.examples > 0 {
             figures.push(format!("{} examples, {} held out", active.data.examples, active.data.held_out));
@@ -165,6 +165,14 @@ fn figures(state: &State, width: usize, short: bool, theme: &Theme) -> Vec<Line<
         }
     }
     rows.into_iter().map(|row| Line::styled(row, theme.accent)).collect()
+}
+
+/// What the process has in memory, in MiB, and beside it what is used of a GPU's; on the CPU there is no other.
+fn memory_text(process: Option<u64>, device: Option<(u64, u64)>) -> Option<String> {
+    let process = process.map(|mib| format!("memory {} MiB", count(mib)));
+    let device = device.map(|(used, total)| format!("device {} of {} MiB", count(used), count(total)));
+    let both: Vec<String> = process.into_iter().chain(device).collect();
+    (!both.is_empty()).then(|| both.join(", "))
 }
 
 /// In which settings the run in front differs from the one that it is compared with.

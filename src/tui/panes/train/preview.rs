@@ -100,7 +100,8 @@ fn lines(estimate: &Estimate, recipe: &Recipe, width: usize, theme: &Theme) -> V
     }
     let mebibytes = |bytes: u64| format!("{} MiB", count(bytes.div_ceil(1 << 20)));
     let free = estimate.available_bytes.map_or_else(String::new, |bytes| format!(" of {}", mebibytes(bytes)));
-    lines.push(Line::raw(fit(&format!("memory: {}{free}", mebibytes(estimate.memory_bytes)), width)));
+    let whose = if estimate.on_device { "memory of the device" } else { "memory" };
+    lines.push(Line::raw(fit(&format!("{whose}: {}{free}", mebibytes(estimate.memory_bytes)), width)));
     let trained = format!("{} weights train", count(estimate.trainable_parameters as u64));
     lines.push(Line::raw(fit(&trained, width)));
     if let Some(why) = &estimate.refusal {

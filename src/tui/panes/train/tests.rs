@@ -279,8 +279,9 @@ fn two_runs_are_laid_beside_each_other_with_what_differs_in_their_recipes() {
 #[test]
 fn the_form_shows_what_it_would_train_on_and_what_that_takes() {
     let mut state = bench(Vec::new(), 727);
-    let effects = press(&mut state, "n t");
-    assert!(matches!(&effects[..], [app::Effect::Train(Effect::Estimate(_))]), "{effects:?}");
+    let effects = press(&mut state, "n");
+    let [app::Effect::Train(Effect::Estimate(recipe))] = &effects[..] else { panic!("{effects:?}") };
+    assert!(press(&mut state, "t").is_empty(), "it is being looked at already");
     let lengths: Vec<usize> = (0..300).map(|i| 60 + i * i % 1300).collect();
     let estimate = Estimate {
         data: DataSummary { examples: 285, held_out: 15, truncated: 12, longest: 1359, ..DataSummary::default() },
@@ -291,17 +292,47 @@ fn the_form_shows_what_it_would_train_on_and_what_that_takes() {
         memory_bytes: 1_290 << 20,
         measured_bytes: Some(1_100 << 20),
         available_bytes: Some(900 << 20),
+        on_device: false,
         tokens_per_second: 340.0,
         seconds: 421.0,
         refusal: Some("training needs about 1290 MiB and 900 MiB are free; try data.batch = 2".into()),
     };
-    news(&mut state, Message::Estimated(Ok(Box::new(estimate))));
+    let on_device = Estimate { on_device: true, refusal: None, ..estimate.clone() };
+    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(estimate))));
     insta::assert_snapshot!("train-80x24-estimate", screen(&state, 80, 24));
     survives_any_size(&state);
+    assert!(press(&mut state, "s").is_empty() && toast(&state).contains("try data.batch = 2"), "{}", toast(&state));
+    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(on_device.clone()))));
+    assert!(screen(&state, 80, 24).contains("memory of the device: 1,290 MiB of 900"), "{}", screen(&state, 80, 24));
     // Another setting makes it a thing of the past.
     go_to(&mut state, ObjectiveName::Sft, "preset");
     press(&mut state, "enter");
     assert!(screen(&state, 80, 24).contains("Press t"));
+    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(on_device))));
+    assert!(screen(&state, 80, 24).contains("Press t"), "that is of other settings");
+    assert!(matches!(press(&mut state, "t")[..], [app::Effect::Train(Effect::Estimate(_))]));
+    assert!(matches!(press(&mut state, "s")[..], [app::Effect::Train(Effect::Start(_))]));
+}
+
+#[test]
+fn nothing_is_estimated_beside_a_run_unless_it_is_asked_for() {
+    let mut state = running(3);
+    assert!(press(&mut state, "n").is_empty());
+    assert!(screen(&state, 80, 24).contains("Press t"));
+    assert!(matches!(press(&mut state, "t")[..], [app::Effect::Train(Effect::Estimate(_))]));
+}
+
+#[test]
+fn a_gpus_memory_stands_beside_the_processs() {
+    let mut state = running(3);
+    assert!(!screen(&state, 200, 60).contains("device "), "on the CPU there is no other memory");
+    let record = StepRecord { device_memory_mib: Some(5_120), device_total_mib: Some(143_771), ..record(4) };
+    happened(&mut state, Event::Step { record, eta_seconds: 9.0 });
+    assert!(
+        screen(&state, 200, 60).contains("memory 1,158 MiB, device 5,120 of 143,771 MiB"),
+        "{}",
+        screen(&state, 200, 60)
+    );
 }
 
 /// A DPO run that is going on, with what it tells of its steps.

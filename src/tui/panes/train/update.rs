@@ -91,12 +91,13 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
             state.watching = false;
             Vec::new()
         }
-        Message::Estimated(Ok(estimate)) => {
-            state.forecast = Forecast::Known(estimate);
-            Vec::new()
-        }
-        Message::Estimated(Err(why)) => {
-            state.forecast = Forecast::Failed(SafeText::one_line(&why));
+        // Of settings that were changed meanwhile nobody wants to know.
+        Message::Estimated(recipe, _) if *recipe != state.form.recipe => Vec::new(),
+        Message::Estimated(_, estimate) => {
+            state.forecast = match estimate {
+                Ok(estimate) => Forecast::Known(estimate),
+                Err(why) => Forecast::Failed(SafeText::one_line(&why)),
+            };
             Vec::new()
         }
         Message::CancelRequested(Ok(())) => {
@@ -150,7 +151,7 @@ fn open_form(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
         return vec![Toast::warning("nothing is accepted yet: accept something in Review (3) first").into()];
     }
     state.filling = true;
-    Vec::new()
+    forecast_unasked(state)
 }
 
 /// The form of a run that starts from the selected one's adapter.
@@ -161,11 +162,12 @@ fn open_form_from(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
     }
     let run = info.run.to_string();
     let effects = open_form(state, shared);
-    if state.filling {
-        state.form.start_from(&run);
-        state.forecast = Forecast::None;
+    if !state.filling {
+        return effects;
     }
-    effects
+    state.form.start_from(&run);
+    state.forecast = Forecast::None;
+    forecast_unasked(state)
 }
 
 fn change(state: &mut State) -> Vec<app::Effect> {
@@ -187,6 +189,15 @@ fn form_obstacle(state: &State) -> Option<String> {
     state.form.obstacle().or_else(|| state.lack())
 }
 
+/// What the form's run would take is looked at as the form opens, but not beside a run, whose memory and cores it would take.
+fn forecast_unasked(state: &mut State) -> Vec<app::Effect> {
+    let known = !matches!(state.forecast, Forecast::None);
+    if known || state.is_busy() || !state.others_alive().is_empty() || form_obstacle(state).is_some() {
+        return Vec::new();
+    }
+    forecast(state)
+}
+
 fn forecast(state: &mut State) -> Vec<app::Effect> {
     if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
@@ -202,11 +213,18 @@ fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> 
     if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
+    if let Forecast::Known(estimate) = &state.forecast
+        && let Some(why) = &estimate.refusal
+    {
+        return vec![Toast::warning(format!("{why}; t looks again")).into()];
+    }
     let effect = how(Box::new(state.form.recipe.clone()));
     if state.is_busy() && matches!(effect, Effect::Start(_)) {
         return vec![Toast::warning(BUSY).into()];
     }
     state.filling = false;
+    // What is free will be another number by the time the form is open again.
+    state.forecast = Forecast::None;
     state.starting = matches!(effect, Effect::Start(_));
     vec![app::Effect::Train(effect)]
 }
