@@ -10,6 +10,10 @@ use super::{Base, RunFolder, TrainingError};
 /// The argument by which the program knows that it is to leave its terminal.
 pub const DETACHED: &str = "--detached";
 
+/// One heap for all threads of the C library: what steps of changing sizes leave unused is not kept once for each, and the
+/// most that a run takes is the same each time (`benches/README.md`).
+const ONE_HEAP: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
+
 /// How long the new process may take to claim its run.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,7 +29,11 @@ pub fn detach(folder: &RunFolder, base: &Base) -> Result<u32, TrainingError> {
     let errors = output.try_clone().map_err(|error| TrainingError::file(&log, error))?;
     let program = std::env::current_exe().map_err(|error| TrainingError::Thread(error.to_string()))?;
     let path = std::path::absolute(folder.path()).map_err(|error| TrainingError::file(folder.path(), error))?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    if std::env::var_os(ONE_HEAP.0).is_none() {
+        command.env(ONE_HEAP.0, ONE_HEAP.1);
+    }
+    let mut child = command
         .args(["train", "resume"])
         .arg(path)
         .arg("--model")
