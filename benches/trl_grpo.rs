@@ -15,9 +15,8 @@ use std::time::Instant;
 
 use logwright::model::pull::DEFAULT_MODEL;
 use logwright::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, installed};
-use logwright::reasoning::Task;
 use logwright::training::{
-    AdamW, Example, Grpo, GrpoSettings, Objective, OptimizerSettings, Prompted, Reference, Reward, RewardSettings,
+    AdamW, Grpo, GrpoSettings, Objective, OptimizerSettings, Prompted, Reference, Reward, RewardSettings,
 };
 use peers::{last_line, median, peak_mib};
 
@@ -47,15 +46,6 @@ fn ours(path: &Path) {
     let model = LanguageModel::load(path, &DeviceChoice::Cpu).unwrap();
     let adapter = Adapter::new(&model, &LoraSettings::default()).unwrap();
     let tokens = prompt(&model);
-    let example = Example {
-        id: String::new(),
-        task: Task::Anomaly,
-        input: String::new(),
-        turns: Vec::new(),
-        completion: String::new(),
-        rejected: None,
-        label: None,
-    };
     let settings = GrpoSettings {
         rollouts: ROLLOUTS,
         max_tokens: TOKENS,
@@ -65,7 +55,7 @@ fn ours(path: &Path) {
         ..GrpoSettings::default()
     };
     let (reference, reward) = (Reference::base(&model), Reward::new(&RewardSettings::default()));
-    let prompts = vec![Prompted { example, tokens }];
+    let prompts = vec![Prompted::of_tokens(tokens)];
     let grpo = Grpo::new(model, adapter, reference, settings, reward, prompts, Vec::new(), 0);
     let mut optimizer = AdamW::new(grpo.parameters(), &OptimizerSettings::default()).unwrap();
     let (mut seconds, mut parts) = (Vec::new(), Vec::new());

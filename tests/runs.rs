@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{Output, Project};
+use support::{Output, Project, command, finish};
 
 fn model() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama").display().to_string()
@@ -74,6 +74,28 @@ fn a_dry_run_says_what_it_would_take_and_leaves_nothing() {
     assert_eq!((&estimate["steps"], &estimate["refusal"]), (&Value::from(10), &Value::Null));
     assert_eq!(estimate["lengths"]["examples"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum::<u64>(), 8);
     assert!(!project.path("runs").exists() || fs::read_dir(project.path("runs")).unwrap().count() == 0);
+}
+
+#[test]
+fn a_run_that_does_not_fit_is_not_begun_and_told_what_would() {
+    let project = project();
+    let run = |limit: &str, more: &[&str]| {
+        let arguments = ["train", "sft", "--recipe", "recipe.toml", "--steps", "1", "--model", &model()];
+        let mut command = command(&project.path("."), &[&arguments[..], more].concat());
+        command.env("LOGWRIGHT_MEMORY", limit);
+        finish(command)
+    };
+    // Enough for the model, and not for the code and the buffers that a training takes.
+    for more in [&["--dry-run"][..], &[]] {
+        let output = run("45 MB", more);
+        assert_eq!(output.code, 1, "{}", output.stdout);
+        for part in ["training needs about", "MiB are free; try data.batch = 1 with data.accumulation = "] {
+            assert!(output.stderr.contains(part), "{}", output.stderr);
+        }
+    }
+    let runs = json(&project.run(&["train", "list", "--json"]));
+    assert!(runs["runs"].as_array().unwrap().iter().all(|run| run["step"] == 0), "{runs}");
+    assert_eq!(run("4 GB", &[]).code, 0);
 }
 
 #[test]

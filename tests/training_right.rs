@@ -8,11 +8,10 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor, Var};
 use logwright::model::{Adapter, DeviceChoice, LanguageModel, Sequence};
-use logwright::reasoning::Task;
 use logwright::training::{
-    AdvantageName, AggregationName, CancelFlag, DataSummary, Dpo, DpoSettings, Example, Group, Grpo, GrpoSettings,
-    Objective, Prompted, Recipe, Reference, ReferenceName, Reward, RewardSettings, Rollout, RunFolder, ScheduleName,
-    Sft, StepRecord, TokenizedExample, TokenizedPair, Trainer, Window, advantages,
+    AdvantageName, AggregationName, CancelFlag, DataSummary, Dpo, DpoSettings, Group, Grpo, GrpoSettings, Objective,
+    Prompted, Recipe, Reference, ReferenceName, Reward, RewardSettings, Rollout, RunFolder, ScheduleName, Sft,
+    StepRecord, TokenizedExample, TokenizedPair, Trainer, Window, advantages,
 };
 use serde_json::Value;
 
@@ -194,21 +193,7 @@ fn grpo(told: &Value, aggregation: AggregationName, rollouts_at: &std::path::Pat
     let (model, adapter) = wearing();
     let temperature = number(&told["temperature"]);
     let groups = array(&told["groups"]);
-    let prompts: Vec<Prompted> = groups
-        .iter()
-        .map(|group| Prompted {
-            example: Example {
-                id: String::new(),
-                task: Task::Anomaly,
-                input: String::new(),
-                turns: Vec::new(),
-                completion: String::new(),
-                rejected: None,
-                label: None,
-            },
-            tokens: ids(&group["prompt"]),
-        })
-        .collect();
+    let prompts: Vec<Prompted> = groups.iter().map(|group| Prompted::of_tokens(ids(&group["prompt"]))).collect();
     let mut window = Window::default();
     for (example, group) in groups.iter().enumerate() {
         let above = advantages(&numbers(&group["rewards"]), AdvantageName::Trl);

@@ -36,6 +36,7 @@ use super::{
     TrainingError,
 };
 use crate::model::{Adapter, LanguageModel, Sampling, Sequence};
+use crate::reasoning::Task;
 
 /// The settings of GRPO, `[grpo]` of a recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +141,16 @@ pub struct Prompted {
     pub example: Example,
     /// The tokens that ask.
     pub tokens: Vec<u32>,
+}
+
+impl Prompted {
+    /// A question that is nothing but its tokens, about no log; for measurements.
+    pub fn of_tokens(tokens: Vec<u32>) -> Self {
+        let (id, input, completion) = <(String, String, String)>::default();
+        let example =
+            Example { id, task: Task::Anomaly, input, turns: Vec::new(), completion, rejected: None, label: None };
+        Self { example, tokens }
+    }
 }
 
 impl OfLog for Prompted {
