@@ -160,7 +160,8 @@ impl Source<'_> {
         });
         if let Some(text) = place.and_then(|part| part["SpecialToken"]["id"].as_str()) {
             let name = &self.settings[format!("{token}_token")];
-            return Some(name.as_str().or(name["content"].as_str()) == Some(text));
+            // Where the settings name none, it is the one that is added.
+            return Some(name.as_str().or(name["content"].as_str()).is_none_or(|name| name == text));
         }
         if steps.iter().any(|step| step["type"] == "ByteLevel") {
             return Some(false);
