@@ -160,15 +160,15 @@ fn a_model_of_this_machine_solves_and_corrects() {
         let common = ["teacher", "imitate", "--base", &tiny, "--data", "tasks.jsonl", "--max-tokens", "6", "--json"];
         done(&project.run(&common.into_iter().chain(more.iter().copied()).collect::<Vec<_>>()))
     };
-    // A random model says nothing that could be read; free text cannot be judged.
+    // A random model says nothing that could be read.
     let report = imitate(&["--n", "3"]);
     assert_eq!(
-        numbers(&report, &["items", "asked", "right", "wrong", "malformed", "unjudged", "left"]),
-        [1, 3, 0, 0, 3, 1, 0]
+        numbers(&report, &["items", "asked", "right", "wrong", "malformed", "unchecked", "left"]),
+        [2, 6, 0, 0, 6, 0, 0]
     );
-    assert_eq!(numbers(&imitate(&["--n", "4"]), &["asked", "cached"]), [1, 3], "what was written is there already");
+    assert_eq!(numbers(&imitate(&["--n", "4"]), &["asked", "cached"]), [2, 6], "what was written is there already");
     let dry = imitate(&["--dry-run"]);
-    assert_eq!((&dry["questions"], &dry["solutions"]), (&json!(1), &json!(4)));
+    assert_eq!((&dry["questions"], &dry["solutions"]), (&json!(2), &json!(8)));
     // The tiny model reads 256 tokens, and the question about a correction has more.
     let output = project.run(&["teacher", "corrections", "--local", "--model", &tiny, "--json"]);
     assert_eq!(output.code, 1);

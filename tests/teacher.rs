@@ -6,6 +6,7 @@
 mod service;
 mod support;
 
+use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -174,50 +175,108 @@ fn five_hundred_requests_through_every_kind_of_trouble_and_a_kill() {
     most.store(usize::MAX, Ordering::SeqCst);
     let output = rationales(&project, &service, &budget);
     let report = output.json();
-    assert_eq!(
-        numbers(&report, &["total", "done", "kept", "wrong", "failed", "left"]),
-        [500, 500, 497, 1, 2, 0],
+    assert_eq!(numbers(&report, &["total", "done", "left"]), [500, 500, 0], "{}", output.stderr);
+    assert_eq!(output.code, 1, "not all were had");
+    assert!(numbers(&report, &["cached"])[0] >= 200, "{}", output.stderr);
+    // All are finished or reported: what may have been paid for, and two that the service refuses, unless these were under
+    // way themselves as the job was killed.
+    let [kept_now, wrong, failed, unsettled] = numbers(&report, &["kept", "wrong", "failed", "unsettled"])[..] else {
+        panic!()
+    };
+    let why = |id: usize| report["items"][id]["failed"][0].as_str().unwrap().to_owned();
+    let refused: Vec<usize> = [18, 19].into_iter().filter(|id| !why(*id).contains("may have been paid for")).collect();
+    assert_eq!((kept_now + wrong + failed, failed), (500, unsettled + refused.len() as u64), "{}", output.stderr);
+    assert!(
+        output.stderr.contains(&format!("{unsettled} requests may have been paid for, up to $")),
         "{}",
         output.stderr
     );
-    assert_eq!(output.code, 1, "two were not had");
-    let why = |id: usize| report["items"][id]["failed"][0].as_str().unwrap().to_owned();
-    assert!(why(18).contains("500: always (tried 6 times)"), "{}", why(18));
-    assert!(why(19).contains("400: too long"), "{}", why(19));
-    assert!(numbers(&report, &["cached"])[0] >= 200, "{report}");
+    for id in &refused {
+        let expected = if *id == 18 { "500: always (tried 6 times)" } else { "400: too long" };
+        assert!(why(*id).contains(expected), "{}", why(*id));
+    }
+    let requests = report["unsettled_requests"].as_array().unwrap();
+    let killed = requests.iter().filter(|request| request["lost"] == false).count();
+    assert_eq!(
+        (requests.len() as u64, killed > 0 && killed <= 32),
+        (unsettled, true),
+        "{killed} were cut off by the kill"
+    );
+    println!("killed: {killed} under way; {unsettled} may have been paid for, {kept_now} kept");
+    let told = |item: &&Value| item["failed"].to_string().contains("may have been paid for");
+    assert_eq!(report["items"].as_array().unwrap().iter().filter(told).count() as u64, unsettled);
 
-    let twice: Vec<_> = service.served().into_iter().filter(|(_, times)| *times > 1).collect();
-    assert!(twice.is_empty(), "paid for twice: {twice:?}");
+    let twice =
+        |charged: HashMap<String, usize>| charged.into_iter().filter(|(_, times)| *times > 1).collect::<Vec<_>>();
+    assert_eq!(twice(service.charged()), [], "worked on twice");
     let served: usize = service.served().values().sum();
     assert_eq!(kept(&project), served as u64, "every reply is kept");
-    assert_eq!((flagged(&project, "answer_mismatch"), flagged(&project, "malformed")), (1, 0));
+    assert_eq!((flagged(&project, "answer_mismatch") as u64, flagged(&project, "malformed")), (wrong, 0));
+    let status = project.run(&["teacher", "status", "--json"]).json();
+    assert_eq!(numbers(&status, &["unsettled", "under_way"]), [unsettled, 0]);
+    assert_eq!(numbers(&status["models"][0], &["unsettled"]), [killed as u64]);
+    let at_least = 0.0006 * served as f64 + report["unsettled_cost"].as_f64().unwrap() * 0.9;
+    assert!(status["spent"].as_f64().unwrap() >= at_least, "what may have been paid counts as spent: {status}");
 
-    // Now there is nothing left to pay for, but the two that fail.
+    // Nothing is sent of its own accord but the two that are refused.
     let before = service.requests();
     let again = rationales(&project, &service, &budget).json();
-    assert_eq!(numbers(&again, &["asked", "kept", "new"]), [0, 497, 0]);
-    assert_eq!(service.requests() - before, 7, "six attempts and one");
+    assert_eq!(numbers(&again, &["asked", "kept", "new", "unsettled"]), [0, kept_now, 0, unsettled]);
+    let attempts: usize = refused.iter().map(|id| if *id == 18 { 6 } else { 1 }).sum();
+    assert_eq!(service.requests() - before, attempts, "nothing else is asked");
+
+    let whole = rationales(&project, &service, &[&budget[..], &["--ask-again"]].concat()).json();
+    assert_eq!(numbers(&whole, &["kept", "wrong", "failed", "unsettled"]), [497, 1, 2, 0]);
+    assert_eq!(twice(service.served()), [], "answered twice");
+    let keys = service.keys();
+    assert!(keys.values().all(|keys| keys.len() == 1), "a request keeps its idempotency key");
+    let all: HashSet<_> = keys.values().flatten().collect();
+    assert_eq!(all.len(), keys.len(), "and no two have the same");
+    let status = project.run(&["teacher", "status", "--json"]).json();
+    assert_eq!(numbers(&status, &["unsettled"]), [0]);
 }
 
 #[test]
-fn a_kill_at_any_moment_costs_at_most_what_is_under_way() {
+fn a_kill_at_any_moment_and_nothing_is_paid_for_twice() {
     let project = project_of(60);
     let service = Service::start(|_| Deed::Late(RIGHT.into(), Duration::from_millis(15)));
-    let mut times = 0;
-    while kept(&project) < 60 {
+    for times in 0..12 {
         let mut child = start(&project, &service, &["--concurrency", "4"]);
-        std::thread::sleep(Duration::from_millis(150 + 37 * times));
+        std::thread::sleep(Duration::from_millis(60 + 23 * times));
         // It may be done already.
         let _ = child.kill();
         child.wait().unwrap();
-        times += 1;
-        assert!(times < 40, "it goes on");
     }
-    let twice: usize = service.served().values().map(|times| times - 1).sum();
-    println!("{times} kills: {twice} replies were under way and had to be paid for again");
-    assert!(twice <= 4 * times as usize, "{twice} paid for twice in {times} kills");
+    let output = rationales(&project, &service, &[]);
+    let [kept_now, unsettled] = numbers(&output.json(), &["kept", "unsettled"])[..] else { panic!() };
+    println!("12 kills: {unsettled} replies were under way, and are reported");
+    assert_eq!((kept_now + unsettled, kept(&project)), (60, kept_now), "{}", output.stderr);
+    assert!(service.charged().values().all(|times| *times == 1), "paid for twice");
+    let left: Vec<_> = std::fs::read_dir(project.path(".")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let locks = left.iter().filter(|name| name.to_string_lossy().starts_with(".asking")).count();
+    assert!(locks <= 12, "{left:?}");
+    let rest = rationales(&project, &service, &["--ask-again"]).json();
+    assert_eq!(numbers(&rest, &["asked", "kept", "unsettled"]), [unsettled, 60, 0]);
+}
+
+#[test]
+fn two_processes_at_once_ask_each_question_once() {
+    let project = project_of(60);
+    let service = Service::start(|_| Deed::Late(RIGHT.into(), Duration::from_millis(30)));
+    let mut children: Vec<Child> = (0..3).map(|_| start(&project, &service, &["--concurrency", "6"])).collect();
+    let ended: Vec<bool> = children.iter_mut().map(|child| child.wait().unwrap().success()).collect();
+    assert_eq!(ended, [true; 3]);
+    assert_eq!((kept(&project), service.requests()), (60, 60));
+    assert!(service.charged().values().all(|times| *times == 1));
+}
+
+#[test]
+fn what_costs_nothing_is_simply_asked_again() {
+    let project = project_of(40);
+    set(&project, "[teacher.prices.m]\ninput = 0.0\noutput = 0.0\n");
+    let service = Service::start(|asked| if asked.times == 1 { Deed::Reset } else { Deed::Reply(RIGHT.into()) });
     let report = rationales(&project, &service, &[]).json();
-    assert_eq!(numbers(&report, &["asked", "kept"]), [0, 60]);
+    assert_eq!(numbers(&report, &["kept", "missed", "unsettled"]), [40, 40, 0]);
 }
 
 #[test]
@@ -405,6 +464,45 @@ fn a_reviewers_hint_asks_for_one_rationale_anew() {
     let listed = project.run(&["review", "list", "--json"]).json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2, "the first one stays");
     assert_eq!(rationales(&project, &service, &["--hint", "x"]).code, 2, "a hint is about one rationale");
+}
+
+#[test]
+fn free_text_is_held_against_its_reference_and_without_one_it_is_for_an_expert() {
+    let project = Project::empty();
+    set(&project, "[teacher]\nbackoff_seconds = 0.02\n");
+    let rows = [
+        json!({ "id": "like", "input": "psu 1 off", "cause": "Power supply abnormal." }),
+        json!({ "id": "unlike", "input": "psu 2 off", "cause": "The cable was cut by a digger." }),
+        json!({ "id": "unknown", "input": "psu 3 off", "task": "root_cause" }),
+        json!({ "id": "label", "input": "psu 4 off" }),
+    ];
+    project.write("causes.jsonl", rows.map(|row| row.to_string()).join("\n").as_bytes());
+    let service = Service::start(|_| {
+        Deed::Reply("<think>1. It is off.\n2. No current.</think><answer>a power supply failure</answer>".into())
+    });
+    let output = rationales(&project, &service, &["--data", "causes.jsonl", "--tries", "1"]);
+    assert!(output.stderr.contains("causes.jsonl:4: \"label\" is missing"), "{}", output.stderr);
+    let report = output.json();
+    assert_eq!(numbers(&report, &["kept", "wrong", "unchecked", "failed", "asked"]), [1, 1, 1, 0, 4]);
+    assert_eq!(report["items"][2]["unchecked"].as_array().unwrap().len(), 1, "{report}");
+    assert_eq!(flagged(&project, "answer_mismatch"), 1);
+    // What could not be checked waits for an expert: nothing accepts it in bulk, and nothing trains on it before.
+    let listed = project.run(&["review", "list", "--json"]).json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3);
+    let bulk = project.run(&["review", "accept", "--trouble-free", "--sample", "1", "--json"]);
+    assert!(bulk.code != 0 || bulk.json()["drawn_from"] == 1, "{} {}", bulk.stdout, bulk.stderr);
+    let unknown = report["items"][2]["unchecked"][0].as_str().unwrap();
+    let count = || project.run(&["export", "sft", "out.jsonl", "--json"]);
+    assert!(count().code != 0 || std::fs::read_to_string(project.path("out.jsonl")).unwrap().trim().is_empty());
+    assert_eq!(project.run(&["review", "accept", unknown]).code, 0);
+    let exported = count();
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    assert_eq!(std::fs::read_to_string(project.path("out.jsonl")).unwrap().lines().count(), 1);
+    // The bar is the project's to set.
+    let settings = std::fs::read_to_string(project.path("logwright.toml")).unwrap();
+    project.write("logwright.toml", settings.replace("same_answer = 0.4", "same_answer = 0.9").as_bytes());
+    let strict = rationales(&project, &service, &["--data", "causes.jsonl", "--tries", "0"]).json();
+    assert_eq!(numbers(&strict, &["kept", "wrong"]), [0, 2]);
 }
 
 #[test]

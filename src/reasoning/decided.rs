@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Review, Reviewable, Standing, Verdict};
+use super::{Review, Reviewable, SAME_ANSWER, Standing, Verdict};
 use crate::labels::Label;
 
 /// How a project reviews: a part of its settings.
@@ -18,18 +18,20 @@ pub struct ReviewRule {
     pub too_long: f64,
     /// From this similarity (0–1, shared words and pairs of words by all of them) on, an item repeats another.
     pub near_duplicate: f64,
+    /// From this likeness (ROUGE-L, 0–1) on, an answer in free text says the same as its reference.
+    pub same_answer: f64,
 }
 
 impl Default for ReviewRule {
     fn default() -> Self {
-        Self { reviewers: 1, too_short: 0.4, too_long: 2.5, near_duplicate: 0.8 }
+        Self { reviewers: 1, too_short: 0.4, too_long: 2.5, near_duplicate: 0.8, same_answer: SAME_ANSWER }
     }
 }
 
 impl ReviewRule {
     /// What cannot be, if anything: the setting's name and why.
     pub fn complaint(&self) -> Option<(&'static str, String)> {
-        let Self { reviewers, too_short, too_long, near_duplicate } = *self;
+        let Self { reviewers, too_short, too_long, near_duplicate, same_answer } = *self;
         if !(1..=2).contains(&reviewers) {
             return Some(("reviewers", format!("review reviewers {reviewers} is neither 1 nor 2")));
         }
@@ -42,6 +44,9 @@ impl ReviewRule {
         if !(near_duplicate > 0.0 && near_duplicate <= 1.0) {
             let why = format!("review near_duplicate {near_duplicate} is not above 0 and at most 1");
             return Some(("near_duplicate", why));
+        }
+        if !(same_answer > 0.0 && same_answer <= 1.0) {
+            return Some(("same_answer", format!("review same_answer {same_answer} is not above 0 and at most 1")));
         }
         None
     }

@@ -44,6 +44,12 @@ impl Similarity {
     }
 }
 
+/// ROUGE-L alone; `None` where the reference has no words.
+pub fn rouge_l(candidate: &str, reference: &str) -> Option<f64> {
+    let (said, wanted) = (words(candidate), words(reference));
+    (!wanted.is_empty()).then(|| f_measure(common_subsequence(&said, &wanted), said.len(), wanted.len()))
+}
+
 /// Orders of BLEU.
 const ORDERS: usize = 4;
 

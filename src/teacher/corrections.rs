@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::error::checked;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, TeacherError, WrongTrajectory, fenced};
 use crate::reasoning::prompt::{Speaker, Turn};
-use crate::reasoning::{Correction, CorrectionError, Pair, parse};
+use crate::reasoning::{Correction, CorrectionError, Judged, Pair, SAME_ANSWER, parse};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How corrections are asked for.
@@ -25,11 +25,13 @@ pub struct CorrectionsPlan {
     pub max_tokens: u32,
     /// What sampling starts from.
     pub seed: u64,
+    /// From which likeness to the truth on an answer in free text is right.
+    pub same_answer: f64,
 }
 
 impl Default for CorrectionsPlan {
     fn default() -> Self {
-        Self { tries: 3, temperature: 0.2, max_tokens: 1_024, seed: 0 }
+        Self { tries: 3, temperature: 0.2, max_tokens: 1_024, seed: 0, same_answer: SAME_ANSWER }
     }
 }
 
@@ -136,6 +138,10 @@ impl Corrections {
         })?;
         if let Some(marked) = item.wrong.marked.filter(|marked| *marked != correction.first_wrong_step) {
             return Err(format!("a reviewer has marked step {marked} as the first wrong one"));
+        }
+        let rationale = &item.wrong.rationale;
+        if rationale.task.judge(&correction.answer, &rationale.label, self.plan.same_answer) == Judged::Wrong {
+            return Err(CorrectionError::Answer(correction.answer, rationale.label.clone()).to_string());
         }
         let pair = correction.pair(&item.wrong.rationale, &self.model).map_err(|error| error.to_string())?;
         Ok((correction, pair))

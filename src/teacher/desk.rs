@@ -1,8 +1,8 @@
 //! The desk that a job's requests go over: from what is kept, else to the teacher; within the pace and the budget; again
 //! where that may help; and kept before anybody sees it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::job::{Ended, Terms};
 use super::{Ask, Finish, Miss, Pacer, Paid, Purse, Remedy, Reply, Reservation, Teacher, Usage};
-use crate::workspace::{Completion, CompletionEnd, Money};
+use crate::workspace::{Completion, CompletionEnd, Money, Sending, Sent, Settled, Settlement, ToSend};
 
 /// The most that is waited between two attempts, unless the service asks for more.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -26,10 +26,35 @@ const GRACE: Duration = Duration::from_secs(20);
 /// When so many requests in a row came to nothing, for all their repetitions, the service is given up.
 const HOPELESS: usize = 10;
 
+/// How often it is looked whether another process has its answer.
+const OTHERS: Duration = Duration::from_millis(250);
+
 /// What is asked of the thread that holds the project.
 pub(super) enum Errand {
-    Find { key: String, found: oneshot::Sender<Option<Completion>> },
-    Keep { completion: Completion, kept: oneshot::Sender<()> },
+    /// Says what is known of a request.
+    Find { key: String, found: oneshot::Sender<Found> },
+    /// Writes down that a request is being sent.
+    Send { to_send: ToSend, sent: oneshot::Sender<Sent> },
+    /// Writes down what became of one.
+    Settle { settled: Settled, kept: oneshot::Sender<()> },
+}
+
+/// What is known of a request.
+pub(super) enum Found {
+    Answered(Completion),
+    /// Another process waits for its answer.
+    UnderWay,
+    /// It was sent, and nobody waits for its answer any more.
+    Open(Vec<Sending>),
+    Nothing,
+}
+
+/// What came of an attempt.
+enum Attempted {
+    Answered(Answered),
+    Missed(Miss),
+    /// Another process was faster.
+    Busy,
 }
 
 /// How a job is going.
@@ -54,15 +79,23 @@ pub struct Tally {
     pub spent: Option<Money>,
     /// What is left of the budget, if there is one.
     pub remaining: Option<Money>,
+    /// Requests that this job met or made and that may have been paid for, though there is no answer: they are not sent
+    /// again unless that is asked for.
+    pub unsettled: usize,
+    /// The most that these may have cost, whenever they were sent; `None` where the price is unknown.
+    pub unsettled_cost: Option<Money>,
 }
 
 /// How it goes, in one line for people.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { items, done, asked, cached, missed, under_way, spent, remaining, .. } = self;
+        let Self { items, done, asked, cached, missed, under_way, spent, remaining, unsettled, .. } = self;
         write!(f, "{done}/{items} · {asked} asked, {cached} cached")?;
         if *missed > 0 {
             write!(f, ", {missed} missed")?;
+        }
+        if *unsettled > 0 {
+            write!(f, ", {unsettled} unsettled")?;
         }
         if *under_way > 0 {
             write!(f, " · {under_way} under way")?;
@@ -97,6 +130,8 @@ pub struct Desk<'a> {
     teacher: &'a dyn Teacher,
     terms: &'a Terms,
     job: &'static str,
+    /// What requests name as their sender.
+    process: &'a str,
     errands: Sender<Errand>,
     /// As many requests at a time as the terms allow, whatever number of items is worked on.
     lines: Semaphore,
@@ -108,6 +143,8 @@ pub struct Desk<'a> {
     in_vain: AtomicUsize,
     /// One lock for each question under way: the same one, asked twice, is paid for once.
     under_way: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Requests that may have been paid for without an answer, by id.
+    unsettled: Mutex<BTreeMap<String, Sending>>,
 }
 
 impl<'a> Desk<'a> {
@@ -115,6 +152,7 @@ impl<'a> Desk<'a> {
         teacher: &'a dyn Teacher,
         terms: &'a Terms,
         job: &'static str,
+        process: &'a str,
         items: usize,
         errands: Sender<Errand>,
     ) -> Self {
@@ -122,6 +160,7 @@ impl<'a> Desk<'a> {
             teacher,
             terms,
             job,
+            process,
             errands,
             lines: Semaphore::new(terms.concurrency.max(1)),
             purse: Purse::new(terms.price, terms.budget),
@@ -130,6 +169,7 @@ impl<'a> Desk<'a> {
             tally: Mutex::new(Tally { items, ..Tally::default() }),
             in_vain: AtomicUsize::new(0),
             under_way: Mutex::default(),
+            unsettled: Mutex::default(),
         }
     }
 
@@ -140,7 +180,18 @@ impl<'a> Desk<'a> {
 
     /// How it goes.
     pub fn tally(&self) -> Tally {
-        Tally { spent: self.purse.spent(), remaining: self.purse.remaining(), ..*self.lock() }
+        let unsettled = lock(&self.unsettled);
+        let costs = unsettled.values().filter_map(|sending| sending.cost);
+        let unsettled_cost = costs.reduce(|sum, cost| sum + cost);
+        let (spent, remaining) = (self.purse.spent(), self.purse.remaining());
+        Tally { spent, remaining, unsettled: unsettled.len(), unsettled_cost, ..*self.lock() }
+    }
+
+    /// The requests that may have been paid for without an answer, the oldest first.
+    pub(super) fn unsettled(&self) -> Vec<Sending> {
+        let mut unsettled: Vec<Sending> = lock(&self.unsettled).values().cloned().collect();
+        unsettled.sort_by_key(|sending| sending.sent_at);
+        unsettled
     }
 
     pub(super) fn count_done(&self) {
@@ -183,18 +234,21 @@ impl<'a> Desk<'a> {
     }
 
     async fn ask_alone(&self, ask: &Ask, key: &str) -> Result<Answered, NotAnswered> {
-        if let Some(kept) = self.find(key).await? {
-            self.lock().cached += 1;
-            return Ok(Answered { reply: reply_of(kept), key: key.to_owned(), cached: true });
-        }
         let mut attempt = 0;
         loop {
-            let miss = match self.attempt(ask, key).await? {
-                Ok(answered) => {
+            let again = match self.look(key).await? {
+                Found::Answered(kept) => return Ok(self.cached(kept, key)),
+                Found::Open(open) if !self.terms.ask_again => return Err(self.leave(open)),
+                Found::Open(open) => open.into_iter().map(|sending| sending.id).collect(),
+                Found::UnderWay | Found::Nothing => Vec::new(),
+            };
+            let miss = match self.attempt(ask, key, again).await? {
+                Attempted::Answered(answered) => {
                     self.in_vain.store(0, Ordering::Relaxed);
                     return Ok(answered);
                 }
-                Err(miss) => miss,
+                Attempted::Busy => continue,
+                Attempted::Missed(miss) => miss,
             };
             self.lock().missed += 1;
             let asked_to_wait = match miss.remedy {
@@ -206,17 +260,10 @@ impl<'a> Desk<'a> {
                 Remedy::Again(wait) => wait,
                 Remedy::Reach => None,
             };
-            if attempt == self.terms.retries {
-                let times = if attempt == 0 { "once".to_owned() } else { format!("{} times", attempt + 1) };
-                let why = format!("{} (tried {times})", miss.why);
-                let in_vain = self.in_vain.fetch_add(1, Ordering::Relaxed) + 1;
-                let never_reached = miss.remedy == Remedy::Reach && self.lock().asked == 0;
-                if never_reached {
-                    self.end(Ended::Refused(format!("{why}; is the service running, and its address right?")));
-                } else if in_vain >= HOPELESS.max(2 * self.terms.concurrency) {
-                    self.end(Ended::Refused(format!("{in_vain} requests in a row came to nothing; the last: {why}")));
-                }
-                return Err(NotAnswered::Failed(why));
+            // What may have been paid for is not paid for again by our own doing.
+            let perhaps_paid = miss.paid != Paid::No && !self.terms.ask_again;
+            if perhaps_paid || attempt == self.terms.retries {
+                return Err(self.give_up(miss, attempt, perhaps_paid));
             }
             if let Some(wait) = asked_to_wait {
                 if wait > LONGEST_WAIT {
@@ -232,8 +279,52 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// One attempt, once pace and budget let it through.
-    async fn attempt(&self, ask: &Ask, key: &str) -> Result<Result<Answered, Miss>, NotAnswered> {
+    /// What is known of a request that no other process has under way.
+    async fn look(&self, key: &str) -> Result<Found, NotAnswered> {
+        loop {
+            match self.find(key).await? {
+                Found::UnderWay => self.unless_over(tokio::time::sleep(OTHERS)).await?,
+                found => return Ok(found),
+            }
+        }
+    }
+
+    fn cached(&self, kept: Completion, key: &str) -> Answered {
+        self.lock().cached += 1;
+        Answered { reply: reply_of(kept), key: key.to_owned(), cached: true }
+    }
+
+    /// Leaves a request alone that was sent before.
+    fn leave(&self, open: Vec<Sending>) -> NotAnswered {
+        let last = open.iter().map(|sending| sending.sent_at).max().unwrap_or_default();
+        let ids: Vec<&str> = open.iter().map(|sending| sending.id.get(..8).unwrap_or(&sending.id)).collect();
+        let why = format!(
+            "may have been paid for: sent at {last:.0}, no answer kept ({}); --ask-again asks again",
+            ids.join(", ")
+        );
+        lock(&self.unsettled).extend(open.into_iter().map(|sending| (sending.id.clone(), sending)));
+        NotAnswered::Failed(why)
+    }
+
+    /// Gives a request up; and the service, where nothing at all comes of it.
+    fn give_up(&self, miss: Miss, attempt: u32, perhaps_paid: bool) -> NotAnswered {
+        let why = match (attempt, perhaps_paid) {
+            (_, true) => format!("{}; it may have been paid for: --ask-again asks again", miss.why),
+            (0, false) => format!("{} (tried once)", miss.why),
+            (_, false) => format!("{} (tried {} times)", miss.why, attempt + 1),
+        };
+        let in_vain = self.in_vain.fetch_add(1, Ordering::Relaxed) + 1;
+        let never_reached = miss.remedy == Remedy::Reach && self.lock().asked == 0;
+        if never_reached {
+            self.end(Ended::Refused(format!("{why}; is the service running, and its address right?")));
+        } else if in_vain >= HOPELESS.max(2 * self.terms.concurrency) {
+            self.end(Ended::Refused(format!("{in_vain} requests in a row came to nothing; the last: {why}")));
+        }
+        NotAnswered::Failed(why)
+    }
+
+    /// One attempt, once pace and budget let it through; open requests for the same thing are knowingly sent `again`.
+    async fn attempt(&self, ask: &Ask, key: &str, again: Vec<String>) -> Result<Attempted, NotAnswered> {
         let (prompt, completion) = (ask.prompt_tokens_at_most(), u64::from(ask.max_tokens));
         // The semaphore is never closed.
         let _line = self.unless_over(self.lines.acquire()).await?;
@@ -249,9 +340,22 @@ impl<'a> Desk<'a> {
         if self.ended().is_some() {
             return Err(NotAnswered::Over);
         }
+        let sending = match self.write_down(key, again, reservation.amount()).await? {
+            None => None,
+            Some(Sent::Go(sending)) => Some(sending),
+            Some(Sent::Answered(kept)) => {
+                self.pacer.settle(number, 0);
+                return Ok(Attempted::Answered(self.cached(kept, key)));
+            }
+            Some(Sent::Open(_)) => {
+                self.pacer.settle(number, 0);
+                return Ok(Attempted::Busy);
+            }
+        };
         self.lock().under_way += 1;
         let replied = self.in_time(ask).await;
         self.lock().under_way -= 1;
+        let id = sending.as_ref().map(|sending| sending.id.clone());
         match replied {
             Ok(reply) => {
                 if let Some(usage) = reply.usage {
@@ -260,14 +364,19 @@ impl<'a> Desk<'a> {
                 let cost = self.settle(reservation, reply.usage);
                 self.count(reply.usage);
                 self.lock().asked += 1;
-                self.keep(completion_of(&reply, key, self.job, self.teacher.model(), cost)).await?;
-                Ok(Ok(Answered { reply, key: key.to_owned(), cached: false }))
+                let completion = completion_of(&reply, key, self.job, self.teacher.model(), cost);
+                self.keep(id, Settlement::Answered, Some(completion)).await?;
+                Ok(Attempted::Answered(Answered { reply, key: key.to_owned(), cached: false }))
             }
             Err(miss) => {
                 let (usage, cost) = match miss.paid {
                     Paid::No => {
                         self.pacer.settle(number, 0);
-                        return Ok(Err(miss));
+                        drop(reservation);
+                        if id.is_some() {
+                            self.keep(id, Settlement::Unpaid, None).await?;
+                        }
+                        return Ok(Attempted::Missed(miss));
                     }
                     Paid::Yes(usage) => (Some(usage), self.settle(reservation, Some(usage))),
                     Paid::Perhaps => (None, self.settle(reservation, None)),
@@ -283,8 +392,11 @@ impl<'a> Desk<'a> {
                     completion_tokens: usage.map(|usage| usage.completion_tokens),
                     cost,
                 };
-                self.keep(lost).await?;
-                Ok(Err(miss))
+                self.keep(id, Settlement::Lost, Some(lost)).await?;
+                if let Some(sending) = sending {
+                    lock(&self.unsettled).insert(sending.id.clone(), Sending { cost, lost: true, ..sending });
+                }
+                Ok(Attempted::Missed(miss))
             }
         }
     }
@@ -333,16 +445,40 @@ impl<'a> Desk<'a> {
         tally.usage.completion_tokens += usage.completion_tokens;
     }
 
-    async fn find(&self, key: &str) -> Result<Option<Completion>, NotAnswered> {
+    async fn find(&self, key: &str) -> Result<Found, NotAnswered> {
         let (found, answer) = oneshot::channel();
         // Where nobody takes the errand, the store has failed and the job is over.
         let _ = self.errands.send(Errand::Find { key: key.to_owned(), found });
         answer.await.map_err(|_| NotAnswered::Over)
     }
 
-    async fn keep(&self, completion: Completion) -> Result<(), NotAnswered> {
+    /// Writes down that a request is being sent; not where it costs nothing.
+    async fn write_down(&self, key: &str, again: Vec<String>, most: Money) -> Result<Option<Sent>, NotAnswered> {
+        if self.terms.free {
+            return Ok(None);
+        }
+        let to_send = ToSend {
+            key: key.to_owned(),
+            job: self.job.to_owned(),
+            model: self.teacher.model().to_owned(),
+            process: self.process.to_owned(),
+            cost: self.terms.price.map(|_| most),
+            again,
+        };
+        let (sent, answer) = oneshot::channel();
+        let _ = self.errands.send(Errand::Send { to_send, sent });
+        answer.await.map(Some).map_err(|_| NotAnswered::Over)
+    }
+
+    async fn keep(
+        &self,
+        sending: Option<String>,
+        outcome: Settlement,
+        completion: Option<Completion>,
+    ) -> Result<(), NotAnswered> {
         let (kept, answer) = oneshot::channel();
-        let _ = self.errands.send(Errand::Keep { completion, kept });
+        let settled = Settled { sending, outcome, completion };
+        let _ = self.errands.send(Errand::Settle { settled, kept });
         answer.await.map_err(|_| NotAnswered::Over)
     }
 

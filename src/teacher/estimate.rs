@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Ask, TeacherError};
-use crate::workspace::{Money, Price, Workspace};
+use super::{Ask, TeacherError, Terms};
+use crate::workspace::{Known, Money, Workspace};
 
 /// Tokens of a reply where the project has none yet to go by: a rationale of a handful of steps.
 const USUAL_REPLY: u64 = 350;
@@ -17,6 +17,9 @@ pub struct Estimate {
     pub requests: u64,
     /// How many of them are answered already, and cost nothing.
     pub cached: u64,
+    /// How many may have been paid for already and have no answer: they are sent again, and cost again, only where that is
+    /// asked for.
+    pub unsettled: u64,
     /// Tokens to read, about.
     pub prompt_tokens: u64,
     /// Tokens to write, about: as long as the project's replies were so far, else as usual.
@@ -36,9 +39,10 @@ impl Estimate {
         asks: impl IntoIterator<Item = Ask>,
         job: &str,
         model: &str,
-        price: Option<Price>,
+        terms: &Terms,
         workspace: &Workspace,
     ) -> Result<Self, TeacherError> {
+        let price = terms.price;
         let spending = workspace.spending()?;
         let known = spending.iter().find(|known| known.job == job && known.model == model);
         let known = known.filter(|known| known.completions >= ENOUGH && known.completion_tokens > 0);
@@ -46,6 +50,7 @@ impl Estimate {
         let mut estimate = Self {
             requests: 0,
             cached: 0,
+            unsettled: 0,
             prompt_tokens: 0,
             completion_tokens: 0,
             cost: price.map(|_| Money::ZERO),
@@ -53,9 +58,18 @@ impl Estimate {
         };
         for ask in asks {
             estimate.requests += 1;
-            if workspace.completion(&ask.key(model))?.is_some() {
-                estimate.cached += 1;
-                continue;
+            match workspace.known(&ask.key(model))? {
+                Known::Answered(_) => {
+                    estimate.cached += 1;
+                    continue;
+                }
+                Known::Open(_) => {
+                    estimate.unsettled += 1;
+                    if !terms.ask_again {
+                        continue;
+                    }
+                }
+                Known::Nothing => {}
             }
             let (prompt, completion) = (ask.prompt_tokens_about(), reply.min(u64::from(ask.max_tokens)));
             estimate.prompt_tokens += prompt;

@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::error::checked;
+use super::reading::judge;
 use super::{Ask, Desk, Job, NotAnswered, Question, TeacherError, tidy};
 use crate::logs::{TemplateKey, made_id};
 use crate::reasoning::prompt::{AnomalyPrompt, Turn, ask};
-use crate::reasoning::{Rationale, Reviewable, Task};
+use crate::reasoning::{Judged, Rationale, Reviewable, SAME_ANSWER, Task};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How solutions are drawn.
@@ -27,11 +28,13 @@ pub struct ImitatePlan {
     pub max_tokens: u32,
     /// What sampling starts from.
     pub seed: u64,
+    /// From which likeness to the truth on an answer in free text is right.
+    pub same_answer: f64,
 }
 
 impl Default for ImitatePlan {
     fn default() -> Self {
-        Self { n: 4, temperature: 0.8, max_tokens: 384, seed: 0 }
+        Self { n: 4, temperature: 0.8, max_tokens: 384, seed: 0, same_answer: SAME_ANSWER }
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Solved {
     pub right: Vec<String>,
     /// Solutions that are wrong, by the id of their rationale: they wait for a correction.
     pub wrong: Vec<String>,
+    /// Solutions in free text of which nothing says whether they are right, by the id of their rationale: only an expert can.
+    pub unchecked: Vec<String>,
     /// Solutions that cannot be read as steps and an answer; nothing is kept of them.
     pub malformed: usize,
     /// Solutions that could not be had, and why.
@@ -94,22 +99,18 @@ impl Imitate {
         Ok(Self { plan, source: source.to_owned() })
     }
 
-    /// The questions in the words that the model learnt them in; those whose answers cannot be judged are left out, and
-    /// counted.
+    /// The questions in the words that the model learnt them in.
     ///
     /// # Errors
     /// When the prompt is not valid.
-    pub fn prepare(&self, questions: Vec<Question>) -> Result<(Vec<ToSolve>, usize), TeacherError> {
-        let (all, prompt) = (questions.len(), AnomalyPrompt::default());
-        let judged = questions.into_iter().filter(|question| question.task.answers("", &question.label).is_some());
+    pub fn prepare(&self, questions: Vec<Question>) -> Result<Vec<ToSolve>, TeacherError> {
+        let prompt = AnomalyPrompt::default();
         let one = |question: Question| {
             let messages = ask(question.task, &question.instruction, &question.input, &prompt)
                 .map_err(|error| TeacherError::Invalid(error.to_string()))?;
             Ok(ToSolve { question, messages })
         };
-        let items = judged.map(one).collect::<Result<Vec<ToSolve>, TeacherError>>()?;
-        let left_out = all - items.len();
-        Ok((items, left_out))
+        questions.into_iter().map(one).collect()
     }
 
     /// The request for a solution of a question.
@@ -147,6 +148,7 @@ impl Imitate {
             id: item.question.id.clone(),
             right: Vec::new(),
             wrong: Vec::new(),
+            unchecked: Vec::new(),
             malformed: 0,
             failed: Vec::new(),
             new: 0,
@@ -166,14 +168,18 @@ impl Imitate {
                 Err(NotAnswered::Over) => return Err(NotAnswered::Over),
             };
             *(if answered.cached { &mut solved.cached } else { &mut solved.asked }) += 1;
-            let rationale = self.rationale(&item.question, tidy(&answered.reply.text), sample);
+            let mut rationale = self.rationale(&item.question, tidy(&answered.reply.text), sample);
             let parsed = rationale.parsed();
             let answer = parsed.answer.as_deref().filter(|_| parsed.format_ok);
-            let right = answer.and_then(|answer| rationale.task.answers(answer, &rationale.label));
-            match right {
+            match answer.map(|answer| judge(&mut rationale, answer, self.plan.same_answer)) {
                 None => solved.malformed += 1,
-                Some(right) if seen.insert(rationale.id.clone()) => {
-                    (if right { &mut solved.right } else { &mut solved.wrong }).push(rationale.id.clone());
+                Some(judged) if seen.insert(rationale.id.clone()) => {
+                    let ids = match judged {
+                        Judged::Right => &mut solved.right,
+                        Judged::Wrong => &mut solved.wrong,
+                        Judged::Unchecked => &mut solved.unchecked,
+                    };
+                    ids.push(rationale.id.clone());
                     solved.rationales.push(rationale);
                 }
                 // Two samples may say the same.
@@ -276,6 +282,8 @@ mod tests {
             backoff: Duration::ZERO,
             price: None,
             budget: None,
+            ask_again: true,
+            free: true,
         }
     }
 
@@ -294,10 +302,8 @@ mod tests {
             template: None,
             earlier: None,
         };
-        let free = Question { id: "q2".into(), task: Task::RootCause, ..question.clone() };
         let job = Imitate::new(ImitatePlan { n: 5, ..ImitatePlan::default() }, "run-1").unwrap();
-        let (items, left_out) = job.prepare(vec![question, free]).unwrap();
-        assert_eq!((items.len(), left_out), (1, 1));
+        let items = job.prepare(vec![question]).unwrap();
         let model = Scripted(vec![RIGHT, WRONG, "nonsense", RIGHT, "<think>1. It goes on and on"]);
         let ran = run(&job, &items, &model, &terms(), &workspace, &|| false, &mut |_| {}).unwrap();
         let [Outcome::Done(solved)] = &ran.outcomes[..] else { panic!("{:?}", ran.outcomes) };
@@ -318,6 +324,60 @@ mod tests {
         let pairs = workspace.pairs().unwrap();
         assert!(pairs[0].check().all() && pairs[0].rejected == WRONG);
         assert_eq!(Wrong::of_project(&workspace, WrongOnes::default()).unwrap().corrected, 1);
+    }
+
+    #[test]
+    fn free_text_is_right_by_likeness_and_without_a_reference_unchecked() {
+        const CAUSES: [&str; 2] = [
+            "<think>1. No current.\n2. So.</think><answer>a power supply failure</answer>",
+            "<think>1. It is hot.\n2. So.</think><answer>the fan failed</answer>",
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let question = |id: &str, input: &str, label: &str| Question {
+            id: id.into(),
+            task: Task::RootCause,
+            system: "switch".into(),
+            instruction: "Name the root cause.".into(),
+            input: input.into(),
+            label: label.into(),
+            category: None,
+            template: None,
+            earlier: None,
+        };
+        let job = Imitate::new(ImitatePlan { n: 2, ..ImitatePlan::default() }, "run-1").unwrap();
+        let known = question("known", "board off", "Power supply abnormal.");
+        let items = job.prepare(vec![known, question("unknown", "board on", "")]).unwrap();
+        let model = Scripted(CAUSES.to_vec());
+        let ran = run(&job, &items, &model, &terms(), &workspace, &|| false, &mut |_| {}).unwrap();
+        let [Outcome::Done(known), Outcome::Done(unknown)] = &ran.outcomes[..] else { panic!("{:?}", ran.outcomes) };
+        assert_eq!((known.right.len(), known.wrong.len(), known.unchecked.len()), (1, 1, 0));
+        assert_eq!((unknown.right.len(), unknown.wrong.len(), unknown.unchecked.len()), (0, 0, 2));
+        let kept = workspace.rationales().unwrap();
+        let noted =
+            |id: &String, name: &str| kept.iter().find(|one| one.id == *id).unwrap().attributes.get(name).cloned();
+        assert_eq!(noted(&known.right[0], "answer_likeness"), Some(json!(0.571)));
+        assert_eq!(noted(&unknown.unchecked[0], "answer_unchecked"), Some(json!(true)));
+        assert!(workspace.accepted_rationales().unwrap().is_empty(), "nothing trains before somebody accepts it");
+        // The wrong one alone is there to correct, and a correction must come to the cause.
+        let wrong = Wrong::of_project(&workspace, WrongOnes::default()).unwrap();
+        assert_eq!(wrong.found.iter().map(|one| one.rationale.id.as_str()).collect::<Vec<_>>(), [&known.wrong[0]]);
+        let correction = |answer: &str| {
+            let reply = CORRECTION.replace(r#""answer": "true""#, &format!(r#""answer": "{answer}""#));
+            Scripted(vec![Box::leak(reply.into_boxed_str())])
+        };
+        let job = Corrections::new(CorrectionsPlan { tries: 0, ..CorrectionsPlan::default() }, "scripted").unwrap();
+        let items = job.prepare(wrong.found, &Prompts::load(None).unwrap()).unwrap();
+        let mut made = Vec::new();
+        for (folder, answer) in [("x", "the disk is full"), ("y", "the power supply failed")] {
+            // Another project: what was replied in this one is kept.
+            let other = Workspace::init(&dir.path().join(folder)).unwrap();
+            let ran = run(&job, &items, &correction(answer), &terms(), &other, &|| false, &mut |_| {}).unwrap();
+            let [Outcome::Done(one)] = &ran.outcomes[..] else { panic!("{:?}", ran.outcomes) };
+            made.push((one.pair.is_some(), one.complaints.first().cloned().unwrap_or_default()));
+        }
+        assert!(!made[0].0 && made[0].1.contains("the disk is full"), "{made:?}");
+        assert!(made[1].0, "{made:?}");
     }
 
     #[test]

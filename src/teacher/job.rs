@@ -7,9 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use super::desk::Errand;
+use super::desk::{Errand, Found};
 use super::{Desk, NotAnswered, Tally, Teacher, TeacherError};
-use crate::workspace::{Money, Price, TeacherSettings, Workspace, WorkspaceError};
+use crate::workspace::{Known, Money, Price, Sending, TeacherSettings, Workspace, WorkspaceError};
 
 /// How often it is looked whether to stop, and told how it goes while nothing is done.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -33,6 +33,11 @@ pub struct Terms {
     pub price: Option<Price>,
     /// The most that the job may cost.
     pub budget: Option<Money>,
+    /// Whether what may have been paid for is sent again where no answer came of it: what a killed job had under way, a
+    /// connection that broke, a reply that was cut.
+    pub ask_again: bool,
+    /// Whether asking costs nothing, so that there is nothing to write down before it.
+    pub free: bool,
 }
 
 impl Terms {
@@ -52,6 +57,8 @@ impl Terms {
         if budget.is_some() && price.is_none() {
             return Err(TeacherError::NoPrice { model: model.to_owned() });
         }
+        // What has no price may well cost something.
+        let free = price.is_some_and(|price| price.input == 0.0 && price.output == 0.0);
         Ok(Self {
             concurrency: settings.concurrency,
             requests_per_minute: settings.requests_per_minute.map(u64::from),
@@ -61,6 +68,8 @@ impl Terms {
             backoff: Duration::from_secs_f64(settings.backoff_seconds),
             price,
             budget,
+            ask_again: free,
+            free,
         })
     }
 }
@@ -134,6 +143,8 @@ pub struct Ran<D> {
     pub tally: Tally,
     /// Why it is over.
     pub ended: Ended,
+    /// Requests that may have been paid for, and of which no answer is kept; the oldest first.
+    pub unsettled: Vec<Sending>,
 }
 
 /// Takes `items` through `job`. Blocks until all are through or the job is over; `stop` is looked at ten times a second.
@@ -159,7 +170,8 @@ pub fn run<J: Job>(
     let runtime = runtime.map_err(|error| TeacherError::System(format!("no thread for the teacher: {error}")))?;
     let (errands, errands_in) = unbounded();
     let (through, through_in) = unbounded();
-    let desk = Desk::new(teacher, terms, job.name(), items.len(), errands);
+    let asking = workspace.asking()?;
+    let desk = Desk::new(teacher, terms, job.name(), asking.process(), items.len(), errands);
     let mut outcomes: Vec<Outcome<J::Done>> = items.iter().map(|_| Outcome::Left).collect();
     std::thread::scope(|scope| {
         let desk = &desk;
@@ -181,7 +193,7 @@ pub fn run<J: Job>(
     });
     let tally = desk.tally();
     let ended = desk.ended().unwrap_or(Ended::Whole);
-    Ok(Ran { outcomes, tally, ended })
+    Ok(Ran { outcomes, tally, ended, unsettled: desk.unsettled() })
 }
 
 /// Holds the project while a job runs.
@@ -226,33 +238,55 @@ impl<J: Job> Clerk<'_, J> {
         tell(Event::Tally(self.desk.tally()));
     }
 
-    /// Runs errands; what is to be kept goes into one transaction, and is on disk before it is acknowledged.
+    /// Runs errands; what is to be written goes into one transaction, and is on disk before it is acknowledged.
     fn run(&self, errands: Vec<Errand>) {
-        let (mut completions, mut waiting) = (Vec::new(), Vec::new());
+        let (mut settled, mut keeping) = (Vec::new(), Vec::new());
+        let (mut to_send, mut sending) = (Vec::new(), Vec::new());
         for errand in errands {
             match errand {
-                Errand::Keep { completion, kept } => {
-                    completions.push(completion);
-                    waiting.push(kept);
+                Errand::Settle { settled: one, kept } => {
+                    settled.push(one);
+                    keeping.push(kept);
                 }
-                Errand::Find { key, found } => match self.workspace.completion(&key) {
+                Errand::Send { to_send: one, sent } => {
+                    to_send.push(one);
+                    sending.push(sent);
+                }
+                Errand::Find { key, found } => match self.find(&key) {
                     // Nobody waits for it where the job has ended meanwhile.
-                    Ok(completion) => {
-                        let _ = found.send(completion);
+                    Ok(known) => {
+                        let _ = found.send(known);
                     }
                     Err(error) => self.desk.end(Ended::Store(error.to_string())),
                 },
             }
         }
-        if completions.is_empty() {
+        if settled.is_empty() && to_send.is_empty() {
             return;
         }
-        match self.workspace.keep_completions(&completions) {
-            Ok(()) => waiting.into_iter().for_each(|kept| {
-                let _ = kept.send(());
-            }),
+        match self.workspace.post(&settled, &to_send) {
+            Ok(sent) => {
+                keeping.into_iter().for_each(|kept| {
+                    let _ = kept.send(());
+                });
+                sending.into_iter().zip(sent).for_each(|(waiting, sent)| {
+                    let _ = waiting.send(sent);
+                });
+            }
             Err(error) => self.desk.end(Ended::Store(error.to_string())),
         }
+    }
+
+    fn find(&self, key: &str) -> Result<Found, WorkspaceError> {
+        Ok(match self.workspace.known(key)? {
+            Known::Answered(completion) => Found::Answered(completion),
+            Known::Nothing => Found::Nothing,
+            // The lost ones are nobody's any more, whoever lost them.
+            Known::Open(open) => match open.iter().any(|one| !one.lost && self.workspace.is_under_way(one)) {
+                true => Found::UnderWay,
+                false => Found::Open(open),
+            },
+        })
     }
 
     fn take(&self, done: Result<J::Done, NotAnswered>) -> Outcome<J::Done> {
@@ -275,8 +309,9 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::super::testing::{Counting, Echo, terms};
-    use super::super::{Miss, Paid, Remedy};
+    use super::super::{Estimate, Miss, Paid, Remedy};
     use super::*;
+    use crate::workspace::ToSend;
 
     fn ran(teacher: &Counting, terms: &Terms, items: &[&str], workspace: &Workspace) -> Ran<String> {
         let items: Vec<String> = items.iter().map(|&item| item.to_owned()).collect();
@@ -295,21 +330,95 @@ mod tests {
         assert_eq!((ran.ended, ran.tally.under_way), (Ended::Whole, 0));
     }
 
+    fn miss(paid: Paid) -> Miss {
+        Miss { why: "gone".into(), remedy: Remedy::Again(None), paid }
+    }
+
+    fn priced() -> Terms {
+        let price = Some(Price { input: 1.0, output: 2.0 });
+        Terms { price, budget: Money::from_dollars(1.0), ..terms() }
+    }
+
     #[test]
     fn what_may_have_been_charged_counts_as_spent() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::init(dir.path()).unwrap();
-        let miss = |paid| Miss { why: "gone".into(), remedy: Remedy::Again(None), paid };
         let teacher = Counting::missing([miss(Paid::No), miss(Paid::Perhaps)]);
-        let price = Some(Price { input: 1.0, output: 2.0 });
-        let terms = Terms { price, budget: Money::from_dollars(1.0), ..terms() };
-        let ran = ran(&teacher, &terms, &["a"], &workspace);
+        let ran = ran(&teacher, &Terms { ask_again: true, ..priced() }, &["a"], &workspace);
         assert_eq!((ran.tally.asked, ran.tally.missed), (1, 2));
         // The reply: 10 and 5 tokens. What was lost: at most 1 + 2 x 16 tokens read and 10 written.
         let (reply, lost) = (10_000 + 2 * 5_000, 33_000 + 2 * 10_000);
         assert_eq!(ran.tally.spent, Some(Money::from_nanos(reply + lost)));
         let spending = workspace.spending().unwrap();
         assert_eq!((spending[0].completions, spending[0].lost, Some(spending[0].cost)), (1, 1, ran.tally.spent));
+    }
+
+    #[test]
+    fn what_may_have_been_charged_is_not_asked_again_unless_it_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let teacher = Counting::missing([miss(Paid::No), miss(Paid::Perhaps)]);
+        let first = ran(&teacher, &priced(), &["a"], &workspace);
+        let [Outcome::Failed(why)] = &first.outcomes[..] else { panic!("{:?}", first.outcomes) };
+        assert_eq!(why, "gone; it may have been paid for: --ask-again asks again");
+        assert_eq!((first.tally.unsettled, first.tally.unsettled_cost), (1, first.tally.spent));
+        // Nor by the next job, which says so.
+        let next = ran(&teacher, &priced(), &["a", "b"], &workspace);
+        let [Outcome::Failed(why), Outcome::Done(_)] = &next.outcomes[..] else { panic!("{:?}", next.outcomes) };
+        assert!(why.starts_with("may have been paid for: sent at 20") && why.contains("no answer kept"), "{why}");
+        assert_eq!((teacher.asked.load(Ordering::SeqCst), next.unsettled.len(), next.unsettled[0].lost), (3, 1, true));
+        let wanted = ran(&teacher, &Terms { ask_again: true, ..priced() }, &["a"], &workspace);
+        assert_eq!((&wanted.outcomes[0], wanted.tally.unsettled), (&Outcome::Done("a".into()), 0));
+    }
+
+    #[test]
+    fn what_a_killed_job_had_under_way_is_reported_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let teacher = Counting::default();
+        let asked = Echo::ask("a");
+        let to_send = ToSend {
+            key: asked.key(teacher.model()),
+            job: "echo".into(),
+            model: "counting".into(),
+            process: "killed".into(),
+            cost: Some(Money::from_nanos(700)),
+            again: Vec::new(),
+        };
+        workspace.post(&[], &[to_send]).unwrap();
+        let resumed = ran(&teacher, &priced(), &["a"], &workspace);
+        assert!(matches!(&resumed.outcomes[0], Outcome::Failed(why) if why.contains("no answer kept")));
+        let tally = resumed.tally;
+        assert_eq!((tally.unsettled, tally.unsettled_cost), (1, Some(Money::from_nanos(700))));
+        assert_eq!((tally.spent, teacher.asked.load(Ordering::SeqCst)), (Some(Money::ZERO), 0));
+        assert_eq!(workspace.spending().unwrap()[0].cost, Money::from_nanos(700), "the project's money counts it");
+        let estimate = Estimate::of([asked.clone()], "echo", "counting", &priced(), &workspace).unwrap();
+        assert_eq!((estimate.unsettled, estimate.cost_at_most), (1, Some(Money::ZERO)));
+        let wanted = ran(&teacher, &Terms { ask_again: true, ..priced() }, &["a"], &workspace);
+        assert_eq!(wanted.outcomes[0], Outcome::Done("a".into()));
+        assert_eq!(workspace.spending().unwrap()[0].cost, Money::from_nanos(700 + 20_000), "both may be paid for");
+    }
+
+    #[test]
+    fn what_another_process_has_under_way_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let teacher = Counting::slow(300);
+        std::thread::scope(|scope| {
+            let jobs: Vec<_> = (0..2)
+                .map(|_| {
+                    let workspace = Workspace::open(dir.path()).unwrap();
+                    let teacher = &teacher;
+                    scope.spawn(move || ran(teacher, &priced(), &["a", "b"], &workspace))
+                })
+                .collect();
+            for job in jobs {
+                let ran = job.join().unwrap();
+                assert_eq!(ran.outcomes, [Outcome::Done("a".into()), Outcome::Done("b".into())]);
+            }
+        });
+        assert_eq!(teacher.asked.load(Ordering::SeqCst), 2);
+        assert_eq!(workspace.spending().unwrap()[0].completions, 2);
     }
 
     #[test]

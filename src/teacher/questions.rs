@@ -26,7 +26,7 @@ pub struct Question {
     pub instruction: String,
     /// The log, raw.
     pub input: String,
-    /// The true answer.
+    /// The true answer; in free text it may be missing, and is empty then.
     pub label: String,
     /// The kind of trouble, if known.
     pub category: Option<Category>,
@@ -198,13 +198,16 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
         ("failure", Some(Task::FailurePrediction)),
         ("cause", Some(Task::RootCause)),
     ];
-    let (label, told) = answers
-        .into_iter()
-        .find_map(|(name, task)| Some((row.take_text(name)?, task)))
-        .ok_or("\"label\" is missing or empty: nobody could tell a right answer")?;
+    let found = answers.into_iter().find_map(|(name, task)| Some((row.take_text(name)?, task)));
     let task = match row.take_text("task") {
         Some(word) => word.parse().map_err(|error: crate::reasoning::ItemError| error.to_string())?,
-        None => task.or(told).unwrap_or(Task::Anomaly),
+        None => task.or(found.as_ref().and_then(|(_, told)| *told)).unwrap_or(Task::Anomaly),
+    };
+    let label = match found {
+        Some((label, _)) => label,
+        // Free text without a reference is for an expert to check.
+        None if task.is_free_text() => String::new(),
+        None => return Err("\"label\" is missing or empty: nobody could tell a right answer".into()),
     };
     let description = row.take_text("description");
     let instruction = row.take_text("instruction").unwrap_or_else(|| usual_instruction(task).to_owned());

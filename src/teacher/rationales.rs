@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::error::checked;
 use super::fence::restored;
+use super::reading::judge;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, Question, TeacherError, fenced, seed_for, seeds, tidy};
 use crate::logs::made_id;
 use crate::reasoning::prompt::Turn;
-use crate::reasoning::{ItemKind, Rationale, Trouble};
+use crate::reasoning::{ItemKind, Judged, Rationale, SAME_ANSWER, Trouble};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How rationales are asked for.
@@ -35,11 +36,22 @@ pub struct RationalesPlan {
     pub thought: Option<String>,
     /// What a reviewer says of an earlier attempt.
     pub hint: Option<String>,
+    /// From which likeness to the truth on an answer in free text is right.
+    pub same_answer: f64,
 }
 
 impl Default for RationalesPlan {
     fn default() -> Self {
-        Self { n: 1, tries: 3, temperature: 0.8, max_tokens: 1_024, seed: 0, thought: None, hint: None }
+        Self {
+            n: 1,
+            tries: 3,
+            temperature: 0.8,
+            max_tokens: 1_024,
+            seed: 0,
+            thought: None,
+            hint: None,
+            same_answer: SAME_ANSWER,
+        }
     }
 }
 
@@ -74,6 +86,8 @@ pub struct Taught {
     pub right: Vec<String>,
     /// Rationales that do not even after all tries, by id.
     pub wrong: Vec<String>,
+    /// Rationales that answer in free text and of which nothing says whether they are right, by id: only an expert can.
+    pub unchecked: Vec<String>,
     /// Replies that could not be had, and why.
     pub failed: Vec<String>,
     /// How many of the rationales are new in the project.
@@ -99,7 +113,7 @@ struct Words {
 /// What became of one rationale that was asked for.
 #[derive(Default)]
 struct Slot {
-    rationale: Option<(Rationale, bool)>,
+    rationale: Option<(Rationale, Judged)>,
     failed: Option<String>,
     over: bool,
     asked: u64,
@@ -196,28 +210,32 @@ impl Rationales {
             let sample = attempt.saturating_mul(self.plan.n).saturating_add(slot);
             let answered = match desk.ask(&self.ask(prepared, sample)).await {
                 Ok(answered) => answered,
-                Err(NotAnswered::Failed(why)) => {
-                    filled.failed = Some(why);
-                    return filled;
-                }
-                Err(NotAnswered::Over) => {
-                    filled.over = true;
-                    // Not all of its tries were had: it is not flagged yet.
-                    filled.rationale = filled.rationale.filter(|(_, right)| *right);
+                Err(missing) => {
+                    match missing {
+                        NotAnswered::Failed(why) => filled.failed = Some(why),
+                        NotAnswered::Over => filled.over = true,
+                    }
+                    // Not all of its tries were had: a wrong one is not flagged yet.
+                    filled.rationale = None;
                     return filled;
                 }
             };
             *(if answered.cached { &mut filled.cached } else { &mut filled.asked }) += 1;
-            let rationale = self.rationale(prepared, &answered.reply.text, sample, &answered.key);
-            let troubles = rationale.troubles();
-            if troubles.is_empty() && answered.reply.finish != Finish::Length {
-                filled.rationale = Some((rationale, true));
-                return filled;
+            let mut rationale = self.rationale(prepared, &answered.reply.text, sample, &answered.key);
+            let parsed = rationale.parsed();
+            let whole = parsed.format_ok && answered.reply.finish != Finish::Length;
+            if let Some(answer) = parsed.answer.filter(|_| whole) {
+                let judged = judge(&mut rationale, &answer, self.plan.same_answer);
+                // What nobody can tell right from wrong is no reason to ask again.
+                if judged != Judged::Wrong {
+                    filled.rationale = Some((rationale, judged));
+                    return filled;
+                }
             }
             // Of wrong ones the first that can be read is worth most: a correction starts from it.
             let readable = |rationale: &Rationale| !rationale.troubles().contains(&Trouble::Malformed);
             if filled.rationale.as_ref().is_none_or(|(kept, _)| !readable(kept) && readable(&rationale)) {
-                filled.rationale = Some((rationale, false));
+                filled.rationale = Some((rationale, Judged::Wrong));
             }
         }
         filled
@@ -274,6 +292,7 @@ impl Job for Rationales {
                 id: item.question.id.clone(),
                 right: Vec::new(),
                 wrong: Vec::new(),
+                unchecked: Vec::new(),
                 failed: Vec::new(),
                 new: 0,
                 asked: slots.iter().map(|slot| slot.asked).sum(),
@@ -283,8 +302,12 @@ impl Job for Rationales {
             };
             for slot in slots {
                 taught.failed.extend(slot.failed);
-                if let Some((rationale, right)) = slot.rationale {
-                    let ids = if right { &mut taught.right } else { &mut taught.wrong };
+                if let Some((rationale, judged)) = slot.rationale {
+                    let ids = match judged {
+                        Judged::Right => &mut taught.right,
+                        Judged::Wrong => &mut taught.wrong,
+                        Judged::Unchecked => &mut taught.unchecked,
+                    };
                     // Two samples may say the same.
                     if !ids.contains(&rationale.id) {
                         ids.push(rationale.id.clone());

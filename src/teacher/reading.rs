@@ -4,6 +4,23 @@
 //! Tags that are quoted inside are broken, as in [`fenced`](super::fenced), so that whoever reads the rationale later sees one
 //! reasoning and one answer too. What does not keep the form is left as it is, for a reviewer to see.
 
+use serde_json::json;
+
+use crate::reasoning::{Judged, Rationale};
+
+/// Holds a rationale's answer against its label, and notes with it what came of free text: the likeness, or that nothing
+/// is known to compare it with.
+pub(super) fn judge(rationale: &mut Rationale, answer: &str, same: f64) -> Judged {
+    let judged = rationale.task.judge(answer, &rationale.label, same);
+    if let Some(like) = rationale.task.likeness(answer, &rationale.label) {
+        rationale.attributes.insert("answer_likeness".into(), json!((like * 1e3).round() / 1e3));
+    }
+    if judged == Judged::Unchecked {
+        rationale.attributes.insert("answer_unchecked".into(), json!(true));
+    }
+    judged
+}
+
 /// The tags that reasoning stands in.
 const REASONING: [&str; 2] = ["think", "solutions"];
 

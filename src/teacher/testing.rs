@@ -58,6 +58,14 @@ impl Teacher for Counting {
 /// Asks what its items say.
 pub(super) struct Echo;
 
+impl Echo {
+    /// What it asks about an item.
+    pub fn ask(item: &str) -> Ask {
+        let messages = vec![Turn { speaker: Speaker::User, text: item.to_owned() }];
+        Ask { messages, temperature: 0.0, max_tokens: 10, seed: 0, sample: 0 }
+    }
+}
+
 impl Job for Echo {
     type Item = String;
     type Done = String;
@@ -67,12 +75,7 @@ impl Job for Echo {
     }
 
     fn work<'a>(&'a self, desk: &'a Desk<'a>, item: &'a String) -> BoxFuture<'a, Result<String, NotAnswered>> {
-        async move {
-            let messages = vec![Turn { speaker: Speaker::User, text: item.clone() }];
-            let ask = Ask { messages, temperature: 0.0, max_tokens: 10, seed: 0, sample: 0 };
-            Ok(desk.ask(&ask).await?.reply.text)
-        }
-        .boxed()
+        async move { Ok(desk.ask(&Self::ask(item)).await?.reply.text) }.boxed()
     }
 
     fn keep(&self, _: &Workspace, _: &mut String) -> Result<(), WorkspaceError> {
@@ -91,5 +94,7 @@ pub(super) fn terms() -> Terms {
         backoff: Duration::from_millis(1),
         price: None,
         budget: None,
+        ask_again: false,
+        free: false,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use super::TeacherError;
 use crate::labels::Label;
 use crate::logs::TemplateKey;
-use crate::reasoning::{ItemKind, Rationale, Reviewable, StepMarks, Task, parse};
+use crate::reasoning::{ItemKind, Judged, Rationale, Reviewable, StepMarks, Task, parse};
 use crate::workspace::{TraceFilter, TraceRecord, Workspace};
 
 /// The question that a contested trace answers, in words.
@@ -93,6 +93,7 @@ impl Wrong {
 /// The rationales that answer otherwise than the truth, as they are now.
 fn rationales(workspace: &Workspace) -> Result<Vec<WrongTrajectory>, TeacherError> {
     let (gold, marks) = (workspace.gold_by_text()?, workspace.marks()?);
+    let same = workspace.settings().review.same_answer;
     let mut wrong = Vec::new();
     for rationale in workspace.rationales()? {
         let parsed = rationale.parsed();
@@ -101,7 +102,7 @@ fn rationales(workspace: &Workspace) -> Result<Vec<WrongTrajectory>, TeacherErro
         let Reviewable::Rationale(mut rationale) = item else { continue };
         let truth = truth.unwrap_or_else(|| rationale.label.clone());
         let answer = parsed.answer.as_deref();
-        if answer.is_none_or(|answer| rationale.task.answers(answer, &truth) != Some(false)) {
+        if answer.is_none_or(|answer| rationale.task.judge(answer, &truth, same) != Judged::Wrong) {
             continue;
         }
         rationale.label = truth;

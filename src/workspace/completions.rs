@@ -4,7 +4,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::store::uid;
+use super::store::{At, Write, uid};
 use super::{Money, Workspace, WorkspaceError};
 
 /// How a kept completion ended.
@@ -66,6 +66,9 @@ pub struct Spending {
     pub completions: u64,
     /// Replies that were lost on the way and may have been paid for.
     pub lost: u64,
+    /// Requests that were sent and of which nothing more is known: under way, or cut off by the end of the program. They
+    /// count at the most that they may cost.
+    pub unsettled: u64,
     /// Tokens read.
     pub prompt_tokens: u64,
     /// Tokens written.
@@ -76,79 +79,48 @@ pub struct Spending {
     pub unpriced: u64,
 }
 
+/// Keeps a completion.
+pub(super) async fn keep(write: &mut Write<'_>, at: At, completion: &Completion) -> Result<(), sqlx::Error> {
+    let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+    let Completion { key, job, model, end, reply, prompt_tokens, completion_tokens, cost } = completion;
+    sqlx::query(
+        "INSERT OR IGNORE INTO completions
+             (uid, at, key, job, model, finish, reply, prompt_tokens, completion_tokens, cost)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(uid("completions", &(at.0, key, end.as_str(), reply)))
+    .bind(at.0)
+    .bind(key)
+    .bind(job)
+    .bind(model)
+    .bind(end.as_str())
+    .bind(reply)
+    .bind(count(*prompt_tokens))
+    .bind(count(*completion_tokens))
+    .bind(count(cost.map(Money::nanos)))
+    .execute(&mut **write)
+    .await?;
+    Ok(())
+}
+
+pub(super) fn completion_of(row: &SqliteRow) -> Result<Completion, sqlx::Error> {
+    let count =
+        |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.and_then(|n| u64::try_from(n).ok()));
+    let word: String = row.try_get("finish")?;
+    let end = CompletionEnd::ALL.into_iter().find(|end| end.as_str() == word);
+    Ok(Completion {
+        key: row.try_get("key")?,
+        job: row.try_get("job")?,
+        model: row.try_get("model")?,
+        end: end.ok_or_else(|| sqlx::Error::Decode(format!("finish \"{word}\" is unknown").into()))?,
+        reply: row.try_get("reply")?,
+        prompt_tokens: count("prompt_tokens")?,
+        completion_tokens: count("completion_tokens")?,
+        cost: count("cost")?.map(Money::from_nanos),
+    })
+}
+
 impl Workspace {
-    /// Keeps completions, all or none. They are on disk when this returns.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn keep_completions(&self, completions: &[Completion]) -> Result<(), WorkspaceError> {
-        self.store.write(|write, at| {
-            let completions = completions.to_vec();
-            Box::pin(async move {
-                let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-                for (index, completion) in completions.iter().enumerate() {
-                    let at = at.after(index);
-                    let Completion { key, job, model, end, reply, prompt_tokens, completion_tokens, cost } = completion;
-                    sqlx::query(
-                        "INSERT OR IGNORE INTO completions
-                             (uid, at, key, job, model, finish, reply, prompt_tokens, completion_tokens, cost)
-                         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    )
-                    .bind(uid("completions", &(at.0, key, end.as_str(), reply)))
-                    .bind(at.0)
-                    .bind(key)
-                    .bind(job)
-                    .bind(model)
-                    .bind(end.as_str())
-                    .bind(reply)
-                    .bind(count(*prompt_tokens))
-                    .bind(count(*completion_tokens))
-                    .bind(count(cost.map(Money::nanos)))
-                    .execute(&mut **write)
-                    .await?;
-                }
-                Ok(())
-            })
-        })
-    }
-
-    /// The oldest completion of this key that is not lost, if there is one.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn completion(&self, key: &str) -> Result<Option<Completion>, WorkspaceError> {
-        let row = self.store.read(|connection| {
-            let key = key.to_owned();
-            Box::pin(async move {
-                sqlx::query("SELECT * FROM completions WHERE key = ? AND finish != 'lost' ORDER BY at, uid LIMIT 1")
-                    .bind(key)
-                    .fetch_optional(connection)
-                    .await
-            })
-        })?;
-        row.as_ref().map(|row| self.completion_of(row)).transpose()
-    }
-
-    fn completion_of(&self, row: &SqliteRow) -> Result<Completion, WorkspaceError> {
-        let text = |column| row.try_get::<String, _>(column).map_err(|error| self.store.failed(error));
-        let count = |column| {
-            let count: Option<i64> = row.try_get(column).map_err(|error| self.store.failed(error))?;
-            Ok::<_, WorkspaceError>(count.and_then(|count| u64::try_from(count).ok()))
-        };
-        let word = text("finish")?;
-        let end = CompletionEnd::ALL.into_iter().find(|end| end.as_str() == word);
-        Ok(Completion {
-            key: text("key")?,
-            job: text("job")?,
-            model: text("model")?,
-            end: end.ok_or_else(|| self.store.damaged("completions", format!("finish \"{word}\"")))?,
-            reply: text("reply")?,
-            prompt_tokens: count("prompt_tokens")?,
-            completion_tokens: count("completion_tokens")?,
-            cost: count("cost")?.map(Money::from_nanos),
-        })
-    }
-
     /// What has been spent, by model and job.
     ///
     /// # Errors
@@ -157,11 +129,16 @@ impl Workspace {
         let rows = self.store.read(|connection| {
             Box::pin(async move {
                 sqlx::query(
-                    "SELECT model, job, sum(finish != 'lost') AS completions, sum(finish = 'lost') AS lost,
-                            coalesce(sum(prompt_tokens), 0) AS prompt_tokens,
-                            coalesce(sum(completion_tokens), 0) AS completion_tokens,
+                    "SELECT model, job, sum(whole) AS completions, sum(lost) AS lost, sum(unsettled) AS unsettled,
+                            sum(read) AS prompt_tokens, sum(written) AS completion_tokens,
                             coalesce(sum(cost), 0) AS cost, sum(cost IS NULL) AS unpriced
-                     FROM completions GROUP BY model, job ORDER BY model, job",
+                     FROM (SELECT model, job, finish != 'lost' AS whole, finish = 'lost' AS lost, 0 AS unsettled,
+                                  coalesce(prompt_tokens, 0) AS read, coalesce(completion_tokens, 0) AS written, cost
+                           FROM completions
+                           UNION ALL
+                           SELECT model, job, 0, 0, 1, 0, 0, cost FROM sendings
+                           WHERE NOT EXISTS (SELECT 1 FROM settlements WHERE sending = sendings.uid))
+                     GROUP BY model, job ORDER BY model, job",
                 )
                 .fetch_all(connection)
                 .await
@@ -174,6 +151,7 @@ impl Workspace {
                 job: row.try_get("job")?,
                 completions: count("completions")?,
                 lost: count("lost")?,
+                unsettled: count("unsettled")?,
                 prompt_tokens: count("prompt_tokens")?,
                 completion_tokens: count("completion_tokens")?,
                 cost: Money::from_nanos(count("cost")?),
@@ -187,6 +165,7 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::{Known, Settled, Settlement};
 
     fn completion(key: &str, end: CompletionEnd, reply: &str) -> Completion {
         Completion {
@@ -201,11 +180,27 @@ mod tests {
         }
     }
 
+    fn keep_all(workspace: &Workspace, completions: &[Completion]) {
+        let settled = |completion: &Completion| Settled {
+            sending: None,
+            outcome: Settlement::Answered,
+            completion: Some(completion.clone()),
+        };
+        workspace.post(&completions.iter().map(settled).collect::<Vec<_>>(), &[]).unwrap();
+    }
+
+    fn reply(workspace: &Workspace, key: &str) -> String {
+        match workspace.known(key).unwrap() {
+            Known::Answered(completion) => completion.reply,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_first_whole_reply_is_found_again_and_everything_is_counted() {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::init(dir.path()).unwrap();
-        assert_eq!(workspace.completion("a").unwrap(), None);
+        assert_eq!(workspace.known("a").unwrap(), Known::Nothing);
         let unpriced = Completion { cost: None, ..completion("b", CompletionEnd::Length, "cut") };
         let kept = [
             completion("a", CompletionEnd::Lost, ""),
@@ -213,9 +208,9 @@ mod tests {
             completion("a", CompletionEnd::Stop, "second"),
             unpriced.clone(),
         ];
-        workspace.keep_completions(&kept).unwrap();
-        assert_eq!(workspace.completion("a").unwrap().unwrap().reply, "first");
-        assert_eq!(workspace.completion("b").unwrap(), Some(unpriced));
+        keep_all(&workspace, &kept);
+        assert_eq!(reply(&workspace, "a"), "first");
+        assert_eq!(workspace.known("b").unwrap(), Known::Answered(unpriced));
         let spending = workspace.spending().unwrap();
         assert_eq!(spending.len(), 1);
         let Spending { completions, lost, prompt_tokens, cost, unpriced, .. } = spending[0];
@@ -226,13 +221,13 @@ mod tests {
     fn copies_merge_into_the_union_and_a_dump_brings_them_back() {
         let dirs = [0, 1, 2].map(|_| tempfile::tempdir().unwrap());
         let [ours, theirs, third] = [&dirs[0], &dirs[1], &dirs[2]].map(|dir| Workspace::init(dir.path()).unwrap());
-        ours.keep_completions(&[completion("a", CompletionEnd::Stop, "ours")]).unwrap();
-        theirs.keep_completions(&[completion("b", CompletionEnd::Stop, "theirs")]).unwrap();
+        keep_all(&ours, &[completion("a", CompletionEnd::Stop, "ours")]);
+        keep_all(&theirs, &[completion("b", CompletionEnd::Stop, "theirs")]);
         assert_eq!(ours.merge(theirs.dir()).unwrap().added["completions"], 1);
         assert_eq!(ours.merge(theirs.dir()).unwrap().added["completions"], 0);
         let file = dirs[0].path().join("saved.jsonl");
         assert_eq!(ours.dump(&file).unwrap().rows["completions"], 2);
         third.merge(&file).unwrap();
-        assert_eq!(third.completion("b").unwrap().unwrap().reply, "theirs");
+        assert_eq!(reply(&third, "b"), "theirs");
     }
 }

@@ -100,7 +100,7 @@ impl Workspace {
         let sampled: BTreeSet<&Sampled> = outcome.sample.iter().collect();
         let accepted: Vec<NewReview> = queue
             .iter()
-            .filter(|queued| queued.troubles().is_empty() && queued.waits_for(&check.reviewer))
+            .filter(|queued| queued.findings.is_clear() && queued.waits_for(&check.reviewer))
             .filter(|queued| !sampled.contains(&named(queued)))
             .map(|queued| {
                 let verdict = Verdict::accepting(queued.review.as_ref());
@@ -121,7 +121,7 @@ impl Workspace {
         let clean = queue.iter().map(|queued| {
             let truth = background.gold().truth(&queued.item).and_then(|truth| truth.label);
             let undecided = Decided::of(&queued.item, &[], truth, self.settings().review.reviewers);
-            background.findings(&queued.item, &undecided).troubles.is_empty()
+            background.findings(&queued.item, &undecided).is_clear()
         });
         Ok(clean.collect())
     }

@@ -2,7 +2,7 @@
 //! are the point.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -57,6 +57,8 @@ struct Seen {
     requests: usize,
     times: HashMap<String, usize>,
     served: HashMap<String, usize>,
+    charged: HashMap<String, usize>,
+    keys: HashMap<String, HashSet<String>>,
 }
 
 /// A running service.
@@ -93,6 +95,17 @@ impl Service {
         self.seen.lock().unwrap().served.clone()
     }
 
+    /// How often each request was worked on, whatever came of it: a service may charge for that. What was refused by a status
+    /// or answered with a page is not.
+    pub fn charged(&self) -> HashMap<String, usize> {
+        self.seen.lock().unwrap().charged.clone()
+    }
+
+    /// The idempotency keys that came with each request.
+    pub fn keys(&self) -> HashMap<String, HashSet<String>> {
+        self.seen.lock().unwrap().keys.clone()
+    }
+
     /// Requests of any kind so far.
     pub fn requests(&self) -> usize {
         self.seen.lock().unwrap().requests
@@ -110,10 +123,17 @@ fn serve(stream: TcpStream, seen: &Mutex<Seen>, behave: &Behave) {
             let number = seen.requests;
             let times = seen.times.entry(key.clone()).or_default();
             *times += 1;
-            Asked { headers, body, times: *times, number }
+            let times = *times;
+            let idempotency = headers.get("idempotency-key").cloned().unwrap_or_default();
+            seen.keys.entry(key.clone()).or_default().insert(idempotency);
+            Asked { headers, body, times, number }
         };
         let count = || *seen.lock().unwrap().served.entry(key.clone()).or_default() += 1;
-        if act(&stream, behave(&asked), count).is_none() {
+        let deed = behave(&asked);
+        if !matches!(deed, Deed::Status(..) | Deed::Other("text/html", _)) {
+            *seen.lock().unwrap().charged.entry(key.clone()).or_default() += 1;
+        }
+        if act(&stream, deed, count).is_none() {
             return;
         }
     }

@@ -32,6 +32,16 @@ pub(super) struct AskingArgs {
     /// Requests at a time [default: the project's, or 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
+    /// The most requests in any minute [default: the project's, or no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_minute: Option<u32>,
+    /// The most tokens in any minute, read and written [default: the project's, or no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub tokens_per_minute: Option<u64>,
+    /// Ask again what was sent and never answered, though it may have been paid for: what a killed job had under way, broken
+    /// connections, replies that were cut
+    #[arg(long)]
+    pub ask_again: bool,
 }
 
 fn dollars(text: &str) -> Result<Money, String> {
@@ -63,6 +73,9 @@ impl AskingArgs {
         }
         let mut terms = Terms::of(workspace, self.model(workspace)?, self.budget)?;
         terms.concurrency = self.concurrency.map_or(terms.concurrency, usize::from);
+        terms.requests_per_minute = self.requests_per_minute.map(u64::from).or(terms.requests_per_minute);
+        terms.tokens_per_minute = self.tokens_per_minute.or(terms.tokens_per_minute);
+        terms.ask_again |= self.ask_again;
         Ok(terms)
     }
 
@@ -85,7 +98,7 @@ impl AskingArgs {
     pub fn rehearse(&self, job: &str, asks: &[Ask], workspace: &Workspace, as_json: bool) -> Result<(), Failure> {
         let model = self.model(workspace)?;
         let terms = self.terms(workspace)?;
-        let estimate = Estimate::of(asks.iter().cloned(), job, model, terms.price, workspace)?;
+        let estimate = Estimate::of(asks.iter().cloned(), job, model, &terms, workspace)?;
         if as_json {
             let first = asks.first().map(|ask| &ask.messages);
             return output::json(&json!({
@@ -98,8 +111,13 @@ impl AskingArgs {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "── {} ──\n{}\n", speaker.as_str().unwrap_or_default(), turn.text);
         }
-        let Estimate { requests, cached, prompt_tokens, completion_tokens, cost, cost_at_most } = estimate;
-        let _ = writeln!(text, "nothing was sent. {model}: {requests} requests, {cached} of them answered already");
+        let Estimate { requests, cached, unsettled, prompt_tokens, completion_tokens, cost, cost_at_most } = estimate;
+        let _ = write!(text, "nothing was sent. {model}: {requests} requests, {cached} of them answered already");
+        let again = if terms.ask_again { "asked again" } else { "left alone without --ask-again" };
+        let _ = match unsettled {
+            0 => writeln!(text),
+            _ => writeln!(text, ", {unsettled} sent before without an answer, perhaps paid for, and {again}"),
+        };
         let _ = write!(text, "about {prompt_tokens} tokens to read and {completion_tokens} to write");
         match cost.zip(cost_at_most) {
             Some((cost, most)) => {
@@ -138,7 +156,8 @@ pub(super) fn go<J: Job>(
 }
 
 /// The keys that every job's JSON has.
-pub(super) fn common_json(opened: &Opened, tally: &Tally, ended: &Ended) -> serde_json::Map<String, Value> {
+pub(super) fn common_json<D>(opened: &Opened, ran: &Ran<D>) -> serde_json::Map<String, Value> {
+    let Ran { tally, ended, unsettled, .. } = ran;
     let mut map = serde_json::Map::new();
     map.insert("model".into(), json!(opened.teacher.model()));
     map.insert("endpoint".into(), json!(opened.teacher.place()));
@@ -149,7 +168,38 @@ pub(super) fn common_json(opened: &Opened, tally: &Tally, ended: &Ended) -> serd
     if let Ok(Value::Object(ended)) = serde_json::to_value(ended) {
         map.extend(ended);
     }
+    map.insert("unsettled_requests".into(), json!(unsettled));
     map
+}
+
+/// Says what may have been paid for without an answer, if anything.
+pub(super) fn tell_unsettled(tally: &Tally) {
+    if tally.unsettled > 0 {
+        let most = tally.unsettled_cost.map(|cost| format!(", up to {cost}")).unwrap_or_default();
+        output::note(&format!(
+            "{} requests may have been paid for{most}: they were sent and no answer is kept; --ask-again asks them again",
+            tally.unsettled
+        ));
+    }
+}
+
+/// What is said of answers in free text that nothing could be held against, if there are any.
+pub(super) fn told_unchecked(unchecked: usize) -> String {
+    match unchecked {
+        0 => String::new(),
+        n => format!(", {n} unchecked for want of a reference"),
+    }
+}
+
+/// The failure that requests without an answer are, if there are any; `what` was asked for.
+pub(super) fn not_had(failed: usize, what: &str, tally: &Tally) -> Option<Failure> {
+    let how = match tally.unsettled {
+        0 => "the same command asks for them again".to_owned(),
+        n => format!(
+            "the same command asks for them again, but for the {n} that may have been paid for: add --ask-again"
+        ),
+    };
+    (failed > 0).then(|| Failure::failed(format!("{failed} {what} could not be had; {how}")))
 }
 
 /// The failure that a job's end is, if it is one.

@@ -3,66 +3,44 @@
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::asking::{AskingArgs, common_json, failure, go};
+use super::asking::{AskingArgs, common_json, failure, go, not_had, tell_unsettled};
+use super::shared::{OneArgs, SamplingArgs, WhichArgs};
 use crate::cli::{Context, Failure, output};
 use crate::teacher::{Ask, Corrected, Corrections, CorrectionsPlan, Outcome, Prompts, ToCorrect, Wrong, WrongOnes};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("temperature", |arg| arg.default_value("0.2")))]
 pub(super) struct CorrectionsArgs {
     #[command(flatten)]
     asking: AskingArgs,
     #[command(flatten)]
-    how: CorrectingArgs,
-    /// Only logs of this dataset
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// Only this rationale or contested trace
-    #[arg(long)]
-    id: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Also those that a pair rejects already
-    #[arg(long)]
-    again: bool,
-    /// How freely the teacher samples
-    #[arg(long, value_name = "T", default_value_t = 0.2)]
-    temperature: f64,
-    /// The most tokens of a reply
-    #[arg(long, value_name = "N", default_value_t = 1_024)]
-    max_tokens: u32,
-    /// What sampling starts from; another one asks for other corrections
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    one: OneArgs,
     /// Print as JSON: {asked, cached, corrected, not_corrected, failed, left, new, items: [{id, pair, first_wrong_step, why, complaints}]}
     #[arg(long)]
     json: bool,
 }
 
-/// What `teacher imitate --correct` has in common with it.
-#[derive(Debug, Args)]
-pub(super) struct CorrectingArgs {
-    /// How often a correction that makes no pair is asked for again
-    #[arg(long, value_name = "K", default_value_t = 3)]
-    pub tries: u32,
-}
-
 pub(super) fn run(args: &CorrectionsArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let chosen = WrongOnes {
-        dataset: args.dataset.as_deref(),
-        id: args.id.as_deref(),
+        dataset: args.which.dataset.as_deref(),
+        id: args.one.id.as_deref(),
         among: None,
-        limit: args.limit,
-        again: args.again,
+        limit: args.which.limit,
+        again: args.one.again,
     };
     let wrong = Wrong::of_project(&workspace, chosen)?;
     let plan = CorrectionsPlan {
-        tries: args.how.tries,
-        temperature: args.temperature,
-        max_tokens: args.max_tokens,
-        seed: args.seed,
+        tries: args.sampling.tries,
+        temperature: args.sampling.temperature,
+        max_tokens: args.sampling.max_tokens,
+        seed: args.sampling.seed,
+        same_answer: workspace.settings().review.same_answer,
     };
     if args.asking.dry_run {
         let job = Corrections::new(plan, args.asking.model(&workspace)?)?;
@@ -119,7 +97,7 @@ pub(super) fn correct(
     let left = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Left)).count();
     let not_made = done.len() - made;
 
-    let mut report = common_json(&opened, &ran.tally, &ran.ended);
+    let mut report = common_json(&opened, &ran);
     for (name, count) in [
         ("corrected", made),
         ("not_corrected", not_made),
@@ -150,10 +128,8 @@ pub(super) fn correct(
         ran.tally.asked,
         ran.tally.cached
     );
-    let failure = failure(&ran.ended, left).or_else(|| {
-        let why = || format!("{failed} corrections could not be had; the same command asks for them again");
-        (failed > 0).then(|| Failure::failed(why()))
-    });
+    tell_unsettled(&ran.tally);
+    let failure = failure(&ran.ended, left).or_else(|| not_had(failed, "corrections", &ran.tally));
     Ok(Report { json: report, text, notes, failure })
 }
 

@@ -1,16 +1,14 @@
 //! `logwright teacher imitate`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asking::{AskingArgs, common_json, failure, go};
-use super::corrections::{CorrectingArgs, correct};
+use super::asking::{AskingArgs, common_json, failure, go, told_unchecked};
+use super::corrections::correct;
 use super::local;
+use super::shared::{LogsArgs, SamplingArgs, WhichArgs};
 use crate::cli::{Context, Failure, output};
 use crate::model::DeviceChoice;
-use crate::reasoning::Task;
 use crate::teacher::{
     Chosen, CorrectionsPlan, Imitate, ImitatePlan, Outcome, Questions, Solved, Wrong, WrongOnes, from_file, of_project,
     questions_of_rationales,
@@ -18,6 +16,7 @@ use crate::teacher::{
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("max_tokens", |arg| arg.default_value("384")))]
 pub(super) struct ImitateArgs {
     /// The tuned model: a run (its id, the start of it, `latest`) or an adapter's folder [default: the model without one]
     #[arg(long, value_name = "RUN|DIR")]
@@ -28,42 +27,24 @@ pub(super) struct ImitateArgs {
     /// Where to compute: cpu, or cuda:N for an NVIDIA GPU
     #[arg(long, default_value_t)]
     device: DeviceChoice,
-    /// Logs with the truth about them (CSV, JSON or JSONL): input, label[, task, instruction, dataset, id] [default: the
-    /// project's templates]
-    #[arg(long, value_name = "FILE", conflicts_with = "rationales")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    logs: LogsArgs,
     /// The logs of the project's rationales
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data")]
     rationales: bool,
-    /// Only logs of this dataset
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// Only this task
-    #[arg(long)]
-    task: Option<Task>,
-    /// At most so many logs
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
     /// Solutions of each
     #[arg(long, value_name = "N", default_value_t = 4)]
     n: u32,
-    /// How freely the model samples
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temperature: f64,
-    /// The most tokens of a solution
-    #[arg(long, value_name = "N", default_value_t = 384)]
-    max_tokens: u32,
-    /// What sampling starts from; another one draws other solutions
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// Let a teacher correct the wrong ones at once; otherwise they wait for `teacher corrections`
     #[arg(long)]
     correct: bool,
     #[command(flatten)]
-    how: CorrectingArgs,
-    #[command(flatten)]
     asking: AskingArgs,
-    /// Print as JSON: {right, wrong, malformed, unjudged, failed, left, new, items: [{id, right, wrong, …}][, corrections]}
+    /// Print as JSON: {right, wrong, unchecked, malformed, failed, left, new, items: [{id, right, wrong, …}][, corrections]}
     #[arg(long)]
     json: bool,
 }
@@ -71,18 +52,19 @@ pub(super) struct ImitateArgs {
 pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let questions = questions(args, &workspace)?;
-    let plan = ImitatePlan { n: args.n, temperature: args.temperature, max_tokens: args.max_tokens, seed: args.seed };
+    let same_answer = workspace.settings().review.same_answer;
+    let n = args.n;
+    let SamplingArgs { temperature, max_tokens, seed, tries } = args.sampling;
+    let plan = ImitatePlan { n, temperature, max_tokens, seed, same_answer };
     let source = args.adapter.clone().or_else(|| args.base.clone());
     let mut job = Imitate::new(plan.clone(), &source.unwrap_or_else(|| workspace.settings().model.clone()))?;
     for bad in &questions.rejected {
-        let file = args.data.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let file = args.logs.data.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         output::note(&format!("{file}:{}: {}", bad.line, bad.why));
     }
-    let (items, unjudged) = job.prepare(questions.asked)?;
+    let items = job.prepare(questions.asked)?;
     if items.is_empty() {
-        return Err(Failure::failed(
-            "there is nothing to solve: no log has a true answer that a solution can be held to",
-        ));
+        return Err(Failure::failed("there is nothing to solve"));
     }
     if args.asking.dry_run {
         let first = items.first().map(|item| job.ask(item, 0).messages);
@@ -106,13 +88,14 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
     let sum = |count: fn(&Solved) -> usize| done.iter().map(|solved| count(solved)).sum::<usize>();
     let left = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Left)).count();
     let (right, wrong) = (sum(|solved| solved.right.len()), sum(|solved| solved.wrong.len()));
+    let unchecked = sum(|solved| solved.unchecked.len());
     let (malformed, failed) = (sum(|solved| solved.malformed), sum(|solved| solved.failed.len()));
-    let mut report = common_json(&opened, &ran.tally, &ran.ended);
+    let mut report = common_json(&opened, &ran);
     for (name, count) in [
         ("right", right),
         ("wrong", wrong),
         ("malformed", malformed),
-        ("unjudged", unjudged),
+        ("unchecked", unchecked),
         ("failed", failed),
         ("left", left),
         ("new", sum(|solved| solved.new)),
@@ -133,7 +116,7 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
     let mut corrections = None;
     if args.correct && ending.is_none() && !wrong_ids.is_empty() {
         let chosen = WrongOnes { among: Some(&wrong_ids), ..WrongOnes::default() };
-        let plan = CorrectionsPlan { tries: args.how.tries, ..CorrectionsPlan::default() };
+        let plan = CorrectionsPlan { tries, same_answer, ..CorrectionsPlan::default() };
         corrections = Some(correct(&args.asking, plan, Wrong::of_project(&workspace, chosen)?, &workspace)?);
     }
     if args.json {
@@ -145,9 +128,10 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
         let waits = if args.correct { "" } else { " (`logwright teacher corrections` corrects them)" };
         output::line(&format!(
             "{} logs, solved {} times each by {model}: {right} right solutions wait for review, {wrong} wrong ones for a \
-             correction{waits}, {malformed} could not be read, {failed} not had",
+             correction{waits}{}, {malformed} could not be read, {failed} not had",
             items.len(),
-            args.n
+            args.n,
+            told_unchecked(unchecked)
         ))?;
         if let Some(corrections) = &corrections {
             corrections.notes.iter().for_each(|note| output::note(note));
@@ -167,23 +151,23 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
 
 fn questions(args: &ImitateArgs, workspace: &Workspace) -> Result<Questions, Failure> {
     let chosen = Chosen {
-        dataset: args.dataset.as_deref(),
-        task: args.task,
+        dataset: args.which.dataset.as_deref(),
+        task: args.logs.task,
         id: None,
-        limit: args.limit,
+        limit: args.which.limit,
         // What is accepted already may be solved in another way.
         again: true,
     };
-    if let Some(path) = &args.data {
+    if let Some(path) = &args.logs.data {
         return Ok(from_file(path, workspace, chosen)?);
     }
     if !args.rationales {
         return Ok(of_project(workspace, chosen)?);
     }
     let mut asked = questions_of_rationales(workspace)?;
-    asked.retain(|question| args.dataset.as_deref().is_none_or(|dataset| question.system == dataset));
-    asked.retain(|question| args.task.is_none_or(|task| question.task == task));
-    let limit = args.limit.unwrap_or(usize::MAX);
+    asked.retain(|question| args.which.dataset.as_deref().is_none_or(|dataset| question.system == dataset));
+    asked.retain(|question| args.logs.task.is_none_or(|task| question.task == task));
+    let limit = args.which.limit.unwrap_or(usize::MAX);
     let beyond_limit = asked.len().saturating_sub(limit);
     asked.truncate(limit);
     Ok(Questions { asked, beyond_limit, ..Questions::default() })

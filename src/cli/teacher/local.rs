@@ -26,6 +26,8 @@ pub(super) fn terms(concurrency: Option<u16>) -> Terms {
         backoff: Duration::ZERO,
         price: None,
         budget: None,
+        ask_again: true,
+        free: true,
     }
 }
 

@@ -5,6 +5,7 @@ mod corrections;
 mod imitate;
 mod local;
 mod rationales;
+mod shared;
 mod status;
 mod thoughts;
 

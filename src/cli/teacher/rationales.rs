@@ -1,13 +1,11 @@
 //! `logwright teacher rationales`
 
-use std::path::PathBuf;
-
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asking::{AskingArgs, common_json, failure, go};
+use super::asking::{AskingArgs, common_json, failure, go, not_had, tell_unsettled, told_unchecked};
+use super::shared::{LogsArgs, OneArgs, SamplingArgs, WhichArgs};
 use crate::cli::{Context, Failure, output};
-use crate::reasoning::Task;
 use crate::teacher::{
     Ask, Chosen, Outcome, Prepared, Prompts, Rationales, RationalesPlan, Taught, from_file, of_project,
 };
@@ -16,47 +14,25 @@ use crate::teacher::{
 pub(super) struct RationalesArgs {
     #[command(flatten)]
     asking: AskingArgs,
-    /// Logs with the truth about them (CSV, JSON or JSONL): input, label[, task, instruction, dataset, id] [default: the
-    /// project's templates]
-    #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Only logs of this dataset
-    #[arg(long, value_name = "NAME")]
-    dataset: Option<String>,
-    /// Only this task
-    #[arg(long)]
-    task: Option<Task>,
-    /// Only this template or rationale
-    #[arg(long)]
-    id: Option<String>,
-    /// At most so many logs
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Also logs of which an accepted rationale is there
-    #[arg(long)]
-    again: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    #[command(flatten)]
+    which: WhichArgs,
+    #[command(flatten)]
+    one: OneArgs,
+    #[command(flatten)]
+    logs: LogsArgs,
     /// Rationales for each log
     #[arg(long, value_name = "N", default_value_t = 1)]
     n: u32,
-    /// How often a wrong one is asked for again before it is flagged
-    #[arg(long, value_name = "K", default_value_t = 3)]
-    tries: u32,
-    /// How freely the teacher samples
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temperature: f64,
-    /// The most tokens of a rationale
-    #[arg(long, value_name = "N", default_value_t = 1_024)]
-    max_tokens: u32,
-    /// What sampling starts from; another one asks for other rationales
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
     /// The thought in the prompt: its id, or none [default: the seed thought for task and system]
     #[arg(long, value_name = "ID")]
     thought: Option<String>,
     /// What a reviewer says of an earlier attempt
     #[arg(long, value_name = "TEXT", requires = "id")]
     hint: Option<String>,
-    /// Print as JSON: {total, asked, cached, kept, wrong, failed, left, spent, remaining, ended, items: [...]}
+    /// Print as JSON: {total, asked, cached, kept, wrong, unchecked, failed, left, spent, remaining, unsettled, unsettled_cost,
+    /// unsettled_requests: [...], ended, items: [...]}
     #[arg(long)]
     json: bool,
 }
@@ -64,24 +40,25 @@ pub(super) struct RationalesArgs {
 pub(super) fn run(args: &RationalesArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let chosen = Chosen {
-        dataset: args.dataset.as_deref(),
-        task: args.task,
-        id: args.id.as_deref(),
-        limit: args.limit,
-        again: args.again,
+        dataset: args.which.dataset.as_deref(),
+        task: args.logs.task,
+        id: args.one.id.as_deref(),
+        limit: args.which.limit,
+        again: args.one.again,
     };
-    let questions = match &args.data {
+    let questions = match &args.logs.data {
         Some(path) => from_file(path, &workspace, chosen)?,
         None => of_project(&workspace, chosen)?,
     };
     let plan = RationalesPlan {
         n: args.n,
-        tries: args.tries,
-        temperature: args.temperature,
-        max_tokens: args.max_tokens,
-        seed: args.seed,
+        tries: args.sampling.tries,
+        temperature: args.sampling.temperature,
+        max_tokens: args.sampling.max_tokens,
+        seed: args.sampling.seed,
         thought: args.thought.clone(),
         hint: args.hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty()).map(str::to_owned),
+        same_answer: workspace.settings().review.same_answer,
     };
     let job = Rationales::new(plan, args.asking.model(&workspace)?)?;
     let prompts = Prompts::load(Some(workspace.dir()))?;
@@ -105,7 +82,7 @@ pub(super) fn run(args: &RationalesArgs, context: &Context) -> Result<(), Failur
 }
 
 fn name_of(args: &RationalesArgs) -> String {
-    args.data.as_ref().map_or_else(|| "the project".to_owned(), |path| path.display().to_string())
+    args.logs.data.as_ref().map_or_else(|| "the project".to_owned(), |path| path.display().to_string())
 }
 
 fn teach(
@@ -125,16 +102,18 @@ fn teach(
     };
     let sum = |count: fn(&Taught) -> usize| done().map(count).sum::<usize>();
     let (kept, wrong) = (sum(|taught| taught.right.len()), sum(|taught| taught.wrong.len()));
+    let unchecked = sum(|taught| taught.unchecked.len());
     let broken = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Failed(_))).count();
     let failed = sum(|taught| taught.failed.len()) + broken;
     let left = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Left)).count();
     let left = left + done().filter(|taught| taught.cut_short).count();
     let ending = failure(&ran.ended, left);
     if args.json {
-        let mut report = common_json(&opened, &ran.tally, &ran.ended);
+        let mut report = common_json(&opened, &ran);
         for (name, count) in [
             ("kept", kept),
             ("wrong", wrong),
+            ("unchecked", unchecked),
             ("failed", failed),
             ("left", left),
             ("new", sum(|taught| taught.new)),
@@ -162,25 +141,23 @@ fn teach(
             (None, _) => String::new(),
         };
         output::line(&format!(
-            "{} logs: {kept} rationales right, {wrong} wrong and flagged (`review list --flagged`), {failed} not had; {} asked, {} cached{money}",
+            "{} logs: {kept} rationales right, {wrong} wrong and flagged (`review list --flagged`){}, {failed} not had; {} asked, {} cached{money}",
             items.len(),
+            told_unchecked(unchecked),
             tally.asked,
             tally.cached
         ))?;
     }
-    match ending {
-        Some(failure) => Err(failure),
-        None if failed > 0 => {
-            Err(Failure::failed(format!("{failed} rationales could not be had; the same command asks for them again")))
-        }
-        None => Ok(()),
-    }
+    tell_unsettled(&ran.tally);
+    ending.or_else(|| not_had(failed, "rationales", &ran.tally)).map_or(Ok(()), Err)
 }
 
 fn listed(id: &str, outcome: &Outcome<Taught>) -> Value {
     match outcome {
         Outcome::Done(taught) => json!(taught),
-        Outcome::Failed(why) => json!({ "id": id, "right": [], "wrong": [], "failed": [why] }),
-        Outcome::Left => json!({ "id": id, "right": [], "wrong": [], "failed": [], "cut_short": true }),
+        Outcome::Failed(why) => json!({ "id": id, "right": [], "wrong": [], "unchecked": [], "failed": [why] }),
+        Outcome::Left => {
+            json!({ "id": id, "right": [], "wrong": [], "unchecked": [], "failed": [], "cut_short": true })
+        }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::asking::{AskingArgs, common_json, failure, go};
+use super::asking::{AskingArgs, common_json, failure, go, not_had, tell_unsettled};
+use super::shared::SamplingArgs;
 use crate::cli::{Context, Failure, interrupt, output};
 use crate::model::Embedder;
 use crate::teacher::{
@@ -16,6 +17,7 @@ use crate::teacher::{
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("max_tokens", |arg| arg.default_value("512")))]
 pub(super) struct ThoughtsArgs {
     #[command(flatten)]
     asking: AskingArgs,
@@ -31,18 +33,8 @@ pub(super) struct ThoughtsArgs {
     /// Choose so many analyses, those that differ most [default: all that say something of their own]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// How often a thought that is not in its form, or that names its case, is asked for again
-    #[arg(long, value_name = "K", default_value_t = 3)]
-    tries: u32,
-    /// How freely the teacher samples
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temperature: f64,
-    /// The most tokens of a thought
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    max_tokens: u32,
-    /// What sampling starts from; another one asks for other thoughts
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
     /// Print as JSON: {analyses, excluded, rejected, chosen, asked, cached, kept, flagged, failed, left, spent, remaining,
     /// ended, items: [...]}
     #[arg(long)]
@@ -97,7 +89,7 @@ pub(super) fn run(args: &ThoughtsArgs, context: &Context) -> Result<(), Failure>
 }
 
 fn plan(args: &ThoughtsArgs) -> ThoughtsPlan {
-    let ThoughtsArgs { tries, temperature, max_tokens, seed, .. } = *args;
+    let SamplingArgs { tries, temperature, max_tokens, seed } = args.sampling;
     ThoughtsPlan { tries, temperature, max_tokens, seed }
 }
 
@@ -143,7 +135,7 @@ fn distil(
     let left = ran.outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Left)).count();
     let tally = &ran.tally;
     if args.json {
-        report.extend(common_json(&opened, tally, &ran.ended));
+        report.extend(common_json(&opened, &ran));
         for (name, count) in [
             ("kept", done.len() - flagged),
             ("flagged", flagged),
@@ -175,15 +167,8 @@ fn distil(
             tally.cached
         ))?;
     }
-    match failure(&ran.ended, left) {
-        Some(failure) => Err(failure),
-        None if !failed.is_empty() => Err(Failure::failed(format!(
-            "{} thoughts could not be had: {}; the same command asks for what failed on the way again",
-            failed.len(),
-            failed[0]
-        ))),
-        None => Ok(()),
-    }
+    tell_unsettled(tally);
+    failure(&ran.ended, left).or_else(|| not_had(failed.len(), "thoughts", tally)).map_or(Ok(()), Err)
 }
 
 fn seeds(args: &ThoughtsArgs, workspace: &Workspace) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use super::grounds::ungrounded;
 use super::length::Medians;
 use super::{GoldByText, Length, PlacedClaim, Trouble, Truth};
 use crate::labels::near_duplicates::{NearDuplicates, similarity};
-use crate::reasoning::{Decided, ItemKind, ReviewRule, Reviewable, Standing, Task};
+use crate::reasoning::{Decided, ItemKind, Judged, ReviewRule, Reviewable, Standing, Task, parse};
 
 /// An item among others.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,15 @@ pub struct Findings {
     pub near: Option<Near>,
     /// Its length beside that of others, where there are enough to compare with.
     pub length: Option<Length>,
+    /// Whether it answers in free text and there is no reference to hold that against: nothing says that it is right.
+    pub unchecked: bool,
+}
+
+impl Findings {
+    /// Whether nothing speaks against it, and its answer could be checked.
+    pub fn is_clear(&self) -> bool {
+        self.troubles.is_empty() && !self.unchecked
+    }
 }
 
 /// An item that another one nearly repeats.
@@ -79,6 +88,10 @@ impl Background {
         };
         let ungrounded = ungrounded(current);
         let text = current.text();
+        // The answer of a rationale, or of a pair's chosen side.
+        let answer = truth.as_ref().filter(|_| current.task().is_free_text()).zip(parse(&text).answer);
+        let judged = answer.map(|(truth, answer)| current.task().judge(&answer, &truth.answer, self.rule.same_answer));
+        let mismatch = judged == Some(Judged::Wrong) && !troubles.contains(&Trouble::AnswerMismatch);
         let near = self.firsts.get(&(current.kind(), current.id().to_owned())).and_then(|(id, first)| {
             // The item may have been edited since.
             let similarity = similarity(first, &text);
@@ -86,6 +99,7 @@ impl Background {
         });
         let length = self.medians.compare((current.kind(), current.task()), words(&text), &self.rule);
         let found = [
+            (mismatch, Trouble::AnswerMismatch),
             (decided.label_changed, Trouble::LabelChanged),
             (decided.disputed, Trouble::Disagreement),
             (truth.as_ref().is_some_and(|truth| truth.divided), Trouble::GoldDivided),
@@ -96,7 +110,7 @@ impl Background {
         ];
         troubles.extend(found.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)));
         troubles.sort_unstable();
-        Findings { troubles, truth, ungrounded, near, length }
+        Findings { troubles, truth, ungrounded, near, length, unchecked: judged == Some(Judged::Unchecked) }
     }
 }
 

@@ -43,6 +43,32 @@ fn one(item: Rationale, gold: GoldByText) -> Findings {
 }
 
 #[test]
+fn free_text_is_held_against_its_reference_and_without_one_it_is_unchecked() {
+    let found = |answer: &str, label: &str, rule: ReviewRule| {
+        let item = Rationale {
+            task: Task::RootCause,
+            label: label.into(),
+            ..rationale("r", "psu down", "1. a\n2. b", answer)
+        };
+        let item = Reviewable::Rationale(item);
+        let beside = [Beside { current: &item, standing: Standing::Pending }];
+        let background = Background::of(&beside, GoldByText::default(), rule);
+        let decided = decided(&item, &GoldByText::default());
+        background.findings(&item, &decided)
+    };
+    let rule = ReviewRule::default();
+    let right = found("a power supply failure", "Power supply abnormal.", rule);
+    assert!(right.is_clear() && right.troubles.is_empty());
+    let wrong = found("the fan failed", "Power supply abnormal.", rule);
+    assert_eq!((wrong.troubles.as_slice(), wrong.unchecked), (&[Trouble::AnswerMismatch][..], false));
+    let strict = ReviewRule { same_answer: 0.9, ..rule };
+    assert_eq!(found("a power supply failure", "Power supply abnormal.", strict).troubles, [Trouble::AnswerMismatch]);
+    let unchecked = found("the fan failed", "", rule);
+    assert!(unchecked.troubles.is_empty() && unchecked.unchecked && !unchecked.is_clear());
+    assert!(ReviewRule { same_answer: 0.0, ..rule }.complaint().is_some());
+}
+
+#[test]
 fn gold_wins_over_the_items_own_label_whatever_the_white_space() {
     let item = rationale("r", "kernel  panic on <*>", "It stopped.", "normal");
     let found = one(item.clone(), gold(&[("bgl", "kernel panic on <*> ", Label::Abnormal)]));
@@ -69,7 +95,7 @@ fn templates_that_share_a_text_and_disagree_are_told_and_the_own_label_decides()
 #[test]
 fn gold_says_nothing_of_other_tasks() {
     let mut item = rationale("r", "link down", "x", "normal");
-    (item.task, item.label) = (Task::RootCause, "the cable".into());
+    (item.task, item.label) = (Task::FailurePrediction, "false".into());
     assert!(one(item, gold(&[("bgl", "link down", Label::Abnormal)])).troubles.is_empty());
 }
 

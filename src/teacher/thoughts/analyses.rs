@@ -158,7 +158,9 @@ pub fn from_tasks(workspace: &Workspace) -> Result<Analyses, TeacherError> {
     for queued in workspace.review_queue()? {
         let usable = match queued.standing() {
             Standing::Accepted | Standing::Edited => true,
-            Standing::Pending => !queued.troubles().iter().any(|trouble| BAD.contains(trouble)),
+            Standing::Pending => {
+                !queued.findings.unchecked && !queued.troubles().iter().any(|trouble| BAD.contains(trouble))
+            }
             Standing::Rejected => false,
         };
         let Reviewable::Rationale(rationale) = queued.current() else { continue };

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use super::WorkspaceError;
 
 /// The tables of what people said and brought in, in the order in which they are told.
-pub(super) const TABLES: [&str; 14] = [
+pub(super) const TABLES: [&str; 16] = [
     "templates",
     "votes",
     "rulings",
@@ -33,6 +33,8 @@ pub(super) const TABLES: [&str; 14] = [
     "contests",
     "completions",
     "tasks",
+    "sendings",
+    "settlements",
 ];
 
 /// A transaction that writes.
@@ -200,7 +202,8 @@ async fn next_at(transaction: &mut Write<'_>) -> Result<At, sqlx::Error> {
                     coalesce((SELECT max(at) FROM comments), 0), coalesce((SELECT max(at) FROM flags), 0),
                     coalesce((SELECT max(at) FROM suggestions), 0), coalesce((SELECT max(at) FROM traces), 0),
                     coalesce((SELECT max(at) FROM contests), 0), coalesce((SELECT max(at) FROM marks), 0),
-                    coalesce((SELECT max(at) FROM completions), 0), coalesce((SELECT max(at) FROM tasks), 0))",
+                    coalesce((SELECT max(at) FROM completions), 0), coalesce((SELECT max(at) FROM tasks), 0),
+                    coalesce((SELECT max(at) FROM sendings), 0), coalesce((SELECT max(at) FROM settlements), 0))",
     )
     .fetch_one(&mut **transaction)
     .await?;

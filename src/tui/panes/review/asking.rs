@@ -62,8 +62,10 @@ pub(super) fn ask_again(root: &Path, about: &str, hint: &str, job: &Job) -> Resu
     };
     let asked = || -> Result<Taught, teacher::TeacherError> {
         let endpoint = Endpoint::new(Address::parse(address)?, model, key_from_environment())?;
+        let same_answer = workspace.settings().review.same_answer;
         let hint = Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty());
-        let rationales = Rationales::new(RationalesPlan { hint, ..RationalesPlan::default() }, endpoint.model())?;
+        let rationales =
+            Rationales::new(RationalesPlan { hint, same_answer, ..RationalesPlan::default() }, endpoint.model())?;
         let questions = of_project(&workspace, Chosen { id: Some(about), ..Chosen::default() })?;
         let items = rationales.prepare(questions.asked, &Prompts::load(Some(workspace.dir()))?, &workspace)?;
         let terms = Terms::of(&workspace, model, None)?;
@@ -74,8 +76,10 @@ pub(super) fn ask_again(root: &Path, about: &str, hint: &str, job: &Job) -> Resu
         };
         let ran = teacher::run(&rationales, &items, &endpoint, &terms, &workspace, &|| job.is_cancelled(), &mut tell)?;
         match (ran.outcomes.into_iter().next(), ran.ended) {
-            (Some(Outcome::Done(taught)), _) if !taught.right.is_empty() || !taught.wrong.is_empty() => {
-                let right = taught.right.into_iter().map(|id| (id, true));
+            (Some(Outcome::Done(taught)), _)
+                if taught.new > 0 || !taught.right.is_empty() || !taught.wrong.is_empty() =>
+            {
+                let right = taught.right.into_iter().chain(taught.unchecked).map(|id| (id, true));
                 let came = right.chain(taught.wrong.into_iter().map(|id| (id, false))).collect();
                 Ok(Taught { about: about.to_owned(), came, new: taught.new })
             }

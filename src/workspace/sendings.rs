@@ -1,0 +1,406 @@
+//! Requests to teacher models, each written down before it is sent and settled when it is known what became of it.
+//!
+//! What was sent and never settled – the program was killed – may have been paid for, and so may what was lost on the way:
+//! both are *open* until a whole reply is kept, and nobody sends an open request again without meaning to. Rows are only
+//! added, so that copies merge: what one copy left open the other may have settled.
+//!
+//! Several processes may ask for one project at once. Each holds a lock on a file of its own while it lives, by which the
+//! others know whether a request is under way or nobody waits for it any more; the system takes the lock away from a
+//! process that is killed.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::completions::{Completion, completion_of, keep};
+use super::store::{At, Write, uid};
+use super::{Money, Workspace, WorkspaceError};
+
+/// A request that was written down to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sending {
+    /// Its id.
+    pub id: String,
+    /// What its completion would be kept under.
+    pub key: String,
+    /// What it was asked for.
+    pub job: String,
+    /// The model.
+    pub model: String,
+    /// Which process sent it.
+    #[serde(skip)]
+    pub process: String,
+    /// When.
+    pub sent_at: Timestamp,
+    /// The most that it may have cost; `None` where the price is unknown.
+    pub cost: Option<Money>,
+    /// Whether it is known that its reply was lost on the way: the connection broke, the time was over, nothing of the reply
+    /// could be used. Otherwise nothing is known: the program ended first.
+    pub lost: bool,
+}
+
+/// A request that somebody wants to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToSend {
+    /// What its completion will be kept under.
+    pub key: String,
+    /// What it is asked for.
+    pub job: String,
+    /// The model.
+    pub model: String,
+    /// Which process wants to.
+    pub process: String,
+    /// The most that it may cost.
+    pub cost: Option<Money>,
+    /// Open requests for the same thing that are knowingly sent again, by id.
+    pub again: Vec<String>,
+}
+
+/// What came of wanting to send a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// It is on disk that it is being sent: now send it.
+    Go(Sending),
+    /// There is a reply already.
+    Answered(Completion),
+    /// It is open already, and these were not to be sent again.
+    Open(Vec<Sending>),
+}
+
+/// What is known of a request before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Known {
+    /// A whole reply is kept.
+    Answered(Completion),
+    /// It was sent, and there is no reply; the oldest first.
+    Open(Vec<Sending>),
+    /// Nothing that costs.
+    Nothing,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// A completion is kept.
+    Answered,
+    /// It may have been paid for, and nothing of it can be used.
+    Lost,
+    /// It was not paid for.
+    Unpaid,
+}
+
+impl Settlement {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Lost => "lost",
+            Self::Unpaid => "unpaid",
+        }
+    }
+}
+
+/// A request that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// The request, where it was written down.
+    pub sending: Option<String>,
+    /// What became of it.
+    pub outcome: Settlement,
+    /// The reply, or what the loss may have cost.
+    pub completion: Option<Completion>,
+}
+
+/// What may have been paid for without an answer, in all of a project.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct OpenSendings {
+    /// Requests that were sent and have no reply, the oldest first; nobody waits for one.
+    pub open: Vec<Sending>,
+    /// Requests that a process waits for now.
+    pub under_way: Vec<Sending>,
+}
+
+/// Says to other processes that this one lives, while it is held.
+#[derive(Debug)]
+pub struct Asking {
+    process: String,
+    path: PathBuf,
+    _file: File,
+}
+
+impl Asking {
+    /// What the requests of this process name.
+    pub fn process(&self) -> &str {
+        &self.process
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // An empty file that stays behind does no harm.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn lock_path(dir: &Path, process: &str) -> PathBuf {
+    dir.join(format!(".asking-{process}.lock"))
+}
+
+/// The open requests of one key (`?`).
+const OPEN: &str = "SELECT *, EXISTS (SELECT 1 FROM settlements WHERE sending = sendings.uid) AS lost
+                    FROM sendings WHERE key = ? AND NOT EXISTS (
+                        SELECT 1 FROM settlements WHERE sending = sendings.uid AND outcome IN ('answered', 'unpaid'))
+                    ORDER BY at, uid";
+
+async fn known(connection: &mut SqliteConnection, key: &str) -> Result<Known, sqlx::Error> {
+    let whole = sqlx::query("SELECT * FROM completions WHERE key = ? AND finish != 'lost' ORDER BY at, uid LIMIT 1");
+    if let Some(row) = whole.bind(key).fetch_optional(&mut *connection).await? {
+        return Ok(Known::Answered(completion_of(&row)?));
+    }
+    let open = sqlx::query(OPEN).bind(key).fetch_all(connection).await?;
+    let open = open.iter().map(sending_of).collect::<Result<Vec<Sending>, sqlx::Error>>()?;
+    Ok(if open.is_empty() { Known::Nothing } else { Known::Open(open) })
+}
+
+fn sending_of(row: &SqliteRow) -> Result<Sending, sqlx::Error> {
+    let cost: Option<i64> = row.try_get("cost")?;
+    Ok(Sending {
+        id: row.try_get("uid")?,
+        key: row.try_get("key")?,
+        job: row.try_get("job")?,
+        model: row.try_get("model")?,
+        process: row.try_get("process")?,
+        sent_at: At(row.try_get("at")?).timestamp(),
+        cost: cost.and_then(|cost| u64::try_from(cost).ok()).map(Money::from_nanos),
+        lost: row.try_get("lost")?,
+    })
+}
+
+async fn send(write: &mut Write<'_>, at: At, to_send: ToSend) -> Result<Sent, sqlx::Error> {
+    match known(write, &to_send.key).await? {
+        Known::Answered(completion) => return Ok(Sent::Answered(completion)),
+        Known::Open(open) if open.iter().any(|one| !to_send.again.contains(&one.id)) => return Ok(Sent::Open(open)),
+        Known::Open(_) | Known::Nothing => {}
+    }
+    let ToSend { key, job, model, process, cost, .. } = to_send;
+    let id = uid("sendings", &(at.0, &key, &process));
+    sqlx::query("INSERT INTO sendings (uid, at, key, job, model, process, cost) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(&id)
+        .bind(at.0)
+        .bind(&key)
+        .bind(&job)
+        .bind(&model)
+        .bind(&process)
+        .bind(cost.map(|cost| i64::try_from(cost.nanos()).unwrap_or(i64::MAX)))
+        .execute(&mut **write)
+        .await?;
+    Ok(Sent::Go(Sending { id, key, job, model, process, sent_at: at.timestamp(), cost, lost: false }))
+}
+
+impl Workspace {
+    /// Tells other processes that this one asks teachers from now on, until what is returned goes.
+    ///
+    /// # Errors
+    /// When the project's folder cannot be written.
+    pub fn asking(&self) -> Result<Asking, WorkspaceError> {
+        // Every `RandomState` has other keys.
+        let chance = RandomState::new().hash_one(std::process::id());
+        let process = uid("process", &(Timestamp::now().as_nanosecond(), std::process::id(), chance));
+        let path = lock_path(&self.dir, &process);
+        let io = |error| WorkspaceError::io(&path, error);
+        let file = OpenOptions::new().create_new(true).write(true).open(&path).map_err(io)?;
+        // Where files cannot be locked, others take this process for dead: then they report what it has under way instead
+        // of waiting for it, and still do not send it again.
+        let _ = file.try_lock();
+        Ok(Asking { process, path, _file: file })
+    }
+
+    /// Whether the process that sent a request lives.
+    pub fn is_under_way(&self, sending: &Sending) -> bool {
+        let path = lock_path(&self.dir, &sending.process);
+        let Ok(file) = File::open(&path) else { return false };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => true,
+            Err(TryLockError::Error(_)) => false,
+            Ok(()) => {
+                // Left behind by a process that was killed: nobody needs it.
+                let _ = std::fs::remove_file(&path);
+                false
+            }
+        }
+    }
+
+    /// What is known of the request with this key.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn known(&self, key: &str) -> Result<Known, WorkspaceError> {
+        let key = key.to_owned();
+        self.store.read(|connection| Box::pin(async move { known(connection, &key).await }))
+    }
+
+    /// Settles requests and writes down those that are to be sent, all or none; it is on disk when this returns. A request
+    /// may be sent only if the answer to it is [`Sent::Go`]: of several processes that want the same, one gets that.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn post(&self, settled: &[Settled], to_send: &[ToSend]) -> Result<Vec<Sent>, WorkspaceError> {
+        let (settled, to_send) = (settled.to_vec(), to_send.to_vec());
+        self.store.write(|write, at| {
+            Box::pin(async move {
+                let mut rows = 0;
+                for Settled { sending, outcome, completion } in settled {
+                    if let Some(completion) = completion {
+                        keep(write, at.after(rows), &completion).await?;
+                        rows += 1;
+                    }
+                    if let Some(sending) = sending {
+                        let at = at.after(rows).0;
+                        sqlx::query("INSERT INTO settlements (uid, at, sending, outcome) VALUES (?, ?, ?, ?)")
+                            .bind(uid("settlements", &(at, &sending, outcome.as_str())))
+                            .bind(at)
+                            .bind(sending)
+                            .bind(outcome.as_str())
+                            .execute(&mut **write)
+                            .await?;
+                        rows += 1;
+                    }
+                }
+                let mut sent = Vec::with_capacity(to_send.len());
+                for to_send in to_send {
+                    sent.push(send(write, at.after(rows), to_send).await?);
+                    rows += 1;
+                }
+                Ok(sent)
+            })
+        })
+    }
+
+    /// The requests that were sent and have no reply.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open_sendings(&self) -> Result<OpenSendings, WorkspaceError> {
+        let rows = self.store.read(|connection| {
+            Box::pin(async move {
+                let query = OPEN.replace("key = ? AND", "");
+                let unanswered = "AND NOT EXISTS (SELECT 1 FROM completions c WHERE c.key = sendings.key
+                                                  AND c.finish != 'lost') ORDER BY";
+                let query = query.replace("ORDER BY", unanswered);
+                let rows = sqlx::query(&query).fetch_all(connection).await?;
+                rows.iter().map(sending_of).collect::<Result<Vec<Sending>, sqlx::Error>>()
+            })
+        })?;
+        let (under_way, open) = rows.into_iter().partition(|sending| !sending.lost && self.is_under_way(sending));
+        Ok(OpenSendings { open, under_way })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::{CompletionEnd, Spending};
+
+    fn want(key: &str, process: &str) -> ToSend {
+        ToSend {
+            key: key.into(),
+            job: "rationales".into(),
+            model: "m".into(),
+            process: process.into(),
+            cost: Some(Money::from_nanos(700)),
+            again: Vec::new(),
+        }
+    }
+
+    fn completion(key: &str, end: CompletionEnd) -> Completion {
+        Completion {
+            key: key.into(),
+            job: "rationales".into(),
+            model: "m".into(),
+            end,
+            reply: "r".into(),
+            prompt_tokens: Some(10),
+            completion_tokens: Some(2),
+            cost: Some(Money::from_nanos(500)),
+        }
+    }
+
+    fn settle(sending: &Sending, outcome: Settlement, end: Option<CompletionEnd>) -> Settled {
+        let completion = end.map(|end| completion(&sending.key, end));
+        Settled { sending: Some(sending.id.clone()), outcome, completion }
+    }
+
+    fn go(workspace: &Workspace, to_send: ToSend) -> Sending {
+        match workspace.post(&[], &[to_send]).unwrap().remove(0) {
+            Sent::Go(sending) => sending,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_was_sent_is_open_until_it_is_answered_or_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        assert_eq!(workspace.known("a").unwrap(), Known::Nothing);
+        let first = go(&workspace, want("a", "p"));
+        assert_eq!(workspace.known("a").unwrap(), Known::Open(vec![first.clone()]));
+        assert_eq!(workspace.post(&[], &[want("a", "q")]).unwrap(), [Sent::Open(vec![first.clone()])]);
+        workspace.post(&[settle(&first, Settlement::Unpaid, None)], &[]).unwrap();
+        assert_eq!((workspace.known("a").unwrap(), workspace.spending().unwrap()), (Known::Nothing, vec![]));
+
+        let second = go(&workspace, want("a", "p"));
+        let spending = workspace.spending().unwrap();
+        let Spending { completions, unsettled, cost, .. } = spending[0];
+        assert_eq!((completions, unsettled, cost.nanos()), (0, 1, 700), "it may have been paid for");
+        workspace.post(&[settle(&second, Settlement::Lost, Some(CompletionEnd::Lost))], &[]).unwrap();
+        let second = Sending { lost: true, ..second };
+        assert_eq!(workspace.known("a").unwrap(), Known::Open(vec![second.clone()]), "lost is open, too");
+        assert_eq!(workspace.spending().unwrap()[0].cost.nanos(), 500, "but counted once");
+        let third = go(&workspace, ToSend { again: vec![second.id.clone()], ..want("a", "p") });
+        assert_eq!(workspace.open_sendings().unwrap().open, [second, third.clone()]);
+        workspace.post(&[settle(&third, Settlement::Answered, Some(CompletionEnd::Stop))], &[]).unwrap();
+        assert!(matches!(workspace.known("a").unwrap(), Known::Answered(_)));
+        assert!(matches!(workspace.post(&[], &[want("a", "q")]).unwrap()[0], Sent::Answered(_)));
+        assert_eq!(workspace.open_sendings().unwrap(), OpenSendings::default());
+    }
+
+    #[test]
+    fn a_process_is_known_to_live_by_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = Workspace::init(dir.path()).unwrap();
+        let other = Workspace::open(dir.path()).unwrap();
+        let asking = workspace.asking().unwrap();
+        let sending = go(&workspace, want("a", asking.process()));
+        assert!(other.is_under_way(&sending));
+        assert_eq!(other.open_sendings().unwrap().under_way, std::slice::from_ref(&sending));
+        drop(asking);
+        assert!(!other.is_under_way(&sending));
+        // A process that was killed leaves its file.
+        let left = lock_path(workspace.dir(), "killed");
+        std::fs::write(&left, "").unwrap();
+        assert!(!other.is_under_way(&go(&workspace, want("b", "killed"))) && !left.exists());
+        assert_eq!(other.open_sendings().unwrap().open.len(), 2);
+    }
+
+    #[test]
+    fn copies_merge_and_what_one_settled_is_settled() {
+        let dirs = [0, 1, 2].map(|_| tempfile::tempdir().unwrap());
+        let [ours, theirs, third] = [&dirs[0], &dirs[1], &dirs[2]].map(|dir| Workspace::init(dir.path()).unwrap());
+        let sending = go(&ours, want("a", "p"));
+        theirs.merge(ours.dir()).unwrap();
+        assert_eq!(theirs.known("a").unwrap(), Known::Open(vec![sending.clone()]), "the copy does not send it again");
+        ours.post(&[settle(&sending, Settlement::Answered, Some(CompletionEnd::Stop))], &[]).unwrap();
+        let file = dirs[0].path().join("saved.jsonl");
+        ours.dump(&file).unwrap();
+        for copy in [&theirs, &third] {
+            copy.merge(&file).unwrap();
+            assert!(matches!(copy.known("a").unwrap(), Known::Answered(_)));
+            let spending = copy.spending().unwrap();
+            assert_eq!((spending[0].unsettled, spending[0].cost.nanos()), (0, 500));
+        }
+    }
+}
