@@ -245,6 +245,8 @@ impl<'a> Desk<'a> {
             let miss = match self.attempt(ask, key, again).await? {
                 Attempted::Answered(answered) => {
                     self.in_vain.store(0, Ordering::Relaxed);
+                    // What was lost of it before counts as spent, but it has its answer now.
+                    lock(&self.unsettled).retain(|_, sending| sending.key != key);
                     return Ok(answered);
                 }
                 Attempted::Busy => continue,

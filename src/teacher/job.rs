@@ -345,7 +345,7 @@ mod tests {
         let workspace = Workspace::init(dir.path()).unwrap();
         let teacher = Counting::missing([miss(Paid::No), miss(Paid::Perhaps)]);
         let ran = ran(&teacher, &Terms { ask_again: true, ..priced() }, &["a"], &workspace);
-        assert_eq!((ran.tally.asked, ran.tally.missed), (1, 2));
+        assert_eq!((ran.tally.asked, ran.tally.missed, ran.tally.unsettled), (1, 2, 0));
         // The reply: 10 and 5 tokens. What was lost: at most 1 + 2 x 16 tokens read and 10 written.
         let (reply, lost) = (10_000 + 2 * 5_000, 33_000 + 2 * 10_000);
         assert_eq!(ran.tally.spent, Some(Money::from_nanos(reply + lost)));
