@@ -229,6 +229,15 @@ fn the_trouble_free_are_accepted_once_a_sample_of_them_was_reviewed() {
         listed["items"].as_array().unwrap().iter().filter_map(|item| item["reason"].as_str()).collect();
     let expected = "sample check: 3 of 8 without trouble drawn with seed 7 and reviewed one by one: 1 rejected (1 tolerated), 0 edited";
     assert_eq!(reasons, BTreeSet::from([expected]));
+
+    let other = ["review", "undo", "--as", "bo", "--json"];
+    assert_eq!(project.run(&other).json(), json!({ "undone": null, "count": 0 }));
+    let undone = project.run(&["review", "undo", "--as", "ana", "--json"]).json();
+    assert_eq!((&undone["count"], &undone["undone"]["verdict"]), (&json!(5), &json!("accept")), "as one");
+    assert_eq!(ids(&project, &["--standing", "accepted"]).len(), 2, "what was reviewed one by one stays");
+    assert_eq!(project.run(&tolerant).json()["accepted"], json!(5));
+    assert!(run(&project, &["review", "undo", "--as", "ana"]).starts_with("took back accept of 5 items"));
+    assert!(run(&project, &["review", "undo", "--as", "ana"]).starts_with("took back "), "and then one by one");
 }
 
 /// What contradicts gold and what is malformed, told by other means than the program's.

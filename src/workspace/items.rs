@@ -188,6 +188,46 @@ impl Workspace {
         })
     }
 
+    /// Complains of the first of some items that is not in the store.
+    pub(super) fn must_be_there(&self, items: &[(ItemKind, impl AsRef<str>)]) -> Result<(), WorkspaceError> {
+        let found = self.contents_of(items)?;
+        let missing = items.iter().zip(&found).find(|(_, content)| content.is_none());
+        missing.map_or(Ok(()), |((kind, id), _)| {
+            Err(WorkspaceError::NoItem { kind: kind.to_string(), id: id.as_ref().to_owned() })
+        })
+    }
+
+    /// Some items by kind and id, in that order; those that are not there are left out.
+    pub(super) fn reviewables_of(&self, items: &[(ItemKind, &str)]) -> Result<Vec<Reviewable>, WorkspaceError> {
+        let mut found = Vec::with_capacity(items.len());
+        for ((kind, _), content) in items.iter().zip(self.contents_of(items)?) {
+            let Some(content) = content else { continue };
+            let damaged = |error: serde_json::Error| self.store.damaged("items", error);
+            found.push(match kind {
+                ItemKind::Rationale => Reviewable::Rationale(serde_json::from_str(&content).map_err(damaged)?),
+                ItemKind::Pair => Reviewable::Pair(serde_json::from_str(&content).map_err(damaged)?),
+                ItemKind::Thought => Reviewable::Thought(serde_json::from_str(&content).map_err(damaged)?),
+            });
+        }
+        Ok(found)
+    }
+
+    fn contents_of(&self, items: &[(ItemKind, impl AsRef<str>)]) -> Result<Vec<Option<String>>, WorkspaceError> {
+        let wanted: Vec<(&'static str, String)> =
+            items.iter().map(|(kind, id)| (kind.as_str(), id.as_ref().to_owned())).collect();
+        self.store.read(|connection| {
+            Box::pin(async move {
+                let mut found = Vec::with_capacity(wanted.len());
+                for (kind, id) in wanted {
+                    let newest = "SELECT content FROM items WHERE kind = ? AND id = ? ORDER BY at DESC, uid DESC LIMIT 1";
+                    let content = sqlx::query_scalar(newest).bind(kind).bind(id).fetch_optional(&mut *connection);
+                    found.push(content.await?);
+                }
+                Ok(found)
+            })
+        })
+    }
+
     fn items<T: DeserializeOwned>(&self, kind: ItemKind) -> Result<Vec<T>, WorkspaceError> {
         let contents: Vec<String> = self.store.read(|connection| {
             Box::pin(async move {

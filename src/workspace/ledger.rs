@@ -21,7 +21,7 @@ pub(super) const VOTES: Ledger =
     Ledger { table: "votes", says: "judgement", about: "dataset, template, annotator, round, decision" };
 pub(super) const RULINGS: Ledger =
     Ledger { table: "rulings", says: "label", about: "dataset, template, source, ruled_by" };
-pub(super) const REVIEWS: Ledger = Ledger { table: "reviews", says: "verdict", about: "kind, item, reviewer" };
+pub(super) const REVIEWS: Ledger = Ledger { table: "reviews", says: "verdict", about: "kind, item, reviewer, decision" };
 pub(super) const MARKS: Ledger =
     Ledger { table: "marks", says: "mark", about: "kind, item, reviewer, step, text, decision" };
 pub(super) const COMMENTS: Ledger = Ledger { table: "comments", says: "text", about: "dataset, template, author" };
@@ -78,5 +78,29 @@ impl Ledger {
             self.take_back(write, at, &[row.try_get("uid")?]).await?;
         }
         Ok(newest)
+    }
+
+    /// Takes back the newest decision of `reviewer` that stands: one row, or all rows that were made as one. Gives them in
+    /// the order in which they were made; none where there are none.
+    pub async fn take_back_decision(
+        &self,
+        write: &mut Write<'_>,
+        at: At,
+        reviewer: &str,
+    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, sqlx::Error> {
+        let standing = self.all_standing();
+        let newest = format!(
+            "SELECT coalesce(r.decision, r.uid) {standing} AND r.reviewer = ? ORDER BY r.at DESC, r.uid DESC LIMIT 1"
+        );
+        let newest: Option<String> = sqlx::query_scalar(&newest).bind(reviewer).fetch_optional(&mut **write).await?;
+        let Some(decision) = newest else { return Ok(Vec::new()) };
+        let group = format!(
+            "SELECT r.* {standing} AND r.reviewer = ? AND (r.uid = ? OR r.decision = ?) ORDER BY r.at, r.uid"
+        );
+        let group = sqlx::query(&group).bind(reviewer).bind(&decision).bind(&decision);
+        let rows = group.fetch_all(&mut **write).await?;
+        let uids = rows.iter().map(|row| row.try_get("uid")).collect::<Result<Vec<String>, _>>()?;
+        self.take_back(write, at, &uids).await?;
+        Ok(rows)
     }
 }

@@ -80,7 +80,7 @@ impl Workspace {
         Ok(marks)
     }
 
-    fn mark_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<StepMark, WorkspaceError> {
+    pub(super) fn mark_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<StepMark, WorkspaceError> {
         let text = |column| row.try_get::<String, _>(column).map_err(|error| self.store.failed(error));
         let number = |column| row.try_get::<i64, _>(column).map_err(|error| self.store.failed(error));
         let damaged = |error: String| self.store.damaged("marks", error);
@@ -101,9 +101,7 @@ impl Workspace {
     /// When the item is unknown, or the store cannot be written.
     pub fn mark(&self, marks: &NewMarks) -> Result<(), WorkspaceError> {
         let (kind, item) = (marks.kind, &marks.item);
-        if !self.item_ids(kind)?.contains(item) {
-            return Err(WorkspaceError::NoItem { kind: kind.to_string(), id: item.clone() });
-        }
+        self.must_be_there(&[(kind, item)])?;
         self.store.write(|write, at| {
             let marks = marks.clone();
             Box::pin(async move { append(write, at, &marks).await })
@@ -118,22 +116,7 @@ impl Workspace {
     pub fn undo_marks(&self, reviewer: &str) -> Result<Vec<StepMark>, WorkspaceError> {
         let rows = self.store.write(|write, at| {
             let reviewer = reviewer.to_owned();
-            Box::pin(async move {
-                let standing = MARKS.all_standing();
-                let newest = format!(
-                    "SELECT coalesce(r.decision, r.uid) {standing} AND r.reviewer = ? ORDER BY r.at DESC, r.uid DESC LIMIT 1"
-                );
-                let newest: Option<String> =
-                    sqlx::query_scalar(&newest).bind(&reviewer).fetch_optional(&mut **write).await?;
-                let Some(decision) = newest else { return Ok(Vec::new()) };
-                let group = format!(
-                    "SELECT r.* {standing} AND r.reviewer = ? AND coalesce(r.decision, r.uid) = ? ORDER BY r.at, r.uid"
-                );
-                let rows = sqlx::query(&group).bind(&reviewer).bind(&decision).fetch_all(&mut **write).await?;
-                let uids = rows.iter().map(|row| row.try_get("uid")).collect::<Result<Vec<String>, _>>()?;
-                MARKS.take_back(write, at, &uids).await?;
-                Ok(rows)
-            })
+            Box::pin(async move { MARKS.take_back_decision(write, at, &reviewer).await })
         })?;
         rows.iter().map(|row| self.mark_of(row)).collect()
     }

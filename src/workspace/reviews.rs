@@ -49,17 +49,10 @@ impl Workspace {
                 sqlx::query(&query).fetch_all(connection).await
             })
         })?;
-        let mut decisions: BTreeMap<_, Vec<Review>> = BTreeMap::new();
-        for row in &rows {
-            let review = self.review_of(row)?;
-            let of_item = decisions.entry((review.kind, review.item.clone())).or_default();
-            of_item.retain(|earlier| earlier.reviewer != review.reviewer);
-            of_item.push(review);
-        }
-        Ok(decisions)
+        Ok(newest_of_each(rows.iter().map(|row| self.review_of(row)).collect::<Result<Vec<_>, _>>()?))
     }
 
-    fn review_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Review, WorkspaceError> {
+    pub(super) fn review_of(&self, row: &sqlx::sqlite::SqliteRow) -> Result<Review, WorkspaceError> {
         let optional = |column| row.try_get::<Option<String>, _>(column).map_err(|error| self.store.failed(error));
         let text = |column| optional(column).map(Option::unwrap_or_default);
         let at: i64 = row.try_get("at").map_err(|error| self.store.failed(error))?;
@@ -83,25 +76,19 @@ impl Workspace {
         })
     }
 
-    /// Records reviews, all or none. They are on disk when this returns.
+    /// Records reviews, all or none: one decision, taken back as one. They are on disk when this returns.
     ///
     /// # Errors
     /// When an item is unknown, or the store cannot be written.
     pub fn review(&self, reviews: &[NewReview]) -> Result<(), WorkspaceError> {
-        for kind in ItemKind::ALL {
-            let mut wanted = reviews.iter().filter(|review| review.kind == kind).peekable();
-            if wanted.peek().is_some() {
-                let known: std::collections::HashSet<String> = self.item_ids(kind)?.into_iter().collect();
-                if let Some(unknown) = wanted.find(|review| !known.contains(&review.item)) {
-                    return Err(WorkspaceError::NoItem { kind: kind.to_string(), id: unknown.item.clone() });
-                }
-            }
-        }
+        let items: Vec<(ItemKind, &str)> = reviews.iter().map(|review| (review.kind, review.item.as_str())).collect();
+        self.must_be_there(&items)?;
         let reviews = self.with_labels(reviews)?;
         self.store.write(|write, at| {
             Box::pin(async move {
+                let decision = (reviews.len() > 1).then(|| uid("reviews", &(at.0, reviews.len(), &reviews[0].item)));
                 for (index, review) in reviews.iter().enumerate() {
-                    append(write, at.after(index), review).await?;
+                    append(write, at.after(index), review, decision.as_deref()).await?;
                 }
                 Ok(())
             })
@@ -115,23 +102,17 @@ impl Workspace {
         if !reviews.iter().any(unknown) {
             return Ok(reviews);
         }
-        let mut asked: HashMap<_, _> = HashMap::new();
-        for kind in [ItemKind::Rationale, ItemKind::Pair] {
-            if reviews.iter().any(|review| unknown(review) && review.kind == kind) {
-                // Only the anomaly task asks for a label. Gold labels take long to gather where there are many templates.
-                let items = self.reviewables(kind)?.into_iter().filter(|item| item.task() == Task::Anomaly);
-                asked.extend(items.map(|item| ((kind, item.id().to_owned()), item)));
-            }
-        }
-        asked.retain(|(kind, id), _| {
-            reviews.iter().any(|review| unknown(review) && review.kind == *kind && review.item == *id)
-        });
+        let asked: Vec<(ItemKind, &str)> =
+            reviews.iter().filter(|review| unknown(review)).map(|review| (review.kind, review.item.as_str())).collect();
+        // Only the anomaly task asks for a label. Gold labels take long to gather where there are many templates.
+        let mut asked = self.reviewables_of(&asked)?;
+        asked.retain(|item| item.task() == Task::Anomaly);
         if asked.is_empty() {
             return Ok(reviews);
         }
         let gold = self.gold_by_text()?;
         let labels: HashMap<_, Label> =
-            asked.into_iter().filter_map(|(of, item)| Some((of, gold.truth(&item)?.label?))).collect();
+            asked.into_iter().filter_map(|item| Some(((item.kind(), item.id().to_owned()), gold.truth(&item)?.label?))).collect();
         for review in reviews.iter_mut().filter(|review| unknown(review)) {
             review.label = labels.get(&(review.kind, review.item.clone())).copied();
         }
@@ -178,29 +159,45 @@ impl Workspace {
         if kinds.is_empty() { Err(WorkspaceError::NoItem { kind: "item".into(), id: id.into() }) } else { Ok(kinds) }
     }
 
-    /// Takes back the newest review of `reviewer` that is not taken back yet; an earlier one counts again. Gives the
-    /// review taken back, or `None` if there is none.
+    /// Takes back the newest reviews of `reviewer` that are not taken back yet, all that were made in one go; earlier ones
+    /// count again. Gives the reviews taken back, in the order in which they were made; none where there are none.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn undo_review(&self, reviewer: &str) -> Result<Option<Review>, WorkspaceError> {
-        let row = self.store.write(|write, at| {
+    pub fn undo_review(&self, reviewer: &str) -> Result<Vec<Review>, WorkspaceError> {
+        let rows = self.store.write(|write, at| {
             let reviewer = reviewer.to_owned();
-            Box::pin(async move { REVIEWS.take_back_newest(write, at, "r.reviewer = ?", &reviewer).await })
+            Box::pin(async move { REVIEWS.take_back_decision(write, at, &reviewer).await })
         })?;
-        row.map(|row| self.review_of(&row)).transpose()
+        rows.iter().map(|row| self.review_of(row)).collect()
     }
 }
 
-async fn append(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<(), sqlx::Error> {
+/// The newest review of each reviewer, the oldest first, by item; of reviews in the order in which they were made.
+pub(super) fn newest_of_each(reviews: Vec<Review>) -> BTreeMap<(ItemKind, String), Vec<Review>> {
+    let mut decisions: BTreeMap<_, Vec<Review>> = BTreeMap::new();
+    for review in reviews {
+        let of_item = decisions.entry((review.kind, review.item.clone())).or_default();
+        of_item.retain(|earlier| earlier.reviewer != review.reviewer);
+        of_item.push(review);
+    }
+    decisions
+}
+
+async fn append(
+    write: &mut Write<'_>,
+    at: At,
+    review: &NewReview,
+    decision: Option<&str>,
+) -> Result<(), sqlx::Error> {
     let text = match &review.verdict {
         Verdict::Edit(text) => Some(text),
         Verdict::Accept | Verdict::Reject => None,
     };
     let verdict = review.verdict.word();
     sqlx::query(
-        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label, decision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(uid("reviews", &(at.0, review.kind, &review.item, &review.reviewer, verdict, text, &review.reason)))
     .bind(at.0)
@@ -211,6 +208,7 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<(),
     .bind(text)
     .bind(&review.reason)
     .bind(review.label.map(Label::as_str))
+    .bind(decision)
     .execute(&mut **write)
     .await
     .map(drop)

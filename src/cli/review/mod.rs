@@ -40,7 +40,7 @@ enum What {
     Reject(Reject),
     /// Say of a step that it is right or wrong, or which step is the first wrong one
     Mark(mark::MarkArgs),
-    /// Take back your last decision
+    /// Take back your last decision, of one item or of all that were decided in one go
     Undo(Undo),
     /// How far the reviewers agree
     Agreement(agreement::AgreementArgs),
@@ -174,7 +174,7 @@ struct Undo {
     /// Whose decision
     #[arg(long = "as", value_name = "NAME")]
     reviewer: Option<String>,
-    /// Print as JSON: {undone}, the decision or null; with --mark, the marks
+    /// Print as JSON: {undone, count}, the decision or null, and of how many items it was; with --mark: {undone}, the marks
     #[arg(long)]
     json: bool,
 }
@@ -450,11 +450,12 @@ fn undo(args: &Undo, workspace: &Workspace) -> Result<(), Failure> {
     }
     let undone = workspace.undo_review(&workspace.settings().acting(args.reviewer.as_deref()))?;
     if args.json {
-        return output::json(&serde_json::json!({ "undone": undone }));
+        return output::json(&serde_json::json!({ "undone": undone.last(), "count": undone.len() }));
     }
-    output::line(&match undone {
-        Some(review) => format!("took back {} of {} {}", review.verdict.word(), review.kind, review.item),
-        None => "nothing to take back".to_owned(),
+    output::line(&match undone.as_slice() {
+        [] => "nothing to take back".to_owned(),
+        [review] => format!("took back {} of {} {}", review.verdict.word(), review.kind, review.item),
+        [.., review] => format!("took back {} of {} items", review.verdict.word(), undone.len()),
     })
 }
 

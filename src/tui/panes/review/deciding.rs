@@ -1,7 +1,9 @@
 //! Deciding an item: what the user says of it goes to the disk, and what comes back from there moves the cursor on.
 
+use std::collections::HashMap;
+
 use super::actions::Action;
-use super::effects::{Changed, Deed, Effect, Message};
+use super::effects::{Changed, Deed, Effect, Message, Write};
 use super::entry::Entry;
 use super::sampling;
 use super::state::State;
@@ -10,13 +12,15 @@ use crate::reasoning::{ItemKind, Pair, Reviewable, Trouble, Verdict};
 use crate::tui::app::{self, Toast};
 use crate::tui::overlays::Prompt;
 use crate::tui::panes::Shared;
+use crate::tui::widgets::counted;
+use crate::workspace::SaidOfItem;
 
 pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
     match action {
         Action::Undo => {
             let by = shared.annotator.clone();
             let marks = state.deeds.last().copied().unwrap_or(false);
-            return write(state, if marks { Effect::UndoMarks(by) } else { Effect::Undo(by) });
+            return write(state, if marks { Write::UndoMarks(by) } else { Write::Undo(by) });
         }
         Action::AcceptTroubleFree => return sampling::ask(state),
         _ => {}
@@ -28,7 +32,7 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
     match (action, &entry.current) {
         (Action::Accept, _) => {
             let review = entry.accepted_by(&shared.annotator);
-            write(state, Effect::Decide(review))
+            write(state, Write::Decide(review))
         }
         (Action::Reject, _) => {
             let title = format!("Why is {} rejected? (may stay empty)", entry.id());
@@ -71,7 +75,7 @@ pub(super) fn answered(state: &mut State, message: Message, shared: &Shared) -> 
     match message {
         Message::RejectBecause(reason) => {
             let reason = Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-            write(state, Effect::Decide(entry.queued.review_by(&shared.annotator, Verdict::Reject, reason)))
+            write(state, Write::Decide(entry.queued.review_by(&shared.annotator, Verdict::Reject, reason)))
         }
         Message::Edited(text) => edited(state, &entry, text.trim_end(), false, shared),
         Message::RejectedEdited(text) => edited(state, &entry, text.trim_end(), true, shared),
@@ -120,7 +124,7 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
     // What others said is no trouble of the text.
     let own = |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged);
     let troubles: Vec<&str> = findings.troubles.iter().filter(own).map(|trouble| trouble.as_str()).collect();
-    let mut effects = write(state, Effect::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));
+    let mut effects = write(state, Write::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));
     if back {
         effects.push(Toast::info(format!("{} is accepted as it came", entry.id())).into());
     } else if !troubles.is_empty() {
@@ -130,9 +134,10 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
     effects
 }
 
-fn write(state: &mut State, effect: Effect) -> Vec<app::Effect> {
+/// Has something written down; what is asked meanwhile waits.
+pub(super) fn write(state: &mut State, what: Write) -> Vec<app::Effect> {
     state.writing = true;
-    vec![app::Effect::Review(effect)]
+    vec![app::Effect::Review(Effect::Write(what, state.until))]
 }
 
 /// A decision is on disk, or is not.
@@ -150,19 +155,27 @@ pub(super) fn decided(state: &mut State, result: Result<Box<Changed>, String>, s
 
 /// Takes in what a decision changed, and moves on to what comes next.
 fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Effect> {
-    let Changed { deed, decisions, marks } = changed;
-    for entry in state.queues.iter_mut().flatten() {
-        let of = (entry.queued.item.kind(), entry.id().to_owned());
-        let decisions = decisions.get(&of).map(Vec::as_slice).unwrap_or_default();
-        let marks = marks.get(&of).map(Vec::as_slice).unwrap_or_default();
-        entry.take(decisions, marks, &state.board, &shared.annotator);
+    let Changed { deed, news } = changed;
+    state.until = news.until;
+    let mut said: [HashMap<String, SaidOfItem>; 3] = Default::default();
+    for ((kind, id), of_item) in news.items {
+        said[kind as usize].insert(id, of_item);
+    }
+    for (entries, said) in state.queues.iter_mut().zip(&said).filter(|(_, said)| !said.is_empty()) {
+        for entry in entries {
+            if let Some(said) = said.get(entry.id()) {
+                entry.take(said, &state.board, &shared.annotator);
+            }
+        }
     }
     if deed == Deed::Decided {
         state.deeds.push(false);
         state.lists[state.kind].select_next_open(&state.queues[state.kind]);
     }
-    for (list, entries) in state.lists.iter_mut().zip(&state.queues) {
-        list.arrange(entries);
+    for ((list, entries), said) in state.lists.iter_mut().zip(&state.queues).zip(&said) {
+        if !said.is_empty() {
+            list.arrange(entries);
+        }
     }
     match deed {
         Deed::Decided => sampling::go_on(state),
@@ -175,19 +188,23 @@ fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Eff
             state.lists[state.kind].arrange(&state.queues[state.kind]);
             effects
         }
-        Deed::Undone(None) => vec![Toast::info("you have no decision to take back").into()],
+        Deed::Undone(None, _) => vec![Toast::info("you have no decision to take back").into()],
         Deed::Unmarked(None) => vec![Toast::info("you have no marks to take back").into()],
-        Deed::Undone(Some(item)) => back_to(state, &item, "the last decision"),
-        Deed::Unmarked(Some(item)) => back_to(state, &item, "the last marks"),
+        Deed::Undone(Some(item), 1) => back_to(state, &item, &format!("took back the last decision, on {}", item.1)),
+        Deed::Undone(Some(item), many) => {
+            let told = format!("took back the last decision, on {} at once", counted(many, item.0.as_str()));
+            back_to(state, &item, &told)
+        }
+        Deed::Unmarked(Some(item)) => back_to(state, &item, &format!("took back the last marks, on {}", item.1)),
     }
 }
 
 /// Goes to the item on which something was taken back.
-fn back_to(state: &mut State, (kind, id): &(ItemKind, String), what: &str) -> Vec<app::Effect> {
+fn back_to(state: &mut State, (kind, id): &(ItemKind, String), told: &str) -> Vec<app::Effect> {
     state.deeds.pop();
     state.kind = *kind as usize;
     if let Some(place) = state.place_of(*kind, id) {
         state.lists[state.kind].select(place, &state.queues[state.kind]);
     }
-    vec![Toast::info(format!("took back {what}, on {id}")).into()]
+    vec![Toast::info(told).into()]
 }

@@ -1,15 +1,19 @@
 //! What the Review pane reads and writes, on the thread that owns the workspace.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 
 use crate::labels::Label;
 use crate::labels::agreement::{Bootstrap, Estimate};
 use crate::logs::TemplateKey;
-use crate::reasoning::{ItemKind, Review, StepMark};
+use crate::reasoning::ItemKind;
 use crate::tui::app;
 use crate::tui::effects::Edge;
 use crate::tui::panes::PaneId;
-use crate::workspace::{NewMarks, NewReview, ReviewBoard, SampleCheck, SampleOutcome, Workspace, WorkspaceError};
+use crate::workspace::{
+    NewMarks, NewReview, ReviewBoard, ReviewNews, SampleCheck, SampleOutcome, Workspace, WorkspaceError,
+};
 
 use super::asking::{self, Taught};
 use super::entry::Entry;
@@ -20,12 +24,8 @@ use super::thoughts;
 pub enum Effect {
     /// Read the queue, as this reviewer may see it.
     Load(String),
-    /// Record a decision.
-    Decide(NewReview),
-    /// Record marks on steps.
-    Mark(NewMarks),
-    /// Accept what shows no trouble, if a sample of it was reviewed.
-    AcceptTroubleFree(SampleCheck),
+    /// Write something down, and read what was said since a time: by that and by others.
+    Write(Write, Timestamp),
     /// Ask the teacher once more for the rationale of this id, with a hint.
     AskAgain {
         /// Its id.
@@ -35,7 +35,18 @@ pub enum Effect {
     },
     /// Make or lay out the map of thoughts.
     Map(thoughts::Effect),
-    /// Take back a reviewer's last decision.
+}
+
+/// What is written down.
+#[derive(Debug)]
+pub enum Write {
+    /// Record a decision.
+    Decide(NewReview),
+    /// Record marks on steps.
+    Mark(NewMarks),
+    /// Accept what shows no trouble, if a sample of it was reviewed.
+    AcceptTroubleFree(SampleCheck),
+    /// Take back a reviewer's last decision, of one item or of many.
     Undo(String),
     /// Take back a reviewer's last marks on steps.
     UndoMarks(String),
@@ -81,6 +92,8 @@ pub struct Loaded {
     pub(super) board: ReviewBoard,
     /// How far reviewers agree, where two have decided on anything.
     pub(super) agreement: Option<Agreed>,
+    /// When something was last said of an item.
+    pub(super) until: Timestamp,
 }
 
 /// How far reviewers agree on what may train.
@@ -97,10 +110,8 @@ pub(super) struct Agreed {
 pub struct Changed {
     /// What was done.
     pub(super) deed: Deed,
-    /// The newest review of each reviewer after it, by item.
-    pub(super) decisions: BTreeMap<(ItemKind, String), Vec<Review>>,
-    /// All marks after it, by item.
-    pub(super) marks: BTreeMap<(ItemKind, String), Vec<StepMark>>,
+    /// What was said since the pane last read, with it.
+    pub(super) news: ReviewNews,
 }
 
 /// What was done.
@@ -112,8 +123,8 @@ pub(super) enum Deed {
     Marked,
     /// What shows no trouble was accepted, or not.
     Sampled(SampleOutcome),
-    /// A decision was taken back, if there was one.
-    Undone(Option<(ItemKind, String)>),
+    /// A decision was taken back, if there was one: its newest item, and how many there are.
+    Undone(Option<(ItemKind, String)>, usize),
     /// Marks on steps were taken back, if there were any.
     Unmarked(Option<(ItemKind, String)>),
 }
@@ -137,31 +148,35 @@ pub fn run(effect: Effect, edge: &mut Edge) {
 
 /// Carries out an effect on the workspace.
 pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
-    let deed = match effect {
+    let (write, since) = match effect {
         Effect::Load(reviewer) => {
             let loaded = load(workspace, &reviewer).map(Box::new);
             return Message::Loaded(loaded.map_err(|error| error.to_string()));
         }
+        Effect::Write(write, since) => (write, since),
         // Done by jobs of their own.
         Effect::AskAgain { .. } | Effect::Map(_) => return Message::GaveUp,
-        Effect::Decide(review) => workspace.review(std::slice::from_ref(&review)).map(|()| Deed::Decided),
-        Effect::Mark(marks) => workspace.mark(&marks).map(|()| Deed::Marked),
-        Effect::AcceptTroubleFree(check) => workspace.accept_trouble_free(&check).map(Deed::Sampled),
-        Effect::Undo(reviewer) => {
-            let undone = workspace.undo_review(&reviewer);
-            undone.map(|undone| Deed::Undone(undone.map(|review| (review.kind, review.item))))
-        }
-        Effect::UndoMarks(reviewer) => {
+    };
+    let deed = match write {
+        Write::Decide(review) => workspace.review(std::slice::from_ref(&review)).map(|()| Deed::Decided),
+        Write::Mark(marks) => workspace.mark(&marks).map(|()| Deed::Marked),
+        Write::AcceptTroubleFree(check) => workspace.accept_trouble_free(&check).map(Deed::Sampled),
+        Write::Undo(reviewer) => workspace.undo_review(&reviewer).map(|mut undone| {
+            let count = undone.len();
+            Deed::Undone(undone.pop().map(|review| (review.kind, review.item)), count)
+        }),
+        Write::UndoMarks(reviewer) => {
             let undone = workspace.undo_marks(&reviewer);
             undone.map(|mut undone| Deed::Unmarked(undone.pop().map(|mark| (mark.kind, mark.item))))
         }
     };
-    let changed = deed
-        .and_then(|deed| Ok(Box::new(Changed { deed, decisions: workspace.decisions()?, marks: workspace.marks()? })));
+    let changed = deed.and_then(|deed| Ok(Box::new(Changed { deed, news: workspace.reviewed_since(since)? })));
     Message::Decided(changed.map_err(|error| error.to_string()))
 }
 
 fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError> {
+    // Before the rest: what is said meanwhile is told again, and not missed.
+    let until = workspace.last_reviewed()?;
     let mut board = workspace.review_board()?;
     let found = workspace.review_agreement(&ItemKind::ALL, Bootstrap::none())?;
     let agreement = Agreed { percent: found.percent, alpha: found.krippendorff_alpha };
@@ -179,5 +194,5 @@ fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError>
         let original = original.copied();
         queues[queued.item.kind() as usize].push(Entry::new(queued, original, &board, reviewer));
     }
-    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.percent.n > 0) })
+    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.percent.n > 0), until })
 }

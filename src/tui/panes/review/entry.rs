@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use crate::labels::Label;
 use crate::reasoning::{
-    Claim, ClaimKind, Evidence, Mark, PlacedClaim, Review, Reviewable, Standing, StepMark, Trouble, Verdict, claims,
-    parse,
+    Claim, ClaimKind, Evidence, Mark, PlacedClaim, Review, Reviewable, Standing, Trouble, Verdict, claims, parse,
 };
-use crate::workspace::{NewReview, Queued, ReviewBoard};
+use crate::workspace::{NewReview, Queued, ReviewBoard, SaidOfItem};
 
 /// An item of the queue, with what is known about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,23 +39,23 @@ impl Entry {
         Self { queued, current, original_label, open, under }
     }
 
-    /// Takes in what is decided of it now. Says whether that is anything new.
-    pub fn take(&mut self, decisions: &[Review], marks: &[StepMark], board: &ReviewBoard, reviewer: &str) -> bool {
-        let blind = is_blind(decisions, board.reviewers);
+    /// Takes in what is said of it now.
+    pub fn take(&mut self, said: &SaidOfItem, board: &ReviewBoard, reviewer: &str) {
+        let blind = is_blind(&said.decisions, board.reviewers);
         let own = |by: &str| !blind || by == reviewer;
-        let decisions: Vec<Review> = decisions.iter().filter(|review| own(&review.reviewer)).cloned().collect();
-        let marks: Vec<StepMark> = marks.iter().filter(|mark| own(&mark.reviewer)).cloned().collect();
         let queued = &mut self.queued;
-        if queued.decisions == decisions && queued.marks == marks {
-            return false;
-        }
-        (queued.decided, queued.findings) = board.judge(&queued.item, &decisions);
-        queued.review = decisions.last().cloned();
-        queued.decisions = decisions;
-        queued.marks = marks;
+        queued.decisions = said.decisions.iter().filter(|review| own(&review.reviewer)).cloned().collect();
+        queued.marks = said.marks.iter().filter(|mark| own(&mark.reviewer)).cloned().collect();
+        queued.review = queued.decisions.last().cloned();
+        self.judge(board, reviewer);
+    }
+
+    /// Judges it anew, by what is known of the other items now.
+    pub fn judge(&mut self, board: &ReviewBoard, reviewer: &str) {
+        let queued = &mut self.queued;
+        (queued.decided, queued.findings) = board.judge(&queued.item, &queued.decisions);
         self.current = queued.current();
         self.open = queued.waits_for(reviewer);
-        true
     }
 
     /// Its id.

@@ -67,19 +67,28 @@ impl Listing {
         let found: Vec<usize> = search(&self.haystack, &query, &all).into_iter().map(|found| found.item).collect();
         let before: Vec<usize> = self.places().collect();
         self.rows.clear();
-        for group in Trouble::ALL.map(Some).into_iter().chain([None]) {
-            let stands_here = |place: &&usize| match self.only {
-                Only::All => entries[**place].under == group,
-                Only::In(only) => only == group && entries[**place].is_in(only),
-                Only::Sample => entries[**place].under == group && self.sampled.contains(place),
+        // In one go over the items, of which there may be tens of thousands.
+        let groups: Vec<Option<Trouble>> = Trouble::ALL.map(Some).into_iter().chain([None]).collect();
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); groups.len()];
+        for place in found {
+            let entry = &entries[place];
+            let group = match self.only {
+                Only::All => entry.under,
+                Only::In(only) if entry.is_in(only) => only,
+                Only::Sample if self.sampled.contains(&place) => entry.under,
+                Only::In(_) | Only::Sample => continue,
             };
-            let members: Vec<usize> = found.iter().filter(stands_here).copied().collect();
-            let open = |place: &usize| entries[*place].open;
-            let decided = members.iter().filter(|place| !open(place)).count();
-            let listed: Vec<usize> = members.iter().copied().filter(|place| !self.pending || open(place)).collect();
-            if !listed.is_empty() {
-                self.rows.push(Row::Heading(group, decided, members.len()));
-                self.rows.extend(listed.into_iter().map(Row::Item));
+            members[group.map_or(groups.len() - 1, |trouble| trouble as usize)].push(place);
+        }
+        for (group, mut members) in groups.into_iter().zip(members) {
+            let all = members.len();
+            let decided = members.iter().filter(|place| !entries[**place].open).count();
+            if self.pending {
+                members.retain(|place| entries[*place].open);
+            }
+            if !members.is_empty() {
+                self.rows.push(Row::Heading(group, decided, all));
+                self.rows.extend(members.into_iter().map(Row::Item));
             }
         }
         let listed = |place: &usize| self.rows.contains(&Row::Item(*place));

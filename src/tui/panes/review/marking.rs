@@ -1,7 +1,7 @@
 //! Judging the steps of an item one by one.
 
 use super::actions::Action;
-use super::effects::Effect;
+use super::effects::Write;
 use super::state::State;
 use crate::reasoning::Mark;
 use crate::tui::app::{self, Toast};
@@ -19,13 +19,12 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
     };
     match marks {
         Ok(marks) => {
-            state.writing = true;
             // What is judged is done with; a first wrong step is where one stays, to say more of it.
             if matches!(action, Action::Right | Action::Wrong) {
                 state.step = step.min(entry_steps(state).saturating_sub(1));
             }
             state.reading.follows = true;
-            vec![app::Effect::Review(Effect::Mark(marks))]
+            super::deciding::write(state, Write::Mark(marks))
         }
         Err(why) => vec![Toast::warning(why.to_string()).into()],
     }

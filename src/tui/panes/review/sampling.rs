@@ -1,6 +1,6 @@
 //! Accepting what shows no trouble: a sample of it is listed and decided one by one, then the rest is accepted at once.
 
-use super::effects::{Effect, Message};
+use super::effects::{Message, Write};
 use super::listing::Only;
 use super::state::State;
 use crate::tui::app::{self, Toast};
@@ -36,10 +36,9 @@ pub(super) fn answered(state: &mut State, message: Message, shared: &Shared) -> 
         }
     }
     let Some(sample) = state.sample else { return Vec::new() };
-    state.writing = true;
     let reviewer = shared.annotator.clone();
     let check = SampleCheck { kinds: vec![state.kind()], reviewer, sample, seed: SEED, tolerate: 0 };
-    vec![app::Effect::Review(Effect::AcceptTroubleFree(check))]
+    super::deciding::write(state, Write::AcceptTroubleFree(check))
 }
 
 /// What the check came to: either the rest is accepted, or the sample is listed to be decided.
@@ -52,7 +51,7 @@ pub(super) fn outcome(state: &mut State, outcome: &SampleOutcome) -> Vec<app::Ef
             list.only = Only::All;
         }
         let (accepted, of) = (counted(outcome.accepted, kind.as_str()), outcome.sample.len());
-        let told = format!("accepted {accepted} without trouble, after a sample of {of} with none rejected");
+        let told = format!("accepted {accepted} without trouble, after a sample of {of} with none rejected; u takes all of it back");
         return vec![Toast::info(told).into()];
     };
     if outcome.waiting.is_empty() {

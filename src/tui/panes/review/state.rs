@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
+
 use crate::reasoning::{ItemKind, Trouble};
 use crate::workspace::ReviewBoard;
 
@@ -34,6 +36,8 @@ pub struct State {
     pub(super) lists: [Listing; 3],
     /// Why there is nothing to see, if that is so.
     pub(super) failure: Option<String>,
+    /// Up to when what reviewers said is known.
+    pub(super) until: Timestamp,
     /// Whether the queue has been read at all.
     pub(super) loaded: bool,
     /// Which kind is shown, by its place in [`ItemKind::ALL`].

@@ -160,7 +160,7 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
 }
 
 /// Takes a freshly read queue, keeping the cursors, or going where the last session was left.
-fn take(state: &mut State, Loaded { queues, board, agreement }: Loaded) {
+fn take(state: &mut State, Loaded { queues, board, agreement, until }: Loaded) {
     let mut wanted = state.wanted.take();
     for (kind, mut entries) in queues.into_iter().enumerate() {
         if kind == ItemKind::Thought as usize {
@@ -174,6 +174,7 @@ fn take(state: &mut State, Loaded { queues, board, agreement }: Loaded) {
     }
     state.board = board;
     state.agreement = agreement;
+    state.until = until;
     state.loaded = true;
     state.failure = None;
     state.shown = None;

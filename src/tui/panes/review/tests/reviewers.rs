@@ -95,11 +95,18 @@ fn the_trouble_free_are_accepted_once_a_sample_was_decided() {
     bench.press("a a");
     assert!(screen(&bench.state, 80, 24).contains("Accept the other 4"), "{}", screen(&bench.state, 80, 24));
     bench.press("y");
-    assert_eq!(bench.toast(), "accepted 4 rationales without trouble, after a sample of 2 with none rejected");
+    let told = "accepted 4 rationales without trouble, after a sample of 2 with none rejected; u takes all of it back";
+    assert_eq!(bench.toast(), told);
     let reviews = bench.workspace.reviews().unwrap();
     assert_eq!(reviews.len(), 6);
     let bulk = reviews.values().filter_map(|review| review.reason.as_deref()).count();
     assert_eq!(bulk, 4, "the reason says how");
+    bench.press("u");
+    assert_eq!(bench.toast(), "took back the last decision, on 4 rationales at once");
+    assert_eq!(bench.workspace.reviews().unwrap().len(), 2, "what was decided one by one stays");
+    assert!(screen(&bench.state, 80, 24).contains("[rationales 2/6]"), "{}", screen(&bench.state, 80, 24));
+    bench.press("u");
+    assert_eq!(bench.workspace.reviews().unwrap().len(), 1);
 }
 
 #[test]
@@ -123,4 +130,24 @@ fn a_sample_needs_a_number() {
     assert_eq!(bench.toast(), "\"some\" is no number of items");
     bench.press("l A");
     assert_eq!(bench.toast(), "no pair without trouble waits for you");
+}
+
+#[test]
+fn what_others_decide_meanwhile_comes_with_ones_own_decision() {
+    let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(4))]);
+    let review = |item: &str| crate::workspace::NewReview {
+        kind: ItemKind::Rationale,
+        item: item.into(),
+        reviewer: "bo".into(),
+        verdict: Verdict::Reject,
+        label: None,
+        reason: None,
+    };
+    bench.workspace.review(&[review("delta")]).unwrap();
+    bench.press("a");
+    assert!(screen(&bench.state, 80, 24).contains("[rationales 2/4]"), "{}", screen(&bench.state, 80, 24));
+    bench.workspace.review(&[review("charlie")]).unwrap();
+    bench.workspace.undo_review("bo").unwrap();
+    bench.press("a");
+    assert!(screen(&bench.state, 80, 24).contains("[rationales 3/4]"), "{}", screen(&bench.state, 80, 24));
 }
