@@ -168,7 +168,15 @@ fn each_program_finds_the_columns_that_it_expects() {
 #[test]
 fn only_what_was_accepted_is_exported_for_training_and_the_rest_is_counted() {
     let project = demo();
+    // All of it was accepted in one go, and is taken back so.
     run(&project, &["review", "undo", "--as", "ana"]);
+    assert_eq!(as_json(&project, &["review", "list", "--standing", "accepted"])["items"], json!([]));
+    for kind in ["rationale", "pair"] {
+        run(&project, &["review", "accept", "--all", "--kind", kind, "--as", "ana"]);
+    }
+    let thoughts: Vec<String> = (1..20).map(|number| format!("thought-{number:03}")).collect();
+    let accept: Vec<&str> = ["review", "accept"].into_iter().chain(thoughts.iter().map(String::as_str)).collect();
+    run(&project, &[&accept[..], &["--as", "ana"]].concat());
     run(&project, &["review", "reject", "rationale-001", "rationale-002", "--as", "ana"]);
     project.write("text", b"<think>1. A reading.</think><answer>normal</answer>\n");
     run(&project, &["review", "edit", "rationale-053", "--text", "text", "--as", "ana"]);
@@ -180,7 +188,7 @@ fn only_what_was_accepted_is_exported_for_training_and_the_rest_is_counted() {
     let told = project.run(&["export", "sft", "sft.jsonl"]);
     assert_eq!(told.stdout, "58 rows written to sft.jsonl; 2 left out: 2 rejected\n");
     assert!(told.stderr.contains("answer otherwise than the label"), "{}", told.stderr);
-    // The last decision of all was on a thought.
+    // One thought was left out.
     assert_eq!(as_json(&project, &["export", "thoughts", "t.jsonl"])["left_out"]["pending"], 1);
 }
 

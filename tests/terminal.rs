@@ -453,7 +453,7 @@ fn the_editor_gets_the_terminal_and_hands_the_text_back() {
     let mut bench = Workbench::open_with(home.path(), &[], &editor);
     bench.wait_for_text("0 of 332 voted");
     bench.type_keys("3");
-    bench.wait_for_text("rationale-001");
+    bench.wait_for_text("[rationales 0/60]");
     bench.type_keys("e");
     bench.wait_for_text("ctrl-o");
     bench.type_keys("\x0f");
@@ -463,7 +463,7 @@ fn the_editor_gets_the_terminal_and_hands_the_text_back() {
     bench.wait_for_text("then typed there");
     bench.type_keys("!\x13");
     bench.wait_for("the closed prompt", |screen| !screen.contents().contains("ctrl-o"));
-    bench.wait_for_text("edited");
+    bench.wait_for_text("saved; still flagged");
 }
 
 #[test]
@@ -472,7 +472,7 @@ fn a_failing_editor_loses_no_text() {
     let mut bench = Workbench::open_with(home.path(), &[], &[("EDITOR", "false")]);
     bench.wait_for_text("0 of 332 voted");
     bench.type_keys("3");
-    bench.wait_for_text("rationale-001");
+    bench.wait_for_text("[rationales 0/60]");
     bench.type_keys("e");
     bench.wait_for_text("ctrl-o");
     bench.type_keys("kept words\x0f");

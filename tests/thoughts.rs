@@ -31,6 +31,8 @@ const CASES: &str = concat!(
 fn run(project: &Project, args: &[&str]) -> Output {
     let mut command = command(&project.path("."), args);
     command.env("LOGWRIGHT_ENCODER", Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/bert"));
+    // What it embeds is kept in the project's folder, not in the user's.
+    command.env("LOGWRIGHT_CACHE", project.path("cache"));
     finish(command)
 }
 
@@ -212,9 +214,44 @@ fn without_the_encoder_words_are_compared_and_the_way_to_it_is_told() {
     assert_eq!((&report["basis"], &report["thoughts"][0]["order"]), (&json!("words"), &Value::Null));
     let map = run(&["review", "thoughts", "--map", "pca"]);
     assert!(map.code == 1 && map.stderr.contains("logwright model pull minilm"), "{}", map.stderr);
+    let check = run(&["review", "check", "--json"]);
+    assert!(check.code == 0 && check.stderr.contains("compared by words alone"), "{}", check.stderr);
+    assert_eq!(
+        (&check.json()["thoughts_compared_by"], &check.json()["duplicates_by"]["meaning"]),
+        (&json!("words"), &json!(0))
+    );
     project.write("cases.jsonl", CASES.as_bytes());
     let teacher = run(&["teacher", "thoughts", "--cases", "cases.jsonl", "--model", "m", "--dry-run"]);
     assert!(teacher.code == 1 && teacher.stderr.contains("logwright model pull minilm"), "{}", teacher.stderr);
+}
+
+#[test]
+fn the_queue_of_trouble_has_what_means_the_same_and_says_by_which_measure() {
+    let project = Project::empty();
+    let thought = |id: &str, challenge: &str| json!({"id": id, "task": "anomaly", "problem": "p", "analysis": "a", "challenge": challenge, "steps": ["Find the value.", "Judge by it."]});
+    // The tiny encoder does not know most words, so that all of these are nearly the same to it.
+    let rows = [thought("a", "error on the link of rank 3"), thought("b", "a failure of the link, says rank 5")];
+    let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    project.write("thoughts.jsonl", text.as_bytes());
+    assert_eq!(run(&project, &["import", "thoughts", "thoughts.jsonl"]).code, 0);
+    let near = run(&project, &["review", "neighbours", "a", "--json"]).json()["neighbours"][0]["similarity"].clone();
+    assert!(near.as_f64().unwrap() > 0.85, "{near}");
+    let check = run(&project, &["review", "check", "--json"]).json();
+    assert_eq!((&check["duplicates"], &check["thoughts_compared_by"]), (&json!(1), &json!("meaning")), "{check}");
+    assert_eq!(check["duplicates_by"], json!({"words": 0, "meaning": 1}));
+    assert_eq!(check["repeats"], json!([{"id": "b", "of": "a", "similarity": near, "by": "meaning"}]));
+    let shown = run(&project, &["review", "show", "b"]);
+    assert!(shown.stdout.contains("! near-duplicate of a (it means the same: cosine "), "{}", shown.stdout);
+    let flagged = run(&project, &["review", "list", "--trouble", "near_duplicate", "--json"]).json();
+    assert_eq!(flagged["items"][0]["near"]["by"], "meaning");
+    let words = run(&project, &["review", "check", "--words", "--json"]).json();
+    assert_eq!((&words["duplicates"], &words["thoughts_compared_by"]), (&json!(0), &json!("words")));
+    assert!(run(&project, &["review", "check"]).stdout.contains("1  near-duplicate (0 by words, 1 by meaning)"));
+    // A sample check does not accept it either.
+    let args = ["review", "accept", "--trouble-free", "--sample", "5", "--json"];
+    let outcome = run(&project, &args).json();
+    assert_eq!((&outcome["drawn_from"], &outcome["sample"][0]["id"]), (&json!(1), &json!("a")));
+    assert!(std::fs::read_dir(project.path("cache/embeddings")).unwrap().count() == 1);
 }
 
 /// On the real encoder and the shared thoughts, eight of which were written again on purpose.

@@ -6,7 +6,7 @@
 //! and Kaushik (2006), "A Primitive Operator for Similarity Joins in Data Cleaning"; Bayardo, Ma and Srikant (2007),
 //! "Scaling Up All Pairs Similarity Search". The same texts give the same groups on every machine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::words::{mix, words};
 
@@ -23,6 +23,8 @@ pub struct NearDuplicates {
     /// The items of each distinct set, in order; `items_from[s]..items_from[s + 1]` are set `s`'s.
     items: Vec<u32>,
     items_from: Vec<u32>,
+    /// The number of each feature: how rare it is.
+    ranks: HashMap<u64, u32>,
     /// The features of each distinct set, rarest first.
     features: Vec<u32>,
     features_from: Vec<u32>,
@@ -75,7 +77,8 @@ impl NearDuplicates {
             features[from..].sort_unstable();
             features_from.push(index(features.len()));
         }
-        let mut found = Self { similar, set_of, items, items_from, features, features_from, ..Self::default() };
+        let ranks = number;
+        let mut found = Self { similar, set_of, items, items_from, ranks, features, features_from, ..Self::default() };
         let in_prefixes = (0..index(sets.len())).flat_map(|set| {
             let features = found.features_of(set);
             features[..prefix(features.len(), similar)].iter().map(move |feature| (*feature, set))
@@ -110,23 +113,86 @@ impl NearDuplicates {
         items.filter(|other| *other != item).collect()
     }
 
+    /// The items that are near-duplicates of a text, which need be none of them, in order, with their similarity.
+    pub fn of_text(&self, text: &str) -> Vec<(usize, f64)> {
+        let all = features(text);
+        let mut own: Vec<u32> = all.iter().filter_map(|feature| self.ranks.get(feature).copied()).collect();
+        own.sort_unstable();
+        // What no item has is rarer than the rest, and stands before it.
+        let prefix = prefix(all.len(), self.similar).saturating_sub(all.len() - own.len());
+        let near = self.near_features(&own, all.len(), prefix.min(own.len()), |_| true);
+        let items = near
+            .into_iter()
+            .flat_map(|(set, similarity)| self.items_of(set).iter().map(move |item| (*item as usize, similarity)));
+        let mut items: Vec<(usize, f64)> = items.collect();
+        items.sort_unstable_by_key(|(item, _)| *item);
+        items
+    }
+
+    /// The items most similar to one, itself left out: the most similar first, then in order. However little that is.
+    pub fn nearest(&self, item: usize, count: usize) -> Vec<(usize, f64)> {
+        let own = self.features_of(self.set_of[item]);
+        let of_set: Vec<f64> = (0..index(self.items_from.len().saturating_sub(1)))
+            .map(|set| jaccard(own, self.features_of(set)))
+            .collect();
+        let others = (0..self.len()).filter(|other| *other != item);
+        let mut near: Vec<(usize, f64)> = others.map(|other| (other, of_set[self.set_of[other] as usize])).collect();
+        near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        near.truncate(count);
+        near
+    }
+
+    /// For each of some items, taken in this order, the first that it repeats, which may be itself: an item that repeats none
+    /// is a first, and takes all that are near to it and taken by none. `also` says what else is near to an item.
+    pub fn firsts<'a>(&self, order: &[usize], also: impl Fn(usize) -> &'a [(usize, f64)]) -> HashMap<usize, usize> {
+        let wanted: HashSet<usize> = order.iter().copied().collect();
+        let mut first_of: HashMap<usize, usize> = HashMap::with_capacity(order.len());
+        let mut taken = vec![false; self.items_from.len().saturating_sub(1)];
+        for &item in order {
+            if first_of.contains_key(&item) {
+                continue;
+            }
+            for (set, _) in self.near_sets(self.set_of[item], |set| !taken[set as usize]) {
+                taken[set as usize] = true;
+                for near in self.items_of(set).iter().map(|near| *near as usize).filter(|near| wanted.contains(near)) {
+                    first_of.entry(near).or_insert(item);
+                }
+            }
+            for (near, _) in also(item).iter().filter(|(near, _)| wanted.contains(near)) {
+                first_of.entry(*near).or_insert(item);
+            }
+            // It is its own first, also where others of the same words were taken for what they mean.
+            first_of.entry(item).or_insert(item);
+        }
+        first_of
+    }
+
     /// The distinct sets, itself among them, that are near enough to a set and that `wanted` lets through, with their
     /// similarity.
     fn near_sets(&self, set: u32, wanted: impl Fn(u32) -> bool) -> Vec<(u32, f64)> {
         let own = self.features_of(set);
+        self.near_features(own, own.len(), prefix(own.len(), self.similar), wanted)
+    }
+
+    /// The same of features that an item has, sorted, of the `len` that a text has, the first `prefix` of which are looked up.
+    fn near_features(&self, own: &[u32], len: usize, prefix: usize, wanted: impl Fn(u32) -> bool) -> Vec<(u32, f64)> {
         let mut candidates: Vec<u32> = Vec::new();
         // Two sets that are near enough share a feature in their prefixes: that is what a prefix is for.
-        for feature in &own[..prefix(own.len(), self.similar)] {
+        for feature in &own[..prefix] {
             let (from, to) = (self.postings_from[*feature as usize], self.postings_from[*feature as usize + 1]);
-            let longest = own.len() as f64 / self.similar + 1e-9;
+            let (shortest, longest) = (len as f64 * self.similar - 1e-9, len as f64 / self.similar + 1e-9);
             candidates.extend(self.postings[from as usize..to as usize].iter().copied().filter(|other| {
-                let len = self.features_of(*other).len();
-                len as f64 >= own.len() as f64 * self.similar - 1e-9 && len as f64 <= longest && wanted(*other)
+                let of_other = self.features_of(*other).len() as f64;
+                of_other >= shortest && of_other <= longest && wanted(*other)
             }));
         }
         candidates.sort_unstable();
         candidates.dedup();
-        let similar = candidates.into_iter().map(|other| (other, jaccard(own, self.features_of(other))));
+        let similar = candidates.into_iter().map(|other| {
+            let features = self.features_of(other);
+            let shared = in_common(own, features);
+            (other, shared as f64 / (len + features.len() - shared).max(1) as f64)
+        });
         similar.filter(|(_, similarity)| *similarity >= self.similar).collect()
     }
 
@@ -175,6 +241,12 @@ fn features(text: &str) -> Vec<u64> {
 
 /// |a ∩ b| / |a ∪ b| of two sorted sets.
 fn jaccard<T: Ord>(a: &[T], b: &[T]) -> f64 {
+    let shared = in_common(a, b);
+    shared as f64 / (a.len() + b.len() - shared).max(1) as f64
+}
+
+/// |a ∩ b| of two sorted sets.
+fn in_common<T: Ord>(a: &[T], b: &[T]) -> usize {
     let (mut i, mut j, mut shared) = (0, 0, 0_usize);
     while i < a.len() && j < b.len() {
         match a[i].cmp(&b[j]) {
@@ -185,7 +257,7 @@ fn jaccard<T: Ord>(a: &[T], b: &[T]) -> f64 {
             }
         }
     }
-    shared as f64 / (a.len() + b.len() - shared).max(1) as f64
+    shared
 }
 
 /// So many of a set's rarest features hold one of every near set: |x| − ⌈t·|x|⌉ + 1.
@@ -271,6 +343,19 @@ mod tests {
                 prop_assert!(first <= item && near.group_of(first) == first);
                 prop_assert!(similarity(&texts[item], &texts[first]) >= SIMILAR);
             }
+            let order: Vec<usize> = (0..texts.len()).collect();
+            let firsts = near.firsts(&order, |_| &[]);
+            for item in 0..texts.len() {
+                prop_assert_eq!(firsts[&item], near.group_of(item));
+                let of_text: Vec<usize> = near.of_text(&texts[item]).into_iter().map(|(other, _)| other).collect();
+                let mut of_item = near.of_item(item);
+                of_item.push(item);
+                of_item.sort_unstable();
+                prop_assert_eq!(of_text, of_item);
+            }
+            let new = format!("{} e", texts.first().map_or("f", String::as_str));
+            let expected: Vec<usize> = (0..texts.len()).filter(|other| similarity(&new, &texts[*other]) >= SIMILAR).collect();
+            prop_assert_eq!(near.of_text(&new).into_iter().map(|(other, _)| other).collect::<Vec<_>>(), expected);
         }
     }
 }

@@ -48,7 +48,7 @@ pub use adapter::{Adapter, LoraSettings, Target};
 pub use chat::{Message, Role};
 pub use config::ModelConfig;
 pub use device::{DeviceChoice, DeviceMemory};
-pub use embedder::{ENCODER_VARIABLE, Embedder, EmbedderInfo};
+pub use embedder::{ENCODER_VARIABLE, Embedder, EmbedderInfo, KeptEmbedder, close_pairs};
 pub use error::ModelError;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;

@@ -10,7 +10,7 @@ use crate::labels::Label;
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewRule {
     /// How many reviewers must agree before an item stands, 1 or 2. With 1, the newest decision counts; with 2, a third
-    /// reviewer decides where two do not agree.
+    /// reviewer decides where two do not agree, for one of them or with an edit of their own.
     pub reviewers: usize,
     /// An item is too short with fewer words than this share of the median of its task.
     pub too_short: f64,
@@ -101,8 +101,12 @@ impl Decided {
         } else {
             let most = tally.iter().map(|(_, count)| *count).max().unwrap_or(0);
             let mut leading = tally.iter().filter(|(_, count)| *count == most);
-            let first = leading.next().filter(|_| most >= reviewers && leading.next().is_none());
-            (first.map(|(outcome, _)| *outcome), first.is_none() && tally.len() > 1)
+            let agreed = leading.next().filter(|_| most >= reviewers && leading.next().is_none());
+            // Where more than must agree say each something else, the newest has seen the others and decides, such as a third
+            // reviewer with an edit of their own.
+            let decides = counting.last().filter(|_| most == 1 && counting.len() > reviewers);
+            let stands = agreed.map(|(outcome, _)| *outcome).or(decides.map(|review| left(review)));
+            (stands, stands.is_none() && tally.len() > 1)
         };
         let (standing, text) = match stands {
             None => (Standing::Pending, None),
@@ -196,6 +200,14 @@ mod tests {
         assert_eq!(decided(&[ana(Accept), bo(Reject), cy(Reject)], Normal, 2), (Standing::Rejected, false, false));
         assert_eq!(decided(&[ana(Accept), bo(edit())], Normal, 2), (Standing::Pending, true, false), "two texts");
         assert_eq!(decided(&[bo(edit()), ana(edit())], Normal, 2).0, Standing::Edited);
+        assert_eq!(
+            decided(&[ana(Accept), bo(Reject), cy(edit())], Normal, 2),
+            (Standing::Edited, false, false),
+            "own words"
+        );
+        let fourth = says("di", Reject, None);
+        let split = [ana(Accept), bo(Reject), cy(Accept), fourth];
+        assert_eq!(decided(&split, Normal, 2), (Standing::Pending, true, false), "two against two");
     }
 
     #[test]

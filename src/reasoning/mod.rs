@@ -34,5 +34,7 @@ pub use pair_check::PairCheck;
 pub use parse::{Order, Parsed, Step, answer_label, parse};
 pub use review::{ItemKind, Review, Standing, Verdict};
 pub use reviewable::Reviewable;
-pub use trouble::{Background, Beside, Findings, GoldByText, Length, Near, PlacedClaim, Trouble, Truth, TruthSource};
+pub use trouble::{
+    Alike, Background, Beside, Findings, GoldByText, Length, Likeness, Near, PlacedClaim, Trouble, Truth, TruthSource,
+};
 pub use window::{Window, WindowError};

@@ -73,6 +73,11 @@ impl Vectors {
         self.width
     }
 
+    /// The numbers of all points, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
     /// One point.
     pub fn row(&self, place: usize) -> &[f32] {
         &self.values[place * self.width..(place + 1) * self.width]

@@ -55,6 +55,15 @@ impl Reviewable {
         }
     }
 
+    /// What it is known by in a list: the log that it is about, or a thought's challenge.
+    pub fn headline(&self) -> &str {
+        match self {
+            Self::Rationale(rationale) => &rationale.input,
+            Self::Pair(pair) => &pair.input,
+            Self::Thought(thought) => &thought.challenge,
+        }
+    }
+
     /// The label that it came with, where it asks for one: normal or abnormal.
     pub fn label(&self) -> Option<Label> {
         match self {

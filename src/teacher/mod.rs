@@ -58,8 +58,8 @@ pub use secret::Secret;
 pub use seeds::{Seed, seed_for, seeds};
 pub use thoughts::{
     Analyses, Analysis, DETAILS, Excluded, FEWEST_STEPS, FEWEST_WORDS, Overview, Picked, PreparedThought, TSNE_MOST,
-    Thinking, Thoughts, ThoughtsPlan, from_cases, from_tasks, meaning, nearest_by_words, same_by_words, seed_thoughts,
-    select, step_counts,
+    Thinking, Thoughts, ThoughtsPlan, alike, alike_of, from_cases, from_tasks, meaning, nearest_by_words, points,
+    same_by_meaning, same_by_words, seed_thoughts, select, step_counts,
 };
 pub use whom::{endpoint_of, model_of};
 pub use wrong::{Wrong, WrongOnes, WrongTrajectory};

@@ -219,7 +219,8 @@ impl Workspace {
             Box::pin(async move {
                 let mut found = Vec::with_capacity(wanted.len());
                 for (kind, id) in wanted {
-                    let newest = "SELECT content FROM items WHERE kind = ? AND id = ? ORDER BY at DESC, uid DESC LIMIT 1";
+                    let newest =
+                        "SELECT content FROM items WHERE kind = ? AND id = ? ORDER BY at DESC, uid DESC LIMIT 1";
                     let content = sqlx::query_scalar(newest).bind(kind).bind(id).fetch_optional(&mut *connection);
                     found.push(content.await?);
                 }

@@ -21,7 +21,8 @@ pub(super) const VOTES: Ledger =
     Ledger { table: "votes", says: "judgement", about: "dataset, template, annotator, round, decision" };
 pub(super) const RULINGS: Ledger =
     Ledger { table: "rulings", says: "label", about: "dataset, template, source, ruled_by" };
-pub(super) const REVIEWS: Ledger = Ledger { table: "reviews", says: "verdict", about: "kind, item, reviewer, decision" };
+pub(super) const REVIEWS: Ledger =
+    Ledger { table: "reviews", says: "verdict", about: "kind, item, reviewer, decision" };
 pub(super) const MARKS: Ledger =
     Ledger { table: "marks", says: "mark", about: "kind, item, reviewer, step, text, decision" };
 pub(super) const COMMENTS: Ledger = Ledger { table: "comments", says: "text", about: "dataset, template, author" };
@@ -94,9 +95,8 @@ impl Ledger {
         );
         let newest: Option<String> = sqlx::query_scalar(&newest).bind(reviewer).fetch_optional(&mut **write).await?;
         let Some(decision) = newest else { return Ok(Vec::new()) };
-        let group = format!(
-            "SELECT r.* {standing} AND r.reviewer = ? AND (r.uid = ? OR r.decision = ?) ORDER BY r.at, r.uid"
-        );
+        let group =
+            format!("SELECT r.* {standing} AND r.reviewer = ? AND (r.uid = ? OR r.decision = ?) ORDER BY r.at, r.uid");
         let group = sqlx::query(&group).bind(reviewer).bind(&decision).bind(&decision);
         let rows = group.fetch_all(&mut **write).await?;
         let uids = rows.iter().map(|row| row.try_get("uid")).collect::<Result<Vec<String>, _>>()?;

@@ -1,12 +1,14 @@
 //! The review queue: everything there is to review, with where it stands and what is wrong with it. The Review pane and
 //! `logwright review` read it.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::{NewReview, Workspace, WorkspaceError};
 use crate::reasoning::{
-    Background, Beside, Decided, Findings, GoldByText, ItemKind, Review, Reviewable, Standing, StepMark, StepMarks,
-    Trouble, Verdict, parse,
+    Alike, Background, Beside, Decided, Findings, GoldByText, ItemKind, Review, Reviewable, Standing, StepMark,
+    StepMarks, Trouble, Verdict, parse,
 };
 
 /// An item, what was decided of it, and what is wrong with it.
@@ -78,6 +80,27 @@ pub struct ReviewBoard {
 }
 
 impl ReviewBoard {
+    /// Takes in which items mean the same, as an encoder has it: of the kind `kind`, as they read now. What that changes of the
+    /// items' troubles is changed; gives the ids of these.
+    pub fn mean_alike(&mut self, kind: ItemKind, alike: Vec<Alike>) -> Vec<String> {
+        let changed = self.background.mean_alike(kind, alike);
+        let ids: HashSet<&str> = changed.iter().map(String::as_str).collect();
+        for queued in &mut self.items {
+            if queued.item.kind() == kind && ids.contains(queued.item.id()) {
+                queued.findings = self.background.findings(&queued.current(), &queued.decided);
+            }
+        }
+        changed
+    }
+
+    /// Takes in what was decided of an item: each reviewer's newest, the oldest first. Gives the ids, of its kind, of all that
+    /// now repeat another item than before, or none, or one. To judge these anew is left to the caller.
+    pub fn settle(&mut self, item: &Reviewable, decisions: &[Review]) -> Vec<String> {
+        let truth = self.background.gold().truth(item).and_then(|truth| truth.label);
+        let decided = Decided::of(item, decisions, truth, self.reviewers);
+        self.background.settle(&current(item, &decided, decisions.last()), decided.standing)
+    }
+
     /// What `decisions` (each reviewer's newest, the oldest first) of an item come to, and what is then wrong with it. The
     /// other items are as they were when the board was read.
     pub fn judge(&self, item: &Reviewable, decisions: &[Review]) -> (Decided, Findings) {

@@ -41,7 +41,8 @@ impl Workspace {
     pub fn last_reviewed(&self) -> Result<Timestamp, WorkspaceError> {
         let at = self.store.read(|connection| {
             Box::pin(async move {
-                let newest = "SELECT max(coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM marks), 0))";
+                let newest =
+                    "SELECT max(coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM marks), 0))";
                 sqlx::query_scalar::<_, i64>(newest).fetch_one(connection).await
             })
         })?;
@@ -55,34 +56,32 @@ impl Workspace {
     pub fn reviewed_since(&self, since: Timestamp) -> Result<ReviewNews, WorkspaceError> {
         let until = self.last_reviewed()?;
         let since = At::from(since);
-        let (touched, reviews, marks) = self.store.read(|connection| {
+        let found = self.store.read(|connection| {
             Box::pin(async move {
                 let touched = sqlx::query(TOUCHED).bind(since.0).bind(since.0).fetch_all(&mut *connection).await?;
-                let mut standing = Vec::new();
-                for ledger in [REVIEWS, MARKS] {
-                    let query = format!(
-                        "SELECT r.* {} AND (r.kind, r.item) IN ({TOUCHED}) ORDER BY r.at, r.uid",
-                        ledger.all_standing()
-                    );
-                    standing.push(sqlx::query(&query).bind(since.0).bind(since.0).fetch_all(&mut *connection).await?);
+                // One by one: as one query over all of them, SQLite would go through every review there is.
+                let [reviews, marks] = [REVIEWS, MARKS].map(|ledger| {
+                    format!("SELECT r.* {} AND r.kind = ? AND r.item = ? ORDER BY r.at, r.uid", ledger.all_standing())
+                });
+                let mut found = Vec::with_capacity(touched.len());
+                for row in touched {
+                    let (kind, item): (String, String) = (row.try_get("kind")?, row.try_get("item")?);
+                    let reviews = sqlx::query(&reviews).bind(&kind).bind(&item).fetch_all(&mut *connection).await?;
+                    let marks = sqlx::query(&marks).bind(&kind).bind(&item).fetch_all(&mut *connection).await?;
+                    found.push((kind, item, reviews, marks));
                 }
-                let marks = standing.pop().unwrap_or_default();
-                Ok((touched, standing.pop().unwrap_or_default(), marks))
+                Ok(found)
             })
         })?;
-        let mut items: BTreeMap<_, SaidOfItem> = BTreeMap::new();
-        for row in &touched {
-            let text = |column| row.try_get::<String, _>(column).map_err(|error| self.store.failed(error));
-            let kind = text("kind")?.parse().map_err(|error: String| self.store.damaged("reviews", error))?;
-            items.insert((kind, text("item")?), SaidOfItem::default());
-        }
-        let reviews = reviews.iter().map(|row| self.review_of(row)).collect::<Result<Vec<_>, _>>()?;
-        for (of, decisions) in newest_of_each(reviews) {
-            items.entry(of).or_default().decisions = decisions;
-        }
-        for row in &marks {
-            let mark = self.mark_of(row)?;
-            items.entry((mark.kind, mark.item.clone())).or_default().marks.push(mark);
+        let mut items = BTreeMap::new();
+        for (kind, item, reviews, marks) in &found {
+            let kind = kind.parse().map_err(|error: String| self.store.damaged("reviews", error))?;
+            let reviews = reviews.iter().map(|row| self.review_of(row)).collect::<Result<Vec<_>, _>>()?;
+            let said = SaidOfItem {
+                decisions: newest_of_each(reviews).into_values().next().unwrap_or_default(),
+                marks: marks.iter().map(|row| self.mark_of(row)).collect::<Result<_, _>>()?,
+            };
+            items.insert((kind, item.clone()), said);
         }
         Ok(ReviewNews { items, until })
     }

@@ -111,8 +111,10 @@ impl Workspace {
             return Ok(reviews);
         }
         let gold = self.gold_by_text()?;
-        let labels: HashMap<_, Label> =
-            asked.into_iter().filter_map(|item| Some(((item.kind(), item.id().to_owned()), gold.truth(&item)?.label?))).collect();
+        let labels: HashMap<_, Label> = asked
+            .into_iter()
+            .filter_map(|item| Some(((item.kind(), item.id().to_owned()), gold.truth(&item)?.label?)))
+            .collect();
         for review in reviews.iter_mut().filter(|review| unknown(review)) {
             review.label = labels.get(&(review.kind, review.item.clone())).copied();
         }
@@ -184,12 +186,7 @@ pub(super) fn newest_of_each(reviews: Vec<Review>) -> BTreeMap<(ItemKind, String
     decisions
 }
 
-async fn append(
-    write: &mut Write<'_>,
-    at: At,
-    review: &NewReview,
-    decision: Option<&str>,
-) -> Result<(), sqlx::Error> {
+async fn append(write: &mut Write<'_>, at: At, review: &NewReview, decision: Option<&str>) -> Result<(), sqlx::Error> {
     let text = match &review.verdict {
         Verdict::Edit(text) => Some(text),
         Verdict::Accept | Verdict::Reject => None,

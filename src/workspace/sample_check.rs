@@ -9,13 +9,13 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{NewReview, Queued, Workspace, WorkspaceError};
-use crate::reasoning::{Background, Beside, Decided, ItemKind, Review, Standing, Verdict};
+use crate::reasoning::{Alike, Background, Beside, Decided, ItemKind, Review, Standing, Verdict};
 
 /// How the reason of such an acceptance begins.
 const BULK: &str = "sample check:";
 
 /// What is to be accepted, and on what condition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SampleCheck {
     /// Of these kinds.
     pub kinds: Vec<ItemKind>,
@@ -27,6 +27,9 @@ pub struct SampleCheck {
     pub seed: u64,
     /// How many of these may have been rejected.
     pub tolerate: usize,
+    /// Items that mean the same, as an encoder has it: none repeats another unless somebody who has one says so here, but for
+    /// what has nearly the same words.
+    pub alike: Vec<Alike>,
 }
 
 /// An item, as a sample names it.
@@ -64,10 +67,14 @@ impl Workspace {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn accept_trouble_free(&self, check: &SampleCheck) -> Result<SampleOutcome, WorkspaceError> {
+        let mut board = self.review_board()?;
+        for kind in ItemKind::ALL {
+            board.mean_alike(kind, check.alike.iter().filter(|pair| pair.kind == kind).cloned().collect());
+        }
         let queue: Vec<Queued> =
-            self.review_queue()?.into_iter().filter(|queued| check.kinds.contains(&queued.item.kind())).collect();
+            board.items.into_iter().filter(|queued| check.kinds.contains(&queued.item.kind())).collect();
         let mut drawable: Vec<(&Queued, Option<&Review>)> = Vec::new();
-        for (queued, clean) in queue.iter().zip(self.clean_as_they_came(&queue)?) {
+        for (queued, clean) in queue.iter().zip(self.clean_as_they_came(&queue, &check.alike)?) {
             let own = queued.decisions.iter().find(|review| review.reviewer == check.reviewer);
             let one_by_one = own.filter(|review| !review.reason.as_deref().unwrap_or_default().starts_with(BULK));
             // What is outdated is to be decided again.
@@ -113,11 +120,23 @@ impl Workspace {
     }
 
     /// Which items had no trouble as they came, whatever was decided since: reviewing a sample must not change it.
-    fn clean_as_they_came(&self, queue: &[Queued]) -> Result<Vec<bool>, WorkspaceError> {
+    fn clean_as_they_came(&self, queue: &[Queued], alike: &[Alike]) -> Result<Vec<bool>, WorkspaceError> {
         let gold = self.gold_by_text()?;
         let beside: Vec<Beside<'_>> =
             queue.iter().map(|queued| Beside { current: &queued.item, standing: Standing::Pending }).collect();
-        let background = Background::of(&beside, gold, self.settings().review);
+        let mut background = Background::of(&beside, gold, self.settings().review);
+        // What means the same by an edit did not come so.
+        let edited: BTreeSet<(ItemKind, &str)> = queue
+            .iter()
+            .filter(|queued| queued.current() != queued.item)
+            .map(|queued| (queued.item.kind(), queued.item.id()))
+            .collect();
+        for kind in ItemKind::ALL {
+            let both = |pair: &&Alike| {
+                pair.kind == kind && [&pair.first, &pair.second].iter().all(|id| !edited.contains(&(kind, id.as_str())))
+            };
+            background.mean_alike(kind, alike.iter().filter(both).cloned().collect());
+        }
         let clean = queue.iter().map(|queued| {
             let truth = background.gold().truth(&queued.item).and_then(|truth| truth.label);
             let undecided = Decided::of(&queued.item, &[], truth, self.settings().review.reviewers);

@@ -3,6 +3,7 @@
 mod agreement;
 mod check;
 mod mark;
+mod meaning;
 mod thoughts;
 
 use std::io::Read as _;
@@ -14,7 +15,7 @@ use serde::Serialize;
 
 use super::{Context, Failure, output};
 use crate::labels::Label;
-use crate::reasoning::{ItemKind, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth, Verdict};
+use crate::reasoning::{ItemKind, Likeness, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth, Verdict};
 use crate::workspace::{NewReview, Queued, SampleCheck, SampleOutcome, Workspace};
 
 #[derive(Debug, Args)]
@@ -186,6 +187,9 @@ struct Listed<'a> {
     id: &'a str,
     task: Task,
     input: &'a str,
+    /// What it is listed by: the log, or a thought's challenge.
+    #[serde(skip)]
+    text: &'a str,
     standing: Standing,
     troubles: Vec<Trouble>,
     reviewer: Option<&'a str>,
@@ -245,8 +249,15 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// The queue as the Review pane has it: thoughts compared by meaning too, where that can be.
+fn queue(workspace: &Workspace) -> Result<Vec<Queued>, Failure> {
+    let mut board = workspace.review_board()?;
+    meaning::compare(&mut board, false)?;
+    Ok(board.items)
+}
+
 fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
-    let queue = workspace.review_queue()?;
+    let queue = queue(workspace)?;
     let wanted = |queued: &&Queued| {
         args.kind.is_none_or(|kind| kind == queued.item.kind())
             && args.standing.is_none_or(|standing| Standing::from(standing) == queued.standing())
@@ -262,10 +273,12 @@ fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
     if args.json {
         return output::json(&serde_json::json!({ "items": items }));
     }
+    let width = items.iter().map(|item| item.id.chars().count()).max().unwrap_or_default();
     for item in &items {
         let troubles: Vec<&str> = item.troubles.iter().map(|trouble| trouble.as_str()).collect();
         let flags = if troubles.is_empty() { String::new() } else { format!("  ! {}", troubles.join(", ")) };
-        output::line(&format!("{:<9} {:<9} {}{flags}", item.standing.as_str(), item.kind, item.id))?;
+        let text = one_line(item.text);
+        output::line(&format!("{:<9} {:<9} {:width$}  {text}{flags}", item.standing.as_str(), item.kind, item.id))?;
     }
     let pending = items.iter().filter(|item| item.standing == Standing::Pending).count();
     let s = if items.len() == 1 { "" } else { "s" };
@@ -279,6 +292,7 @@ fn listed(queued: &Queued) -> Listed<'_> {
         id: queued.item.id(),
         task: queued.item.task(),
         input: queued.item.input(),
+        text: queued.item.headline(),
         standing: queued.standing(),
         troubles: queued.findings.troubles.clone(),
         reviewer: review.map(|review| review.reviewer.as_str()),
@@ -292,9 +306,20 @@ fn listed(queued: &Queued) -> Listed<'_> {
     }
 }
 
+/// The beginning of a text, in one line.
+fn one_line(text: &str) -> String {
+    const COLUMNS: usize = 60;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(COLUMNS) {
+        Some((end, _)) => format!("{}..", &line[..end]),
+        None => line,
+    }
+}
+
 /// The item that goes by `id`, with what is known about it.
 fn find(workspace: &Workspace, kind: ItemKind, id: &str) -> Result<Queued, Failure> {
-    let mut queue = workspace.review_queue()?.into_iter();
+    let mut queue = queue(workspace)?.into_iter();
     let found = queue.find(|queued| queued.item.kind() == kind && queued.item.id() == id);
     found.ok_or_else(|| Failure::failed(format!("no {kind} {id}: `logwright review list` shows them")))
 }
@@ -344,10 +369,10 @@ fn detail(trouble: Trouble, queued: &Queued) -> String {
             let claims: Vec<&str> = findings.ungrounded.iter().map(|claim| claim.text.as_str()).collect();
             format!(": {}", claims.join(", "))
         }
-        Trouble::NearDuplicate => findings
-            .near
-            .as_ref()
-            .map_or_else(String::new, |near| format!(" of {} (similarity {:.2})", near.id, near.similarity)),
+        Trouble::NearDuplicate => findings.near.as_ref().map_or_else(String::new, |near| match near.by {
+            Likeness::Words => format!(" of {} (similarity of words {:.2})", near.id, near.similarity),
+            Likeness::Meaning => format!(" of {} (it means the same: cosine {:.2})", near.id, near.similarity),
+        }),
         Trouble::TooLong | Trouble::TooShort => findings.length.map_or_else(String::new, |length| {
             format!(": {} words, where {:.0} to {:.0} are usual", length.words, length.shortest, length.longest)
         }),
@@ -357,12 +382,16 @@ fn detail(trouble: Trouble, queued: &Queued) -> String {
 
 fn accept_trouble_free(args: &Accept, workspace: &Workspace) -> Result<(), Failure> {
     let reviewer = args.common.reviewer(workspace);
+    let mut board = workspace.review_board()?;
+    let thoughts = args.common.kind.is_none_or(|kind| kind == ItemKind::Thought);
+    meaning::compare(&mut board, !thoughts)?;
     let outcome = workspace.accept_trouble_free(&SampleCheck {
         kinds: args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]),
         reviewer: reviewer.clone(),
         sample: args.sample.unwrap_or_default(),
         seed: args.seed,
         tolerate: args.tolerate,
+        alike: board.background.alike().to_vec(),
     })?;
     if args.common.json {
         output::json(&outcome)?;

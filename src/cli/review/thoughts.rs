@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::super::{Failure, interrupt, output};
+use super::meaning::{Basis, encoder, reading};
 use crate::model::Embedder;
 use crate::reasoning::neighbours::{NearPair, Neighbour};
 use crate::reasoning::projection::Point;
@@ -43,16 +44,6 @@ pub(super) struct NeighboursArgs {
     json: bool,
 }
 
-/// By what thoughts are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Basis {
-    /// The sentence encoder's embeddings.
-    Meaning,
-    /// The words alone.
-    Words,
-}
-
 /// The project's thoughts as their newest reviews leave them.
 fn thoughts_of(workspace: &Workspace) -> Result<Vec<(Thought, Standing)>, Failure> {
     let queue = workspace.review_queue()?;
@@ -65,17 +56,8 @@ fn thoughts_of(workspace: &Workspace) -> Result<Vec<(Thought, Standing)>, Failur
 
 /// What the encoder says of the thoughts; `None`, with a word on standard error, where it is not on this machine.
 fn overview(thoughts: &[Thought]) -> Result<Option<Overview>, Failure> {
-    if Embedder::installed().is_none() {
-        output::note(&format!("comparing by words alone: {}", Embedder::how_to_get_it()));
-        return Ok(None);
-    }
-    let stop = interrupt::flag()?;
-    let mut line = output::Progress::new();
-    let made = Overview::of(&Embedder::open()?, thoughts, &mut |done| {
-        line.show(&format!("{done} of {} thoughts read", thoughts.len()));
-        if stop.is_set() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    made.map(Some).ok_or_else(|| Failure::failed("stopped"))
+    let Some(encoder) = encoder()? else { return Ok(None) };
+    reading(thoughts.len(), |go_on| Ok(Overview::of(&encoder, thoughts, go_on)?)).map(Some)
 }
 
 #[derive(Debug, Serialize)]

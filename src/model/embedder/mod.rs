@@ -4,7 +4,10 @@
 //! BERT in Sentence Transformers' layout that means its tokens and brings the mean to length 1.
 
 mod encoder;
+mod kept;
 mod words;
+
+pub use kept::{KeptEmbedder, close_pairs};
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

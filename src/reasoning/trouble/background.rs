@@ -1,14 +1,12 @@
 //! What all items together say of each one.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
 use super::grounds::ungrounded;
 use super::length::Medians;
-use super::{GoldByText, Length, PlacedClaim, Trouble, Truth};
-use crate::labels::near_duplicates::{NearDuplicates, similarity};
-use crate::reasoning::{Decided, ItemKind, Judged, ReviewRule, Reviewable, Standing, Task, parse};
+use super::repeats::Repeats;
+use super::{Alike, GoldByText, Length, Near, PlacedClaim, Trouble, Truth};
+use crate::reasoning::{Decided, ItemKind, Judged, ReviewRule, Reviewable, Standing, parse};
 
 /// An item among others.
 #[derive(Debug, Clone, Copy)]
@@ -43,23 +41,15 @@ impl Findings {
     }
 }
 
-/// An item that another one nearly repeats.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Near {
-    /// Its id; it is of the same kind and task.
-    pub id: String,
-    /// Shared words and pairs of words by all of them, from 0 to 1.
-    pub similarity: f64,
-}
-
 /// What the gold labels and the other items say.
 #[derive(Debug, Clone, Default)]
 pub struct Background {
     gold: GoldByText,
     rule: ReviewRule,
     medians: Medians,
-    /// The first of its group, for every item that is not: id and text.
-    firsts: HashMap<(ItemKind, String), (String, String)>,
+    repeats: Repeats,
+    /// What means the same, as far as anybody said so.
+    alike: Vec<Alike>,
 }
 
 impl Background {
@@ -70,8 +60,27 @@ impl Background {
             (of, words(&item.current.text()), item.standing.trains())
         });
         let medians = Medians::of(lengths);
-        let firsts = firsts(items, rule.near_duplicate);
-        Self { gold, rule, medians, firsts }
+        let repeats = Repeats::of(items, rule.near_duplicate);
+        Self { gold, rule, medians, repeats, alike: Vec::new() }
+    }
+
+    /// Takes in which items mean the same, as an encoder has it: of the kind `kind`, as they read now, instead of what was
+    /// known of that. Gives the ids of all that now repeat another item than before, or none, or one.
+    pub fn mean_alike(&mut self, kind: ItemKind, alike: Vec<Alike>) -> Vec<String> {
+        self.alike.retain(|pair| pair.kind != kind);
+        self.alike.extend(alike);
+        self.repeats.mean_alike(kind, &self.alike)
+    }
+
+    /// What means the same, as far as anybody said so.
+    pub fn alike(&self) -> &[Alike] {
+        &self.alike
+    }
+
+    /// Takes in how an item reads and stands now. Gives the ids, of its kind, of all that now repeat another item than before,
+    /// or none, or one. The usual lengths stay what they were.
+    pub fn settle(&mut self, current: &Reviewable, standing: Standing) -> Vec<String> {
+        self.repeats.settle(current, standing)
     }
 
     /// The gold labels that items are held against.
@@ -92,11 +101,7 @@ impl Background {
         let answer = truth.as_ref().filter(|_| current.task().is_free_text()).zip(parse(&text).answer);
         let judged = answer.map(|(truth, answer)| current.task().judge(&answer, &truth.answer, self.rule.same_answer));
         let mismatch = judged == Some(Judged::Wrong) && !troubles.contains(&Trouble::AnswerMismatch);
-        let near = self.firsts.get(&(current.kind(), current.id().to_owned())).and_then(|(id, first)| {
-            // The item may have been edited since.
-            let similarity = similarity(first, &text);
-            (similarity >= self.rule.near_duplicate).then(|| Near { id: id.clone(), similarity })
-        });
+        let near = self.repeats.near(current, &text);
         let length = self.medians.compare((current.kind(), current.task()), words(&text), &self.rule);
         let found = [
             (mismatch, Trouble::AnswerMismatch),
@@ -116,27 +121,4 @@ impl Background {
 
 fn words(text: &str) -> usize {
     text.split_whitespace().count()
-}
-
-/// For every item that nearly repeats an earlier one of its kind and task, that one. Accepted items come before others,
-/// so that what trains is not flagged for the sake of what does not; rejected ones repeat nothing.
-fn firsts(items: &[Beside<'_>], similar: f64) -> HashMap<(ItemKind, String), (String, String)> {
-    let mut groups: HashMap<(ItemKind, Task), Vec<&Beside<'_>>> = HashMap::new();
-    for item in items.iter().filter(|item| item.standing != Standing::Rejected) {
-        groups.entry((item.current.kind(), item.current.task())).or_default().push(item);
-    }
-    let mut firsts = HashMap::new();
-    for ((kind, _), mut members) in groups {
-        members.sort_by_key(|item| !item.standing.trains());
-        let texts: Vec<String> = members.iter().map(|item| item.current.text()).collect();
-        let near = NearDuplicates::from_similarity(&texts, similar);
-        for (place, item) in members.iter().enumerate() {
-            let first = near.group_of(place);
-            if first != place {
-                let of = (members[first].current.id().to_owned(), texts[first].clone());
-                firsts.insert((kind, item.current.id().to_owned()), of);
-            }
-        }
-    }
-    firsts
 }

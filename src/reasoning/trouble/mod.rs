@@ -7,13 +7,15 @@
 mod background;
 mod grounds;
 mod length;
+mod repeats;
 #[cfg(test)]
 mod tests;
 mod truth;
 
-pub use background::{Background, Beside, Findings, Near};
+pub use background::{Background, Beside, Findings};
 pub use grounds::PlacedClaim;
 pub use length::Length;
+pub use repeats::{Alike, Likeness, Near};
 pub use truth::{GoldByText, Truth, TruthSource};
 
 use std::fmt;

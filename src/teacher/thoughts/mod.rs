@@ -11,7 +11,10 @@ mod reply;
 mod selection;
 
 pub use analyses::{Analyses, Analysis, Excluded, FEWEST_STEPS, FEWEST_WORDS, from_cases, from_tasks};
-pub use overview::{Overview, TSNE_MOST, meaning, nearest_by_words, same_by_words, step_counts};
+pub use overview::{
+    Overview, TSNE_MOST, alike, alike_of, meaning, nearest_by_words, points, same_by_meaning, same_by_words,
+    step_counts,
+};
 pub use selection::{Picked, select};
 
 use futures_util::FutureExt as _;

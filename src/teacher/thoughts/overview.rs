@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::super::TeacherError;
-use crate::model::Embedder;
-use crate::reasoning::Thought;
+use crate::model::{KeptEmbedder, close_pairs};
 use crate::reasoning::dpp::{Kernel, greedy_map};
 use crate::reasoning::neighbours::{NearPair, Neighbour, SAME_MEANING, SAME_WORDS, Vectors, by_words};
 use crate::reasoning::projection::{Components, Point, TsneSettings, principal_components, tsne};
+use crate::reasoning::{Alike, ItemKind, Thought};
 
 /// More points than this take t-SNE minutes: every one is weighed against every other.
 pub const TSNE_MOST: usize = 3_000;
@@ -44,17 +44,11 @@ impl Overview {
     /// # Errors
     /// When a text cannot be embedded.
     pub fn of(
-        embedder: &Embedder,
+        embedder: &KeptEmbedder,
         thoughts: &[Thought],
         go_on: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Option<Self>, TeacherError> {
-        let texts: Vec<String> = thoughts.iter().map(meaning).collect();
-        let invalid = |error: &dyn std::fmt::Display| TeacherError::Invalid(error.to_string());
-        let Some(embeddings) = embedder.embed(&texts, go_on).map_err(|error| invalid(&error))? else {
-            return Ok(None);
-        };
-        let points = Vectors::new(embedder.width(), embeddings).map_err(|error| invalid(&error))?;
-        Self::of_points(points).map(Some)
+        points(embedder, thoughts, go_on)?.map(Self::of_points).transpose()
     }
 
     /// The same of points that are there already.
@@ -68,7 +62,7 @@ impl Overview {
         for (choice, rank) in choices.iter().zip(1..) {
             order[choice.place] = Some(rank);
         }
-        Ok(Self { components: principal_components(&points), same: points.pairs_from(SAME_MEANING), order, points })
+        Ok(Self { components: principal_components(&points), same: same_by_meaning(&points), order, points })
     }
 
     /// How many thoughts there are.
@@ -105,6 +99,54 @@ impl Overview {
     pub fn same(&self) -> &[NearPair] {
         &self.same
     }
+}
+
+/// Thoughts as points by their meaning. `go_on` hears how many are embedded; `None` where it breaks off.
+///
+/// # Errors
+/// When a text cannot be embedded.
+pub fn points(
+    embedder: &KeptEmbedder,
+    thoughts: &[Thought],
+    go_on: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Vectors>, TeacherError> {
+    let texts: Vec<String> = thoughts.iter().map(meaning).collect();
+    let invalid = |error: &dyn std::fmt::Display| TeacherError::Invalid(error.to_string());
+    let Some(embeddings) = embedder.embed(&texts, go_on).map_err(|error| invalid(&error))? else {
+        return Ok(None);
+    };
+    Vectors::new(embedder.width(), embeddings).map(Some).map_err(|error| invalid(&error))
+}
+
+/// Pairs of points that say the same.
+pub fn same_by_meaning(points: &Vectors) -> Vec<NearPair> {
+    // Matrix products find what may be, in single precision; the cosine decides.
+    let near = close_pairs(points.width(), points.values(), SAME_MEANING as f32 - 1e-4).into_iter();
+    let pairs = near.map(|(first, second, _)| NearPair { first, second, similarity: points.cosine(first, second) });
+    pairs.filter(|pair| pair.similarity >= SAME_MEANING).collect()
+}
+
+/// The thoughts that mean the same, for the queue of trouble. `go_on` hears how many are embedded; `None` where it breaks off.
+///
+/// # Errors
+/// When a text cannot be embedded.
+pub fn alike(
+    embedder: &KeptEmbedder,
+    thoughts: &[Thought],
+    go_on: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Vec<Alike>>, TeacherError> {
+    Ok(points(embedder, thoughts, go_on)?.map(|points| alike_of(thoughts, &points)))
+}
+
+/// The same of points that are there already.
+pub fn alike_of(thoughts: &[Thought], points: &Vectors) -> Vec<Alike> {
+    let named = |pair: NearPair| Alike {
+        kind: ItemKind::Thought,
+        first: thoughts[pair.first].id.clone(),
+        second: thoughts[pair.second].id.clone(),
+        similarity: pair.similarity,
+    };
+    same_by_meaning(points).into_iter().map(named).collect()
 }
 
 /// The thoughts nearest to one by their words, for where the encoder is not on this machine.

@@ -1,7 +1,5 @@
 //! Deciding an item: what the user says of it goes to the disk, and what comes back from there moves the cursor on.
 
-use std::collections::HashMap;
-
 use super::actions::Action;
 use super::effects::{Changed, Deed, Effect, Message, Write};
 use super::entry::Entry;
@@ -13,7 +11,6 @@ use crate::tui::app::{self, Toast};
 use crate::tui::overlays::Prompt;
 use crate::tui::panes::Shared;
 use crate::tui::widgets::counted;
-use crate::workspace::SaidOfItem;
 
 pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
     match action {
@@ -32,7 +29,11 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
     match (action, &entry.current) {
         (Action::Accept, _) => {
             let review = entry.accepted_by(&shared.annotator);
-            write(state, Write::Decide(review))
+            let grave: Vec<&str> = entry.troubles().iter().filter(|t| is_grave(**t)).map(|t| t.as_str()).collect();
+            let told = format!("accepted all the same: {}; u takes it back", grave.join(", "));
+            let mut effects = if grave.is_empty() { Vec::new() } else { vec![Toast::warning(told).into()] };
+            effects.extend(write(state, Write::Decide(review)));
+            effects
         }
         (Action::Reject, _) => {
             let title = format!("Why is {} rejected? (may stay empty)", entry.id());
@@ -55,10 +56,17 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         (Action::Swap, Reviewable::Pair(pair)) => {
             let (chosen, rejected) = pair.swapped();
             let entry = entry.clone();
+            // How it looks the other way round wants to be seen.
+            state.stays = true;
             changed(state, &entry, Sides { chosen: &chosen, rejected: &rejected }, shared)
         }
         _ => vec![Toast::warning("only a pair has two sides").into()],
     }
+}
+
+/// Whether what trains with it trains the wrong thing.
+fn is_grave(trouble: Trouble) -> bool {
+    matches!(trouble, Trouble::AnswerMismatch | Trouble::Malformed | Trouble::PrefixDiffers)
 }
 
 fn ask(state: &mut State, prompt: Prompt) -> Vec<app::Effect> {
@@ -124,11 +132,12 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
     // What others said is no trouble of the text.
     let own = |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged);
     let troubles: Vec<&str> = findings.troubles.iter().filter(own).map(|trouble| trouble.as_str()).collect();
+    state.stays |= findings.troubles.iter().any(|trouble| is_grave(*trouble));
     let mut effects = write(state, Write::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));
     if back {
         effects.push(Toast::info(format!("{} is accepted as it came", entry.id())).into());
     } else if !troubles.is_empty() {
-        let told = format!("saved; {} is still flagged: {}", entry.id(), troubles.join(", "));
+        let told = format!("saved; still flagged: {}", troubles.join(", "));
         effects.push(Toast::warning(told).into());
     }
     effects
@@ -147,6 +156,7 @@ pub(super) fn decided(state: &mut State, result: Result<Box<Changed>, String>, s
         Ok(changed) => take_in(state, *changed, shared),
         // What was asked for meanwhile relied on this decision.
         Err(why) => {
+            state.stays = false;
             state.ahead.clear();
             vec![Toast::error(why).into()]
         }
@@ -157,27 +167,37 @@ pub(super) fn decided(state: &mut State, result: Result<Box<Changed>, String>, s
 fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Effect> {
     let Changed { deed, news } = changed;
     state.until = news.until;
-    let mut said: [HashMap<String, SaidOfItem>; 3] = Default::default();
-    for ((kind, id), of_item) in news.items {
-        said[kind as usize].insert(id, of_item);
+    let mut touched = [false; 3];
+    let mut reworded = false;
+    let mut near: Vec<(ItemKind, Vec<String>)> = Vec::new();
+    for ((kind, id), said) in &news.items {
+        // What came in since the queue was read is not on the screen yet.
+        let Some(place) = state.place_of(*kind, id) else { continue };
+        touched[*kind as usize] = true;
+        let entry = &mut state.queues[*kind as usize][place];
+        // What repeats an item or is repeated by it may not be the same any more.
+        near.push((*kind, state.board.settle(&entry.queued.item, &said.decisions)));
+        let before = (*kind == ItemKind::Thought).then(|| entry.current.clone());
+        entry.take(said, &state.board, &shared.annotator);
+        reworded |= before.is_some_and(|before| before != entry.current);
     }
-    for (entries, said) in state.queues.iter_mut().zip(&said).filter(|(_, said)| !said.is_empty()) {
-        for entry in entries {
-            if let Some(said) = said.get(entry.id()) {
-                entry.take(said, &state.board, &shared.annotator);
-            }
-        }
+    for (kind, ids) in near {
+        state.judge_again(kind, &ids, &shared.annotator);
+    }
+    if reworded {
+        state.around = None;
     }
     if deed == Deed::Decided {
         state.deeds.push(false);
-        state.lists[state.kind].select_next_open(&state.queues[state.kind]);
-    }
-    for ((list, entries), said) in state.lists.iter_mut().zip(&state.queues).zip(&said) {
-        if !said.is_empty() {
-            list.arrange(entries);
+        if !std::mem::take(&mut state.stays) {
+            state.lists[state.kind].select_next_open(&state.queues[state.kind]);
         }
     }
-    match deed {
+    for (kind, _) in touched.into_iter().enumerate().filter(|(_, touched)| *touched) {
+        state.lists[kind].arrange(&state.queues[kind]);
+    }
+    let mut effects = if reworded { super::closeness::look(state) } else { Vec::new() };
+    effects.extend(match deed {
         Deed::Decided => sampling::go_on(state),
         Deed::Marked => {
             state.deeds.push(true);
@@ -196,7 +216,8 @@ fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Eff
             back_to(state, &item, &told)
         }
         Deed::Unmarked(Some(item)) => back_to(state, &item, &format!("took back the last marks, on {}", item.1)),
-    }
+    });
+    effects
 }
 
 /// Goes to the item on which something was taken back.

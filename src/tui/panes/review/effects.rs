@@ -1,13 +1,14 @@
 //! What the Review pane reads and writes, on the thread that owns the workspace.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::labels::Label;
 use crate::labels::agreement::{Bootstrap, Estimate};
 use crate::logs::TemplateKey;
-use crate::reasoning::ItemKind;
+use crate::reasoning::{ItemKind, Thought};
 use crate::tui::app;
 use crate::tui::effects::Edge;
 use crate::tui::panes::PaneId;
@@ -16,6 +17,7 @@ use crate::workspace::{
 };
 
 use super::asking::{self, Taught};
+use super::closeness;
 use super::entry::Entry;
 use super::thoughts;
 
@@ -32,6 +34,13 @@ pub enum Effect {
         about: String,
         /// What the reviewer says of it; may be empty.
         hint: String,
+    },
+    /// Find out which thoughts are near to which.
+    Compare {
+        /// Which request this is.
+        ticket: u64,
+        /// Of these.
+        thoughts: Arc<Vec<Thought>>,
     },
     /// Make or lay out the map of thoughts.
     Map(thoughts::Effect),
@@ -59,6 +68,8 @@ pub enum Message {
     Loaded(Result<Box<Loaded>, String>),
     /// A decision is on disk.
     Decided(Result<Box<Changed>, String>),
+    /// Thoughts were compared.
+    Compared(Box<closeness::Found>),
     /// The map of thoughts reports.
     Map(thoughts::Message),
     /// The cursor has come to rest.
@@ -133,6 +144,7 @@ pub(super) enum Deed {
 pub fn run(effect: Effect, edge: &mut Edge) {
     let effect = match effect {
         Effect::Map(effect) => return thoughts::run(effect, edge),
+        Effect::Compare { ticket, thoughts } => return closeness::run(ticket, thoughts, edge),
         effect => effect,
     };
     if let Effect::AskAgain { about, hint } = effect {
@@ -154,6 +166,9 @@ pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
             return Message::Loaded(loaded.map_err(|error| error.to_string()));
         }
         Effect::Write(write, since) => (write, since),
+        Effect::Compare { ticket, thoughts } => {
+            return Message::Compared(Box::new(closeness::by_words(ticket, thoughts)));
+        }
         // Done by jobs of their own.
         Effect::AskAgain { .. } | Effect::Map(_) => return Message::GaveUp,
     };

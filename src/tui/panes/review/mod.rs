@@ -2,6 +2,7 @@
 
 mod actions;
 mod asking;
+mod closeness;
 mod deciding;
 mod effects;
 mod entry;

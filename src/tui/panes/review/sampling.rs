@@ -37,7 +37,8 @@ pub(super) fn answered(state: &mut State, message: Message, shared: &Shared) -> 
     }
     let Some(sample) = state.sample else { return Vec::new() };
     let reviewer = shared.annotator.clone();
-    let check = SampleCheck { kinds: vec![state.kind()], reviewer, sample, seed: SEED, tolerate: 0 };
+    let alike = state.board.background.alike().to_vec();
+    let check = SampleCheck { kinds: vec![state.kind()], reviewer, sample, seed: SEED, tolerate: 0, alike };
     super::deciding::write(state, Write::AcceptTroubleFree(check))
 }
 
@@ -51,7 +52,7 @@ pub(super) fn outcome(state: &mut State, outcome: &SampleOutcome) -> Vec<app::Ef
             list.only = Only::All;
         }
         let (accepted, of) = (counted(outcome.accepted, kind.as_str()), outcome.sample.len());
-        let told = format!("accepted {accepted} without trouble, after a sample of {of} with none rejected; u takes all of it back");
+        let told = format!("accepted {accepted} after a sample of {of}, none rejected; u takes all back");
         return vec![Toast::info(told).into()];
     };
     if outcome.waiting.is_empty() {

@@ -1,14 +1,16 @@
 //! What the Review pane knows: the queue of each kind, and where the user is in it.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::reasoning::{ItemKind, Trouble};
+use crate::reasoning::{ItemKind, Thought, Trouble};
 use crate::workspace::ReviewBoard;
 
 use super::actions::Action;
+use super::closeness::{Around, Closeness};
 use super::effects::Agreed;
 use super::entry::Entry;
 use super::listing::Listing;
@@ -28,6 +30,8 @@ pub(super) enum Doing {
 pub struct State {
     /// The items of each kind, in the order of [`ItemKind::ALL`].
     pub(super) queues: [Vec<Entry>; 3],
+    /// Where in its queue each item stands, by its id.
+    pub(super) places: [HashMap<String, usize>; 3],
     /// What they are judged by.
     pub(super) board: ReviewBoard,
     /// How far reviewers agree.
@@ -61,9 +65,21 @@ pub struct State {
     pub(super) asked: Option<(ItemKind, String)>,
     /// A decision is on its way to the disk; what is asked meanwhile waits in `ahead`.
     pub(super) writing: bool,
+    /// Whether the cursor stays on the item once the decision on its way is on disk: what was done to it wants to be seen.
+    pub(super) stays: bool,
     /// Asked for while a decision was on its way.
     pub(super) ahead: VecDeque<Action>,
     pub(super) reading: Reading,
+    /// Which thoughts are near to which, once that is known.
+    pub(super) closeness: Option<Closeness>,
+    /// Whether the queue was read since: then what it flags is listed so; else things stay where they are worked on.
+    pub(super) relist: bool,
+    /// The thoughts that it is being found out of.
+    pub(super) looking: Option<Arc<Vec<Thought>>>,
+    /// How often that was asked.
+    pub(super) looks: u64,
+    /// What is around the thought that is drawn.
+    pub(super) around: Option<(String, Option<Around>)>,
     /// The map of thoughts.
     pub(super) map: super::thoughts::State,
 }
@@ -146,9 +162,24 @@ impl State {
         Trouble::ALL.into_iter().filter(found).take(8).map(Some).chain([None]).collect()
     }
 
+    /// Judges items anew: what is known of others has changed.
+    pub(super) fn judge_again(&mut self, kind: ItemKind, ids: &[String], reviewer: &str) {
+        for place in ids.iter().filter_map(|id| self.places[kind as usize].get(id)) {
+            self.queues[kind as usize][*place].judge(&self.board, reviewer);
+        }
+    }
+
+    /// Puts items under the gravest trouble that they are in now.
+    pub(super) fn list_under_trouble(&mut self, kind: ItemKind, ids: &[String]) {
+        for place in ids.iter().filter_map(|id| self.places[kind as usize].get(id)) {
+            let entry = &mut self.queues[kind as usize][*place];
+            entry.under = entry.troubles().first().copied();
+        }
+    }
+
     /// The place of an item in the queue of its kind.
     pub(super) fn place_of(&self, kind: ItemKind, id: &str) -> Option<usize> {
-        self.queues[kind as usize].iter().position(|entry| entry.id() == id)
+        self.places[kind as usize].get(id).copied()
     }
 
     pub(super) fn bookmark(&self) -> Option<String> {

@@ -117,7 +117,11 @@ fn carry_out(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Eff
 pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> Vec<app::Effect> {
     let effects = match message {
         Message::Loaded(Ok(loaded)) => {
-            take(state, *loaded);
+            take(state, *loaded, shared);
+            super::closeness::look(state)
+        }
+        Message::Compared(found) => {
+            super::closeness::found(state, *found, &shared.annotator);
             Vec::new()
         }
         Message::Loaded(Err(why)) => {
@@ -160,19 +164,27 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
 }
 
 /// Takes a freshly read queue, keeping the cursors, or going where the last session was left.
-fn take(state: &mut State, Loaded { queues, board, agreement, until }: Loaded) {
-    let mut wanted = state.wanted.take();
-    for (kind, mut entries) in queues.into_iter().enumerate() {
-        if kind == ItemKind::Thought as usize {
-            super::thoughts::sort(&state.map, &mut entries);
-        }
-        let here = state.lists[kind].selected().map(|place| state.queues[kind][place].id().to_owned());
-        let here = here.or_else(|| wanted.take_if(|(of, _)| *of == kind).map(|(_, id)| id));
-        let front = here.and_then(|id| entries.iter().position(|entry| entry.id() == id));
-        state.lists[kind].read(&entries, front);
-        state.queues[kind] = entries;
-    }
+fn take(state: &mut State, Loaded { queues, board, agreement, until }: Loaded, shared: &Shared) {
+    let alike = std::mem::take(&mut state.board).background.alike().to_vec();
+    let here: Vec<Option<String>> = (0..ItemKind::ALL.len())
+        .map(|kind| state.lists[kind].selected().map(|place| state.queues[kind][place].id().to_owned()))
+        .collect();
     state.board = board;
+    state.queues = queues;
+    super::thoughts::sort(&state.map, &mut state.queues[ItemKind::Thought as usize]);
+    let place = |(place, entry): (usize, &Entry)| (entry.id().to_owned(), place);
+    state.places = std::array::from_fn(|kind| state.queues[kind].iter().enumerate().map(place).collect());
+    // What was known to mean the same still does, until it is found out again.
+    let changed = state.board.mean_alike(ItemKind::Thought, alike);
+    state.judge_again(ItemKind::Thought, &changed, &shared.annotator);
+    state.list_under_trouble(ItemKind::Thought, &changed);
+    state.relist = true;
+    let mut wanted = state.wanted.take();
+    for (kind, here) in here.into_iter().enumerate() {
+        let here = here.or_else(|| wanted.take_if(|(of, _)| *of == kind).map(|(_, id)| id));
+        let front = here.and_then(|id| state.places[kind].get(&id).copied());
+        state.lists[kind].read(&state.queues[kind], front);
+    }
     state.agreement = agreement;
     state.until = until;
     state.loaded = true;
@@ -193,6 +205,11 @@ fn rest(state: &mut State) {
         });
         state.step = parts.unwrap_or(0);
         state.reading.follows = parts.is_some();
+    }
+    let thought = state.shown().filter(|entry| entry.queued.item.kind() == ItemKind::Thought).map(|entry| entry.id());
+    if thought != state.around.as_ref().map(|(of, _)| of.as_str()) {
+        state.around =
+            thought.map(|id| (id.to_owned(), state.closeness.as_ref().and_then(|closeness| closeness.around(id))));
     }
 }
 

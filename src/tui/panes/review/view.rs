@@ -11,15 +11,24 @@ use ratatui::widgets::Paragraph;
 
 use super::effects::Agreed;
 use super::entry::Entry;
-use super::item::{Look, lay_out, standing};
+use super::item::{Look, label_style, lay_out, standing};
 use super::listing::{Only, Row};
 use super::state::{Doing, State};
 use crate::labels::agreement::Estimate;
 use crate::logs::SafeText;
-use crate::reasoning::{ItemKind, Standing, Trouble};
+use crate::reasoning::{ItemKind, Standing, Trouble, TruthSource};
 use crate::tui::panes::Shared;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{count, digit_popup, fit, framed, notice, pad};
+
+/// The row of an item in which its log, or a thought's challenge, begins.
+const HEADLINE: usize = 1;
+
+/// A label of so many bytes has room in the frame of its item.
+const SHORT: usize = 16;
+
+/// From this width of the list on, its rows have the word of where an item stands.
+const WORDED: usize = 40;
 
 /// From this height of an item on there is room for empty rows between its steps.
 const AIRY: u16 = 36;
@@ -38,7 +47,11 @@ pub(super) fn view(state: &State, shared: &Shared, frame: &mut Frame, area: Rect
     if state.map.is_open() {
         return super::thoughts::view(&state.map, theme, frame, body);
     }
-    let list_width = if body.width >= 120 { 44 } else { 31 };
+    let list_width = match body.width {
+        160.. => 64,
+        120.. => 44,
+        _ => 31,
+    };
     let [left, right] = Layout::horizontal([Constraint::Length(list_width), Constraint::Min(0)]).areas(body);
     if state.list().rows.is_empty() {
         notice(frame, body, theme, &nothing(state));
@@ -100,6 +113,17 @@ fn trouble_word(trouble: Option<Trouble>) -> &'static str {
     trouble.map_or("no trouble", Trouble::as_str)
 }
 
+/// The words for a trouble where there is little room.
+fn short_word(trouble: Option<Trouble>) -> &'static str {
+    match trouble {
+        Some(Trouble::AnswerMismatch) => "answer not the label",
+        Some(Trouble::PrefixDiffers) => "sides part too early",
+        Some(Trouble::GoldDivided) => "gold labels differ",
+        Some(Trouble::Ungrounded) => "ungrounded claims",
+        other => trouble_word(other),
+    }
+}
+
 /// `malformed: 2 undecided of 5`
 fn trouble_line(state: &State, trouble: Option<Trouble>) -> String {
     let (mut open, mut all) = (0_u64, 0_u64);
@@ -143,7 +167,9 @@ fn view_list(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) {
 fn heading(trouble: Option<Trouble>, decided: usize, all: usize, width: usize, theme: &Theme) -> Line<'static> {
     let (mark, style) = if trouble.is_some() { ("! ", theme.warning) } else { ("= ", theme.muted) };
     let counts = format!(" {}/{}", count(decided as u64), count(all as u64));
-    let word = fit(trouble_word(trouble), width.saturating_sub(counts.len() + 2));
+    let room = width.saturating_sub(counts.len() + 2);
+    let word = trouble_word(trouble);
+    let word = fit(if word.len() > room { short_word(trouble) } else { word }, room);
     let gap = width.saturating_sub(2 + word.len() + counts.len());
     Line::from(vec![
         Span::styled(format!("{mark}{word}"), style),
@@ -152,32 +178,28 @@ fn heading(trouble: Option<Trouble>, decided: usize, all: usize, width: usize, t
     ])
 }
 
-/// `>+ accepted  rationale-001 !`
+/// `>+ accepted  the log's text !`; where it is narrow, the mark stands for the word.
 fn list_row(entry: &Entry, selected: bool, width: usize, theme: &Theme) -> Line<'static> {
     let cursor = if selected { Span::styled(">", theme.selection) } else { Span::raw(" ") };
     let (mut mark, mut word, mut style) = standing(entry.standing(), theme);
-    // Decided by the reviewer, and waiting for somebody else.
+    // Decided by the reviewer, and waiting for somebody else: for a second, or one to decide between them.
     if entry.standing() == Standing::Pending && !entry.open {
-        (mark, word, style) = ("*", "1 of 2", theme.muted);
+        let waits = if entry.queued.decided.disputed { "disputed" } else { "1 of 2" };
+        (mark, word, style) = ("*", waits, theme.muted);
     }
-    let id = SafeText::one_line(entry.id());
-    // The ids of long queues end in what tells them apart.
-    let room = width.saturating_sub(13);
+    let text = SafeText::one_line(entry.current.headline());
+    let told = if width >= WORDED { format!("{mark} {word:<8} ") } else { format!("{mark} ") };
+    let room = width.saturating_sub(told.len() + 3);
     let flag = if entry.troubles().is_empty() { Span::raw("  ") } else { Span::styled(" !", theme.warning) };
-    Line::from(vec![
-        cursor,
-        Span::styled(format!("{mark} {word:<8} "), style),
-        Span::raw(pad(&crate::tui::widgets::fit_end(id.as_str(), room.saturating_sub(1)), room.saturating_sub(1))),
-        flag,
-    ])
+    Line::from(vec![cursor, Span::styled(told, style), Span::raw(pad(text.as_str(), room)), flag])
 }
 
 fn view_item(state: &State, entry: &Entry, shared: &Shared, frame: &mut Frame, area: Rect) {
     let theme = &shared.theme;
-    let title = format!(" {}: {} ", entry.id(), entry.current.task());
-    let title = fit(SafeText::one_line(&title).as_str(), usize::from(area.width.saturating_sub(2)));
-    let block = framed(title, false, theme);
-    let inner = block.inner(area);
+    let inner = framed("", false, theme).inner(area);
+    let near = entry.queued.findings.near.as_ref();
+    let near = near.and_then(|near| Some(&state.queues[state.kind][state.place_of(state.kind(), &near.id)?].current));
+    let around = state.around.as_ref().filter(|(of, _)| of == entry.id());
     let look = Look {
         reviewer: &shared.annotator,
         width: usize::from(inner.width),
@@ -185,15 +207,35 @@ fn view_item(state: &State, entry: &Entry, shared: &Shared, frame: &mut Frame, a
         step: state.step,
         prefix_open: state.prefix_open,
         words_marked: state.words_marked,
+        near,
+        around: around.and_then(|(_, around)| around.as_ref()),
     };
     let laid = lay_out(entry, look, theme);
     let height = usize::from(inner.height);
     let top = state.reading.scrolled(laid.rows.len(), height, laid.aim);
     let below = laid.rows.len().saturating_sub(top + height);
+    // What is judged stays in sight: once the reader has gone past it, it stands in the frame.
+    let title = if top > HEADLINE {
+        entry.current.headline().to_owned()
+    } else {
+        format!("{}: {}", entry.id(), entry.current.task())
+    };
+    let title = fit(SafeText::one_line(&title).as_str(), usize::from(area.width.saturating_sub(4)));
+    let block = framed(format!(" {title} "), false, theme);
     let block = if below > 0 {
         block.title_bottom(Line::styled(format!(" {below} more rows below "), theme.muted).right_aligned())
     } else {
         block
+    };
+    // The same goes for what is held true of it.
+    let truth = entry.queued.findings.truth.as_ref().filter(|truth| top > HEADLINE && truth.answer.len() <= SHORT);
+    let block = match truth {
+        Some(truth) => {
+            let source = if truth.source == TruthSource::Gold { "gold" } else { "label" };
+            let told = format!(" {source} {} ", SafeText::one_line(&truth.answer));
+            block.title_bottom(Line::styled(told, label_style(&truth.answer, theme)).left_aligned())
+        }
+        None => block,
     };
     frame.render_widget(block, area);
     let in_sight: Vec<Line> = laid.rows.into_iter().skip(top).take(height).collect();

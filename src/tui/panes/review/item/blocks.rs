@@ -37,6 +37,7 @@ pub(super) fn beside(
     (0..rows)
         .map(|_| {
             let mut line = left.next().unwrap_or_default();
+            trim(&mut line, left_width);
             let missing = left_width.saturating_sub(line.width());
             line.spans.push(Span::raw(pad("", missing)));
             line.spans.push(Span::styled(" │ ", theme.border));
@@ -46,6 +47,19 @@ pub(super) fn beside(
         .collect()
 }
 
+/// Takes away the space at the end of a row, where a word was broken off, that has no room any more.
+fn trim(line: &mut Line<'static>, width: usize) {
+    while line.width() > width
+        && let Some(last) = line.spans.last_mut()
+    {
+        match last.content.strip_suffix(' ').map(str::to_owned) {
+            Some(shorter) => last.content = shorter.into(),
+            None if last.content.is_empty() => drop(line.spans.pop()),
+            None => break,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,11 +67,11 @@ mod tests {
     #[test]
     fn columns_keep_their_distance() {
         let rows = beside(
-            vec![Line::from("ab")],
+            vec![Line::from("abcd ")],
             4,
             vec![Line::from("x"), Line::from("y")],
             &crate::tui::theme::Theme::default(),
         );
-        assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ab   │ x", "     │ y"]);
+        assert_eq!(rows.iter().map(ToString::to_string).collect::<Vec<_>>(), ["abcd │ x", "     │ y"]);
     }
 }

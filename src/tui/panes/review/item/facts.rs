@@ -4,11 +4,11 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use super::super::entry::Entry;
-use super::blocks::{fact, rule};
+use super::blocks::{fact, plain, rule};
 use super::{Look, standing};
 use crate::logs::SafeText;
 use crate::reasoning::{
-    ClaimKind, Mark, Parsed, PlacedClaim, Reviewable, Standing, Task, Trouble, TruthSource, answer_label,
+    ClaimKind, Likeness, Mark, Parsed, PlacedClaim, Reviewable, Standing, Task, Trouble, TruthSource, answer_label,
 };
 use crate::tui::theme::Theme;
 use crate::tui::widgets::{Shaded, counted, whole};
@@ -22,7 +22,7 @@ pub(super) fn log(heading: &str, log: &str, width: usize, theme: &Theme) -> Vec<
     rows
 }
 
-pub(super) fn label_style(label: &str, theme: &Theme) -> Style {
+pub(in super::super) fn label_style(label: &str, theme: &Theme) -> Style {
     match answer_label(label) {
         Some(crate::labels::Label::Normal) => theme.normal,
         Some(crate::labels::Label::Abnormal) => theme.abnormal,
@@ -51,10 +51,10 @@ pub(super) fn label(told: &str, label: &str, entry: &Entry, width: usize, theme:
     } else {
         let mut told = truth.answer.clone();
         if truth.label != entry.queued.item.label() {
-            told += "  ! not the label that it was written for";
+            told += "  ! not its own label";
         }
         if let Some(original) = entry.original_label {
-            told += &format!("  (the template came as {original})");
+            told += &format!("; the template came as {original}");
         }
         let style = if entry.queued.decided.label_changed { theme.error } else { label_style(&truth.answer, theme) };
         rows.extend(fact("Gold", &told, style, width, theme));
@@ -88,7 +88,10 @@ pub(super) fn findings(entry: &Entry, width: usize, theme: &Theme) -> Vec<Line<'
     let findings = &entry.queued.findings;
     let mut rows = Vec::new();
     if let Some(near) = &findings.near {
-        let told = format!("! almost as {} ({:.0} % in common)", near.id, near.similarity * 100.0);
+        let told = match near.by {
+            Likeness::Words => format!("! almost as {} ({:.0} % of words in common)", near.id, near.similarity * 100.0),
+            Likeness::Meaning => format!("! means the same as {} (cosine {:.2})", near.id, near.similarity),
+        };
         rows.extend(fact("Repeats", &told, theme.warning, width, theme));
     }
     let odd = |trouble| entry.troubles().contains(&trouble);
@@ -155,6 +158,20 @@ pub(super) fn review(entry: &Entry, look: Look<'_>, width: usize, theme: &Theme)
         }
         rows.extend(fact("Steps", &told, Style::new(), width, theme));
     }
+    rows
+}
+
+/// The item that it nearly repeats, as a diff; or whole, where only the meaning is the same.
+pub(super) fn repeated(entry: &Entry, look: Look<'_>, width: usize, theme: &Theme) -> Vec<Line<'static>> {
+    let (Some(other), Some(near)) = (look.near, &entry.queued.findings.near) else { return Vec::new() };
+    let id = SafeText::one_line(&near.id);
+    let text = entry.current.text();
+    let (heading, body) = match near.by {
+        Likeness::Words => (format!("What is other than in {id}"), whole(&other.text(), &text, theme).rows(width).0),
+        Likeness::Meaning => (id.into_string(), plain(&other.text(), theme.muted, width)),
+    };
+    let mut rows = vec![Line::default(), rule(&heading, theme.title, theme, width)];
+    rows.extend(body);
     rows
 }
 

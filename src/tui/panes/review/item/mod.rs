@@ -2,6 +2,7 @@
 //!
 //! Everything is wrapped to a width, so that it can scroll by rows and stand in columns.
 
+mod around;
 mod blocks;
 mod facts;
 mod pair;
@@ -12,6 +13,7 @@ mod thought;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use super::closeness::Around;
 use super::entry::Entry;
 use crate::reasoning::{Reviewable, Standing};
 use crate::tui::theme::Theme;
@@ -35,6 +37,10 @@ pub(super) struct Look<'a> {
     pub prefix_open: bool,
     /// Whether words that the log does not have are marked too.
     pub words_marked: bool,
+    /// The item that it nearly repeats.
+    pub near: Option<&'a Reviewable>,
+    /// What is around a thought, once that is known.
+    pub around: Option<&'a Around>,
 }
 
 /// An item laid out.
@@ -54,6 +60,8 @@ pub(super) fn lay_out(entry: &Entry, look: Look<'_>, theme: &Theme) -> Laid {
         Reviewable::Thought(thought) => thought::lay_out(thought, entry, look, theme),
     }
 }
+
+pub(super) use facts::label_style;
 
 /// What a standing looks like: a mark, its word, its style.
 pub(super) fn standing(standing: Standing, theme: &Theme) -> (&'static str, &'static str, Style) {

@@ -92,6 +92,7 @@ pub(super) fn lay_out(pair: &Pair, entry: &Entry, look: Look<'_>, theme: &Theme)
     rows.extend(facts::claims(&made_up, width, theme));
     rows.extend(facts::findings(entry, width, theme));
     rows.extend(facts::review(entry, look, width, theme));
+    rows.extend(facts::repeated(entry, look, width, theme));
     rows.extend(facts::edit(entry, width, theme));
     Laid { aim, rows }
 }

@@ -59,12 +59,14 @@ pub(super) fn lay_out(rationale: &Rationale, entry: &Entry, look: Look<'_>, them
     }
     if wide {
         before.extend(after);
+        before.extend(facts::repeated(entry, look, left_width, theme));
         steps.extend(facts::edit(entry, steps_width, theme));
         return Laid { rows: beside(before, left_width, steps, theme), aim };
     }
     let shift = before.len();
     before.extend(steps);
     before.extend(after);
+    before.extend(facts::repeated(entry, look, look.width, theme));
     before.extend(facts::edit(entry, look.width, theme));
     Laid { rows: before, aim: (shift + aim.0, shift + aim.1) }
 }

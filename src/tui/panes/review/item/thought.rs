@@ -6,7 +6,7 @@ use ratatui::text::Line;
 use super::super::entry::Entry;
 use super::blocks::{beside, plain, rule};
 use super::steps::gutter;
-use super::{Laid, Look, SIDE_BY_SIDE, facts};
+use super::{Laid, Look, SIDE_BY_SIDE, around, facts};
 use crate::reasoning::{Mark, Thought};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::Shaded;
@@ -31,12 +31,26 @@ pub(super) fn lay_out(thought: &Thought, entry: &Entry, look: Look<'_>, theme: &
     }
     rows.extend(facts::findings(entry, width, theme));
     rows.extend(facts::review(entry, look, width, theme));
+    rows.extend(facts::repeated(entry, look, width, theme));
     rows.extend(facts::edit(entry, width, theme));
+    if let Some(around) = look.around {
+        rows.push(Line::default());
+        rows.extend(around::nearest(around, width, theme));
+    }
+    let steps = |width| look.around.map(|around| around::histogram(around, thought.steps.len(), width, theme));
     if wide {
+        if let Some(steps) = steps(width) {
+            rows.push(Line::default());
+            rows.extend(steps);
+        }
         return Laid { rows: beside(source, source_width, rows, theme), aim: (0, 0) };
     }
     // The thought itself first: it is what is judged.
     rows.push(Line::default());
     rows.extend(source);
+    if let Some(steps) = steps(look.width) {
+        rows.push(Line::default());
+        rows.extend(steps);
+    }
     Laid { rows, aim: (0, 0) }
 }

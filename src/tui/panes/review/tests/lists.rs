@@ -110,3 +110,26 @@ fn a_move_of_the_cursor_sends_two_marks_and_a_number_at_once() {
         }
     }
 }
+
+#[test]
+fn the_log_is_listed_and_stays_in_sight_while_its_rationale_is_read() {
+    let mut bench = Bench::new();
+    let narrow = screen(&bench.state, 80, 24);
+    assert!(narrow.contains(">. fan <*> speed <*>") && narrow.contains("r-2: anomaly"), "{narrow}");
+    let wide = screen(&bench.state, 200, 60);
+    assert!(wide.contains(">. pending  fan <*> speed <*>"), "{wide}");
+    bench.press("right");
+    assert!(screen(&bench.state, 80, 24).contains(">. DDR lane <*> replaced .."), "{}", screen(&bench.state, 80, 24));
+    let shown = screen(&bench.state, 80, 16);
+    assert!(shown.contains("┌ DDR lane <*> replaced by spare, no data lost ─"), "{shown}");
+    assert!(shown.contains("└ label normal ─"), "{shown}");
+}
+
+#[test]
+fn accepting_a_wrong_answer_is_told() {
+    let mut bench = Bench::new();
+    bench.press("a");
+    assert_eq!(bench.toast(), "accepted all the same: answer is not the label; u takes it back");
+    bench.press("end a");
+    assert!(!bench.toast().contains("all the same"), "{}", bench.toast());
+}

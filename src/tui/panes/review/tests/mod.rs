@@ -1,6 +1,7 @@
 //! Key sequences on a small queue, and what the screen shows of them. Effects are carried out on a real workspace.
 
 mod lists;
+mod nearness;
 mod pairs;
 mod reviewers;
 mod screens;
@@ -199,7 +200,7 @@ fn an_edit_that_breaks_the_format_is_flagged() {
     bench.press("end e");
     bench.type_text(" and so on");
     bench.press("ctrl-s");
-    assert_eq!(bench.toast(), "saved; r-1 is still flagged: malformed");
+    assert_eq!(bench.toast(), "saved; still flagged: malformed");
     assert_eq!(bench.standing(ItemKind::Rationale, "r-1"), Standing::Edited);
 }
 

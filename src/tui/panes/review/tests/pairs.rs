@@ -29,7 +29,8 @@ fn swapping_the_sides_is_an_edit_that_swapping_again_takes_away() {
     let after = pair(&bench);
     assert_eq!((&after.chosen, &after.rejected), (&before.rejected, &before.chosen));
     assert_eq!((after.first_wrong_step, bench.standing(ItemKind::Pair, "p-1")), (2, Standing::Edited));
-    assert!(bench.toast().starts_with("saved; p-1 is still flagged: answer is not the label"), "{}", bench.toast());
+    assert_eq!(bench.front(), "p-1", "what was done to it is to be seen");
+    assert!(bench.toast().starts_with("saved; still flagged: answer is not the label"), "{}", bench.toast());
     bench.press("s");
     assert_eq!((pair(&bench), bench.standing(ItemKind::Pair, "p-1")), (before, Standing::Accepted));
 }

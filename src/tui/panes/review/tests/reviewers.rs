@@ -27,10 +27,11 @@ fn two_reviewers_are_blind_to_one_another_until_both_have_decided() {
     bench.press("r");
     bench.type_text("no");
     bench.press("enter home");
-    assert!(screen(&bench.state, 80, 24).contains(">* 1 of 2"), "{}", screen(&bench.state, 80, 24));
+    assert!(screen(&bench.state, 80, 24).contains(">* fan <*>"), "{}", screen(&bench.state, 80, 24));
+    assert!(screen(&bench.state, 200, 60).contains(">* 1 of 2   fan <*>"), "{}", screen(&bench.state, 200, 60));
     bench.be("bo");
     let shown = screen(&bench.state, 80, 24);
-    assert!(shown.contains("[rationales 0/3]") && shown.contains(">. pending"), "{shown}");
+    assert!(shown.contains("[rationales 0/3]") && shown.contains(">. fan <*>"), "{shown}");
     assert!(!shown.contains("anna:") && !shown.contains("by anna"), "{shown}");
     bench.press("a home");
     let shown = screen(&bench.state, 80, 24);
@@ -95,7 +96,7 @@ fn the_trouble_free_are_accepted_once_a_sample_was_decided() {
     bench.press("a a");
     assert!(screen(&bench.state, 80, 24).contains("Accept the other 4"), "{}", screen(&bench.state, 80, 24));
     bench.press("y");
-    let told = "accepted 4 rationales without trouble, after a sample of 2 with none rejected; u takes all of it back";
+    let told = "accepted 4 rationales after a sample of 2, none rejected; u takes all back";
     assert_eq!(bench.toast(), told);
     let reviews = bench.workspace.reviews().unwrap();
     assert_eq!(reviews.len(), 6);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::effects::Message as Review;
-use crate::model::Embedder;
+use crate::model::KeptEmbedder;
 use crate::reasoning::Thought;
 use crate::reasoning::projection::{Point, TsneSettings};
 use crate::teacher::Overview;
@@ -58,7 +58,7 @@ pub fn run(effect: Effect, edge: &mut Edge) {
         Effect::Stop(stop) => stop.store(true, Ordering::Relaxed),
         Effect::Make { ticket, thoughts, stop } => edge.spawn_unasked(PaneId::Review, "map of thoughts", move |job| {
             let total = thoughts.len();
-            let made = Embedder::open().map_err(|error| error.to_string()).and_then(|embedder| {
+            let made = KeptEmbedder::open().map_err(|error| error.to_string()).and_then(|embedder| {
                 let go_on = &mut |done| {
                     job.progress(format!("{done}/{total}"));
                     unless(&stop, job)
