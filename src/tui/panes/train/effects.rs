@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
@@ -22,6 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// How often the folders of other processes' runs are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Held while a step is tried: a run that starts waits for its end, so as not to share memory and cores with it, and not to be
+/// refused for want of what is free a moment later.
+static TRYING: Mutex<()> = Mutex::new(());
+
+fn trying() -> MutexGuard<'static, ()> {
+    // It guards nothing that a panic could leave half done.
+    TRYING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What the pane wants done outside.
 #[derive(Debug)]
@@ -214,19 +224,23 @@ fn launch(root: &Path, recipe: Recipe) -> Result<(Launch, Place), TrainingError>
 }
 
 fn start(root: &Path, recipe: Recipe) -> Result<training::Job, String> {
+    drop(trying());
     launch(root, recipe).and_then(|(launch, place)| launch.start(&place)).map_err(|error| error.to_string())
 }
 
 fn detached(root: &Path, recipe: Recipe) -> Result<(RunId, u32), String> {
+    drop(trying());
     let begun = launch(root, recipe).and_then(|(launch, place)| launch.detach(&place));
     begun.map(|(folder, process)| (folder.id(), process)).map_err(|error| error.to_string())
 }
 
 fn estimate(root: &Path, recipe: Recipe) -> Result<Estimate, String> {
+    let _alone = trying();
     launch(root, recipe).and_then(|(launch, _)| launch.estimate()).map_err(|error| error.to_string())
 }
 
 fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
+    drop(trying());
     let folder = RunFolder::at(dir);
     let recipe = folder.recipe().map_err(|error| error.to_string())?;
     let model = match recipe.model {
