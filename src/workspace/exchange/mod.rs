@@ -6,12 +6,13 @@
 mod export;
 mod own;
 mod parquet;
+mod parquet_rows;
 mod review_tools;
 mod training;
 
 pub use export::{ExportWhat, ItemExportReport, LeftOut};
 pub(super) use own::own_row;
-pub(super) use parquet::{is_parquet, read_parquet};
+pub(super) use parquet_rows::{is_parquet, read_parquet};
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! verl's tables: parquet, written column by column, and read whatever program wrote it.
+//! verl's tables: parquet, written column by column.
 
 use std::sync::Arc;
 
@@ -6,15 +6,9 @@ use ::parquet::basic::Compression;
 use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
-use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use ::parquet::schema::parser::parse_message_type;
-use serde_json::{Map, Value};
-
-use crate::logs::table::{Rejected, Row};
-
-/// How a parquet file begins and ends.
-const MAGIC: &[u8] = b"PAR1";
+use serde_json::Value;
 
 /// The columns as verl's own preparation scripts write them; `logwright` and `id` are this program's.
 const SCHEMA: &str = "message schema {
@@ -31,11 +25,6 @@ const SCHEMA: &str = "message schema {
         required binary answer (UTF8); required binary logwright (UTF8);
     }
 }";
-
-/// Whether these are the bytes of a parquet file.
-pub(in crate::workspace) fn is_parquet(bytes: &[u8]) -> bool {
-    bytes.starts_with(MAGIC)
-}
 
 /// Writes rows of verl's columns.
 ///
@@ -114,29 +103,4 @@ fn turns<W: std::io::Write + Send>(
 
 fn text(value: Option<&Value>) -> ByteArray {
     ByteArray::from(value.and_then(Value::as_str).unwrap_or_default())
-}
-
-/// Every row of a parquet file that can be read, numbered from 1, and the others.
-///
-/// # Errors
-/// When it is no parquet file.
-pub(in crate::workspace) fn read_parquet(bytes: &[u8]) -> Result<(Vec<Row>, Vec<Rejected>), String> {
-    let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(bytes)).map_err(|error| error.to_string())?;
-    let rows = reader.get_row_iter(None).map_err(|error| error.to_string())?;
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for (line, row) in (1..).zip(rows) {
-        match row.map(|row| row.to_json_value()) {
-            Ok(Value::Object(fields)) => good.push(Row { line, fields: present(fields) }),
-            Ok(_) => bad.push(Rejected { line, why: "not a row of named columns".into() }),
-            Err(error) => {
-                bad.push(Rejected { line, why: error.to_string() });
-                break;
-            }
-        }
-    }
-    Ok((good, bad))
-}
-
-fn present(fields: Map<String, Value>) -> Map<String, Value> {
-    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
