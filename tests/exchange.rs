@@ -277,3 +277,172 @@ fn rows_that_were_written_elsewhere_are_read_as_far_as_they_go() {
     let output = project.run(&["import", "rationales", "broken.parquet"]);
     assert!(output.stderr.starts_with("logwright: broken.parquet: it cannot be read as parquet:"), "{}", output.stderr);
 }
+
+/// A project with the demo's rationales and pairs, undecided.
+fn undecided() -> Project {
+    let project = Project::empty();
+    for kind in ["rationales", "pairs"] {
+        let file = format!("{}/datasets/demo/{kind}.jsonl", env!("CARGO_MANIFEST_DIR"));
+        run(&project, &["import", kind, &file]);
+    }
+    project
+}
+
+/// Has `reviewer` say `verdict` of an item of an Argilla export; gives the report of the import.
+fn said_in_argilla(
+    project: &Project,
+    kind: &str,
+    id: &str,
+    reviewer: &str,
+    verdict: &str,
+    text: Option<&str>,
+) -> Value {
+    run(project, &["export", kind, "argilla.json", "--format", "argilla", "--all"]);
+    let mut records = rows(project, "argilla.json");
+    let record = records.iter_mut().find(|record| record["id"].as_str().unwrap().ends_with(id)).unwrap();
+    record["responses"] = json!({ "verdict": [{ "value": verdict, "user_id": reviewer }] });
+    if let Some(text) = text {
+        record["responses"]["text"] = json!([{ "value": text, "user_id": reviewer }]);
+    }
+    project.write("back.json", &serde_json::to_vec(&records).unwrap());
+    as_json(project, &["import", kind, "back.json"])
+}
+
+#[test]
+fn accepting_elsewhere_is_accepting_what_was_shown_there() {
+    let project = undecided();
+    let edited = "<think>1. Read again.</think><answer>normal</answer>";
+    project.write("text", edited.as_bytes());
+    run(&project, &["review", "edit", "rationale-053", "--text", "text", "--as", "ana"]);
+    said_in_argilla(&project, "rationales", "rationale-053", "bo", "accept", None);
+    let shown = as_json(&project, &["review", "show", "rationale-053"]);
+    assert_eq!((&shown["reasoning"], &shown["review"]["standing"]), (&json!(edited), &json!("edited")));
+    assert_eq!(shown["review"]["decisions"][1]["reviewer"], "bo");
+
+    // Label Studio shows it so, too.
+    run(&project, &["export", "rationales", "studio.json", "--format", "label-studio", "--all"]);
+    let mut tasks = rows(&project, "studio.json");
+    let task = tasks.iter_mut().find(|task| task["data"]["id"] == "rationale-053").unwrap();
+    task["annotations"] =
+        json!([{ "completed_by": "cy", "result": [{ "from_name": "verdict", "value": { "choices": ["accept"] } }] }]);
+    project.write("tasks.json", &serde_json::to_vec(&tasks).unwrap());
+    run(&project, &["import", "rationales", "tasks.json"]);
+    let shown = as_json(&project, &["review", "show", "rationale-053"]);
+    assert_eq!((&shown["reasoning"], &shown["review"]["decisions"][2]["reviewer"]), (&json!(edited), &json!("cy")));
+
+    // An edit of a pair's chosen side there leaves the rejected one as it was shown.
+    let (chosen, rejected) = (
+        "<solutions>1. a\n2. But wait, b</solutions><answer>normal</answer>",
+        "<solutions>1. a\n2. c</solutions><answer>abnormal</answer>",
+    );
+    project.write("text", format!("{chosen}\n=== rejected ===\n{rejected}\n").as_bytes());
+    run(&project, &["review", "edit", "pair-001", "--text", "text", "--as", "ana"]);
+    let better = chosen.replace("wait, b", "wait, it is b");
+    said_in_argilla(&project, "pairs", "pair-001", "bo", "edit", Some(&better));
+    let shown = as_json(&project, &["review", "show", "pair-001"]);
+    assert_eq!((&shown["chosen"], &shown["rejected"]), (&json!(better), &json!(rejected)));
+}
+
+#[test]
+fn a_review_from_elsewhere_is_for_the_label_that_was_shown_there() {
+    let project = Project::with_templates();
+    let row = json!({
+        "id": "ready", "input": "ciod: ready on <*>", "label": "normal",
+        "reasoning": "<think>1. It says \"ready\".</think><answer>normal</answer>",
+    });
+    project.write("r.jsonl", row.to_string().as_bytes());
+    run(&project, &["import", "rationales", "r.jsonl"]);
+    run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+    let mut records = rows(&project, "argilla.json");
+    records[0]["responses"] = json!({ "verdict": [{ "value": "accept", "user_id": "bo" }] });
+    project.write("back.json", &serde_json::to_vec(&records).unwrap());
+    run(&project, &["rule", "bgl/2", "abnormal", "--reason", "it is not ready at all", "--as", "mei"]);
+    assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 1);
+    let listed = as_json(&project, &["review", "list", "--trouble", "label_changed"]);
+    assert_eq!(listed["items"][0]["standing"], "pending", "bo saw normal");
+    // A record from before that was told: the item's own label.
+    records[0]["metadata"].as_object_mut().unwrap().remove("logwright_shown");
+    records[0]["responses"]["verdict"][0]["user_id"] = json!("cy");
+    project.write("back.json", &serde_json::to_vec(&records).unwrap());
+    assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 1);
+    assert_eq!(as_json(&project, &["review", "list"])["items"][0]["standing"], "pending");
+}
+
+#[test]
+fn a_file_of_reviews_that_comes_in_again_outranks_nothing() {
+    let project = undecided();
+    assert_eq!(said_in_argilla(&project, "rationales", "rationale-001", "bo", "accept", None)["reviews"], 1);
+    let standing =
+        |project: &Project| as_json(project, &["review", "show", "rationale-001"])["review"]["standing"].clone();
+    run(&project, &["review", "reject", "rationale-001", "--as", "bo"]);
+    assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 0);
+    assert_eq!(standing(&project), "rejected", "bo thought better of it");
+    run(&project, &["review", "undo", "--as", "bo"]);
+    run(&project, &["review", "undo", "--as", "bo"]);
+    assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 0);
+    assert_eq!(standing(&project), "pending", "what was taken back stays so");
+}
+
+#[test]
+fn what_comes_back_from_review_does_not_turn_an_item_back() {
+    let project = undecided();
+    run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+    let mut records = rows(&project, "argilla.json");
+    records[0]["responses"] = json!({ "verdict": [{ "value": "accept", "user_id": "bo" }] });
+    project.write("back.json", &serde_json::to_vec(&records).unwrap());
+    let mut newer = items(&project, "rationales").remove(0);
+    newer["reasoning"] = json!("<think>1. Written anew.</think><answer>normal</answer>");
+    let id = newer["id"].as_str().unwrap().to_owned();
+    project.write("newer.jsonl", newer.to_string().as_bytes());
+    run(&project, &["import", "rationales", "newer.jsonl"]);
+    let report = as_json(&project, &["import", "rationales", "back.json"]);
+    assert_eq!((&report["unchanged"], &report["reviews"]), (&json!(60), &json!(1)));
+    let shown = as_json(&project, &["review", "show", &id]);
+    assert_eq!((&shown["reasoning"], &shown["review"]["standing"]), (&newer["reasoning"], &json!("pending")));
+    assert!(shown["review"]["findings"]["troubles"].as_array().unwrap().contains(&json!("text_changed")), "{shown}");
+}
+
+#[test]
+fn a_csv_keeps_the_types_of_attributes() {
+    let project = Project::empty();
+    let row = json!({
+        "id": "a", "input": "ciod: ready", "label": "normal", "score": 0.5, "tags": ["x", "y"], "sure": true, "note": "7",
+        "reasoning": "<think>1. It is ready.</think><answer>normal</answer>",
+    });
+    project.write("r.jsonl", row.to_string().as_bytes());
+    run(&project, &["import", "rationales", "r.jsonl"]);
+    let expected = items(&project, "rationales");
+    run(&project, &["export", "rationales", "r.csv", "--all"]);
+    let again = as_json(&project, &["import", "rationales", "r.csv"]);
+    assert_eq!(again["unchanged"], 1, "the same item");
+    assert_eq!(items(&brought_in(&project, "rationales", "r.csv"), "rationales"), expected);
+    // A field that somebody has changed in the table counts as it reads there.
+    let text = fs::read_to_string(project.path("r.csv")).unwrap();
+    assert!(text.contains(",0.5,"), "{text}");
+    project.write("r.csv", text.replacen(",0.5,", ",0.75,", 1).as_bytes());
+    run(&project, &["import", "rationales", "r.csv"]);
+    let now = items(&project, "rationales").remove(0);
+    assert_eq!((&now["score"], &now["sure"], now.get("logwright")), (&json!("0.75"), &json!(true), None));
+}
+
+#[test]
+fn a_dataset_info_that_cannot_be_kept_leaves_everything_as_it_was() {
+    let project = demo();
+    run(&project, &["export", "sft", "train.json", "--format", "llama-factory"]);
+    let (data, info) =
+        (fs::read(project.path("train.json")).unwrap(), fs::read(project.path("dataset_info.json")).unwrap());
+    let refused = project.run(&["export", "dpo", "train.jsonl", "--format", "llama-factory"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("\"train\" is the entry of \"train.json\" there: choose another name than train.jsonl"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!project.path("train.jsonl").exists());
+    assert_eq!(fs::read(project.path("dataset_info.json")).unwrap(), info);
+    run(&project, &["review", "reject", "rationale-001", "--as", "ana"]);
+    project.write("dataset_info.json", b"[broken");
+    let refused = project.run(&["export", "sft", "train.json", "--format", "llama-factory"]);
+    assert!(refused.code == 1 && refused.stderr.contains("it is no JSON object"), "{}", refused.stderr);
+    assert_eq!(fs::read(project.path("train.json")).unwrap(), data);
+}

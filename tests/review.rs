@@ -120,3 +120,152 @@ fn an_id_of_two_kinds_has_to_be_told_apart() {
     let accepted = listed(&project, &["--standing", "accepted"]);
     assert_eq!((accepted.len(), &accepted[0]["kind"]), (1, &"pair".into()));
 }
+
+/// A project with one rationale of each id, which reasons so.
+fn project(rationales: &[(&str, &str)]) -> Project {
+    let project = Project::empty();
+    bring(&project, rationales);
+    project
+}
+
+fn bring(project: &Project, rationales: &[(&str, &str)]) {
+    let row = |(id, reasoning): &(&str, &str)| {
+        let reasoning = format!("<think>1. {reasoning}</think><answer>normal</answer>");
+        serde_json::json!({ "id": id, "input": "ciod: ready", "label": "normal", "reasoning": reasoning }).to_string()
+    };
+    let lines: Vec<String> = rationales.iter().map(row).collect();
+    project.write("more.jsonl", lines.join("\n").as_bytes());
+    run(project, &["import", "rationales", "more.jsonl"]);
+}
+
+/// Ids, by a filter of the list.
+fn ids(project: &Project, filters: &[&str]) -> Vec<String> {
+    listed(project, filters).iter().map(|item| item["id"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn edit(project: &Project, id: &str, reasoning: &str, reviewer: &str) {
+    project.write("text", format!("<think>1. {reasoning}</think><answer>normal</answer>").as_bytes());
+    run(project, &["review", "edit", id, "--text", "text", "--as", reviewer]);
+}
+
+#[test]
+fn a_decision_ends_with_the_text_that_it_was_made_on() {
+    let project = project(&[("a", "It is ready."), ("b", "Nothing failed here."), ("c", "All is well again.")]);
+    run(&project, &["review", "accept", "a", "--as", "ana"]);
+    edit(&project, "b", "Nothing at all has failed.", "ana");
+    run(&project, &["review", "reject", "c", "--as", "ana"]);
+    assert_eq!(ids(&project, &["--standing", "pending"]), [""; 0]);
+
+    bring(&project, &[("a", "It was ready before."), ("b", "The node is up."), ("c", "No error stands here.")]);
+    assert_eq!(ids(&project, &["--standing", "pending"]), ["a", "b", "c"], "nobody has read these");
+    assert_eq!(ids(&project, &["--trouble", "text_changed"]), ["a", "b", "c"]);
+    assert_eq!(json(&project, &["review", "check"])["text_changed"], 3);
+    let shown = json(&project, &["review", "show", "b"]);
+    assert_eq!(shown["reasoning"], "<think>1. The node is up.</think><answer>normal</answer>", "no edit hides it");
+    let told = project.run(&["review", "show", "b"]).stdout;
+    assert!(told.contains("! text changed since: what was decided of the old one does not count"), "{told}");
+    let report = json(&project, &["export", "sft", "sft.jsonl"]);
+    assert_eq!((&report["rows"], &report["left_out"]["text_changed"]), (&0.into(), &3.into()));
+    assert_eq!(json(&project, &["review", "accept", "--all", "--as", "ana"])["count"], 0, "it wants to be looked at");
+
+    run(&project, &["review", "accept", "a", "--as", "ana"]);
+    assert_eq!(ids(&project, &["--standing", "accepted"]), ["a"], "judged anew");
+    bring(&project, &[("b", "Nothing failed here.")]);
+    assert_eq!(ids(&project, &["--standing", "edited"]), ["b"], "the text is the one that was judged");
+
+    // What is brought in with other attributes or another label is no other text.
+    let text = "<think>1. It was ready before.</think><answer>normal</answer>";
+    let row =
+        serde_json::json!({ "id": "a", "input": "ciod: ready", "label": "abnormal", "reasoning": text, "lab": 3 });
+    project.write("other.jsonl", row.to_string().as_bytes());
+    run(&project, &["import", "rationales", "other.jsonl"]);
+    assert_eq!(ids(&project, &["--trouble", "text_changed"]), ["c"]);
+}
+
+#[test]
+fn a_copy_with_another_text_does_not_inherit_the_decision() {
+    let project = project(&[("a", "It is ready.")]);
+    let copy = Project::empty();
+    run(&copy, &["merge", project.path(".").to_str().unwrap_or_default()]);
+    bring(&copy, &[("a", "It was ready before.")]);
+    run(&project, &["review", "accept", "a", "--as", "ana"]);
+    run(&project, &["merge", copy.path(".").to_str().unwrap_or_default()]);
+    assert_eq!(ids(&project, &["--trouble", "text_changed"]), ["a"]);
+    assert_eq!(json(&project, &["export", "sft", "sft.jsonl"])["rows"], 0);
+}
+
+fn two_reviewers(project: &Project) {
+    let settings = project.path("logwright.toml");
+    let text = std::fs::read_to_string(&settings).unwrap_or_default();
+    std::fs::write(&settings, text.replace("reviewers = 1", "reviewers = 2")).expect("the settings can be written");
+}
+
+#[test]
+fn two_reviewers_accept_what_each_may_see() {
+    let project = project(&[("a", "It is ready."), ("b", "Nothing failed here."), ("c", "All is well again.")]);
+    two_reviewers(&project);
+    for id in ["a", "b", "c"] {
+        edit(&project, id, &format!("Read by ana, {id}."), "ana");
+    }
+    let came = "<think>1. It is ready.</think><answer>normal</answer>";
+    assert_eq!(json(&project, &["review", "show", "a", "--as", "bo"])["reasoning"], came, "blind");
+    let seen_by_ana = json(&project, &["review", "show", "a", "--as", "ana"])["reasoning"].to_string();
+    assert!(seen_by_ana.contains("Read by ana"), "{seen_by_ana}");
+    run(&project, &["review", "accept", "a", "--as", "bo"]);
+    assert_eq!(json(&project, &["review", "accept", "--all", "--as", "bo"])["count"], 2);
+    for id in ["a", "b", "c"] {
+        let decisions = json(&project, &["review", "show", id])["review"]["decisions"].clone();
+        assert_eq!((&decisions[1]["reviewer"], &decisions[1]["verdict"]), (&"bo".into(), &"accept".into()), "{id}");
+    }
+    assert_eq!(ids(&project, &["--trouble", "disagreement"]), ["a", "b", "c"], "nobody agreed unseen");
+    // A third sees both.
+    edit(&project, "a", "Read by ana, a.", "cy");
+    assert_eq!(ids(&project, &["--standing", "edited"]), ["a"]);
+    run(&project, &["review", "reject", "a", "--as", "dan"]);
+    run(&project, &["review", "accept", "a", "--as", "eve"]);
+    let decisions = json(&project, &["review", "show", "a"])["review"]["decisions"].clone();
+    assert_eq!(decisions[4]["verdict"], "edit", "what eve saw: the text that two agreed on");
+}
+
+#[test]
+fn a_bulk_acceptance_of_two_blind_reviewers_copies_no_edit() {
+    let project = project(&[("a", "It is ready."), ("b", "Nothing failed here."), ("c", "All is well again.")]);
+    two_reviewers(&project);
+    edit(&project, "a", "Read by ana.", "ana");
+    edit(&project, "b", "Read by ana, too.", "ana");
+    let attempt = ["review", "accept", "--trouble-free", "--sample", "1", "--as", "bo", "--json"];
+    let sampled = project.run(&attempt).json()["waiting"][0]["id"].as_str().unwrap_or_default().to_owned();
+    run(&project, &["review", "accept", &sampled, "--as", "bo"]);
+    assert_eq!(project.run(&attempt).json()["accepted"], 2);
+    for id in ["a", "b"] {
+        let decisions = json(&project, &["review", "show", id])["review"]["decisions"].clone();
+        assert_eq!((&decisions[1]["reviewer"], &decisions[1]["verdict"]), (&"bo".into(), &"accept".into()), "{id}");
+    }
+}
+
+#[test]
+fn only_what_the_sample_was_drawn_from_is_accepted() {
+    let project = project(&[("a", "It is ready."), ("b", "Nothing failed here."), ("c", "It says \"99 errors\".")]);
+    assert_eq!(ids(&project, &["--flagged"]), ["c"]);
+    // Once edited it shows no trouble, but it came with some.
+    edit(&project, "c", "All is well again.", "bo");
+    run(&project, &["review", "undo", "--as", "bo"]);
+    edit(&project, "c", "All is well again.", "bo");
+    bring(&project, &[("c", "It says \"98 errors\".")]);
+    run(&project, &["review", "accept", "a", "b", "--as", "ana"]);
+    let done = project.run(&["review", "accept", "--trouble-free", "--sample", "2", "--as", "ana", "--json"]);
+    assert_eq!((done.code, &done.json()["drawn_from"], &done.json()["accepted"]), (0, &2.into(), &0.into()));
+    assert_eq!(ids(&project, &["--standing", "pending"]), ["c"]);
+}
+
+#[test]
+fn an_attribute_does_not_hide_the_kind() {
+    let project = Project::empty();
+    let row = serde_json::json!({
+        "id": "a", "input": "ciod: ready", "label": "normal", "kind": "thought",
+        "reasoning": "<think>1. It is ready.</think><answer>normal</answer>",
+    });
+    project.write("r.jsonl", row.to_string().as_bytes());
+    run(&project, &["import", "rationales", "r.jsonl"]);
+    assert_eq!(json(&project, &["review", "show", "a"])["kind"], "rationale");
+}

@@ -131,6 +131,7 @@ fn only_accepted_rationales_train_and_an_edit_trains_as_edited() {
         reviewer: "ana".into(),
         verdict,
         label: None,
+        judged: None,
         reason: None,
     };
     let edit = Verdict::Edit("<think>better</think><answer>normal</answer>".into());

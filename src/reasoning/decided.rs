@@ -57,13 +57,22 @@ impl ReviewRule {
 pub struct Decided {
     /// Where the item stands.
     pub standing: Standing,
-    /// The text that it stands with, where it was edited.
+    /// How it reads now, where an edit says otherwise than it came: what it trains with, or where it does not train, what
+    /// the newest review of it leaves.
     #[serde(skip)]
     pub text: Option<String>,
     /// Whether reviewers say different things, and no majority of them says one.
     pub disputed: bool,
     /// Whether the label is no longer what the item came with or, once reviewed, what it was reviewed for.
     pub label_changed: bool,
+    /// Whether it was decided, but for another text than it has now.
+    pub text_changed: bool,
+    /// Whose decisions count.
+    #[serde(skip)]
+    pub counting: Vec<String>,
+    /// How many reviewers must agree.
+    #[serde(skip)]
+    pub reviewers: usize,
 }
 
 /// What a decision leaves: nothing, or a text that trains.
@@ -77,13 +86,17 @@ impl Decided {
     /// What `decisions` come to: each reviewer's newest, the oldest first. `truth` is the label that is held true of the
     /// item's log now, where it is one.
     ///
-    /// An acceptance holds for the label that was held true as it was made: once that is another one, it does not count.
-    /// Two reviewers agree if both reject, or both accept with the same text.
+    /// A decision holds for the text that was judged: where the item has another one now, it does not count. An acceptance
+    /// holds for the label that was held true as it was made, too. Two reviewers agree if both reject, or both accept with
+    /// the same text.
     pub fn of(item: &Reviewable, decisions: &[Review], truth: Option<Label>, reviewers: usize) -> Self {
         let came_with = item.label();
         let original = item.text();
+        // Only where it is needed: most items wait for their first decision.
+        let judged = decisions.iter().any(|review| review.judged.is_some()).then(|| item.judged());
+        let of_this_text = |review: &Review| judged.as_deref().is_none_or(|judged| review.is_about(judged));
         let outdated = |review: &Review| truth.is_some() && review.label.or(came_with) != truth;
-        let counts = |review: &Review| !(review.verdict.accepts() && outdated(review));
+        let counts = |review: &Review| of_this_text(review) && !(review.verdict.accepts() && outdated(review));
         let left = |review| outcome(review, &original);
 
         let counting: Vec<&Review> = decisions.iter().filter(|review| counts(review)).collect();
@@ -108,17 +121,46 @@ impl Decided {
             let stands = agreed.map(|(outcome, _)| *outcome).or(decides.map(|review| left(review)));
             (stands, stands.is_none() && tally.len() > 1)
         };
-        let (standing, text) = match stands {
-            None => (Standing::Pending, None),
-            Some(Outcome::Rejected) => (Standing::Rejected, None),
+        let newest = decisions.iter().rfind(|review| of_this_text(review));
+        let (standing, reads) = match stands {
+            None => (Standing::Pending, newest.map(left)),
+            Some(Outcome::Rejected) => (Standing::Rejected, newest.map(left)),
             Some(Outcome::Text(text)) if text == original => (Standing::Accepted, None),
-            Some(Outcome::Text(text)) => (Standing::Edited, Some(text.to_owned())),
+            Some(Outcome::Text(text)) => (Standing::Edited, Some(Outcome::Text(text))),
         };
-        let label_changed = match decisions.last() {
+        let text = match reads {
+            Some(Outcome::Text(text)) if text != original => Some(text.to_owned()),
+            _ => None,
+        };
+        let label_changed = match newest {
             Some(newest) => outdated(newest),
             None => truth.is_some() && came_with != truth,
         };
-        Self { standing, text, disputed, label_changed }
+        let mut lately = decisions.iter().rev().take(if reviewers <= 1 { 1 } else { decisions.len() });
+        let text_changed = standing == Standing::Pending && lately.any(|review| !of_this_text(review));
+        let counting = counting.into_iter().map(|review| review.reviewer.clone()).collect();
+        Self { standing, text, disputed, label_changed, text_changed, counting, reviewers }
+    }
+
+    /// Whether the item waits for a decision of `reviewer`: it is pending, and they have said nothing that still counts.
+    pub fn waits_for(&self, reviewer: &str) -> bool {
+        let said = self.reviewers > 1 && self.counting.iter().any(|known| known == reviewer);
+        self.standing == Standing::Pending && !said
+    }
+
+    /// Whether reviewers must not see yet what others said of the item: two must agree, and not so many have decided.
+    pub fn is_blind(&self) -> bool {
+        self.reviewers > 1 && self.counting.len() < self.reviewers
+    }
+
+    /// Accepting the item as it reads now: an edited thing as edited, and not turned back.
+    pub fn accepting(&self) -> Verdict {
+        self.text.as_ref().map_or(Verdict::Accept, |text| Verdict::Edit(text.clone()))
+    }
+
+    /// Whether a decision made of it is for a label or a text that it has no longer: it wants to be looked at.
+    pub fn is_outdated(&self, decisions: &[Review]) -> bool {
+        self.text_changed || (self.label_changed && !decisions.is_empty())
     }
 }
 
@@ -161,6 +203,7 @@ mod tests {
             reviewer: reviewer.into(),
             verdict,
             label,
+            judged: None,
             reason: None,
             at,
         }
@@ -225,5 +268,49 @@ mod tests {
         let again = [before(), says("bo", Accept, Some(Abnormal))];
         assert_eq!(decided(&again, Abnormal, 2), (Standing::Pending, false, false), "one of two is outdated");
         assert_eq!(decided(&[says("ana", Reject, Some(Normal))], Abnormal, 1), (Standing::Rejected, false, true));
+    }
+
+    /// A decision of an item that read `reasoning` then.
+    fn on(reasoning: &str, reviewer: &str, verdict: Verdict) -> Review {
+        Review { judged: Some(item().with_text(reasoning).judged()), ..says(reviewer, verdict, None) }
+    }
+
+    #[test]
+    fn a_decision_holds_for_the_text_that_was_judged() {
+        let old = "<think>old</think><answer>normal</answer>";
+        for verdict in [Accept, Reject, Verdict::Edit("edited".into())] {
+            let stale = Decided::of(&item(), &[on(old, "ana", verdict.clone())], Some(Normal), 1);
+            assert_eq!((stale.standing, stale.text_changed, stale.text.as_deref()), (Standing::Pending, true, None));
+            assert!(stale.waits_for("ana") && stale.accepting() == Accept);
+            let fresh = Decided::of(&item(), &[on(TEXT, "ana", verdict)], Some(Normal), 1);
+            assert_ne!((fresh.standing, fresh.text_changed), (Standing::Pending, true));
+        }
+        let both = [on(old, "ana", Reject), on(TEXT, "bo", Accept)];
+        assert_eq!(decided(&both, Normal, 1), (Standing::Accepted, false, false), "what is stale disputes nothing");
+        let unnoted = says("ana", Accept, None);
+        assert_eq!(decided(&[unnoted], Normal, 1).0, Standing::Accepted, "made before texts were noted");
+    }
+
+    #[test]
+    fn with_two_reviewers_it_waits_for_whoever_judged_another_text() {
+        let old = "<think>old</think><answer>normal</answer>";
+        let reviews = [on(old, "ana", Accept), on(old, "bo", Accept)];
+        assert_eq!(Decided::of(&item(), &reviews, Some(Normal), 2).counting, [""; 0]);
+        let again = Decided::of(&item(), &[on(old, "bo", Accept), on(TEXT, "ana", Accept)], Some(Normal), 2);
+        assert_eq!((again.standing, again.text_changed), (Standing::Pending, true));
+        assert!(again.waits_for("bo") && !again.waits_for("ana"));
+        let done = Decided::of(&item(), &[on(TEXT, "ana", Accept), on(TEXT, "bo", Accept)], Some(Normal), 2);
+        assert_eq!((done.standing, done.text_changed), (Standing::Accepted, false));
+    }
+
+    #[test]
+    fn accepting_is_accepting_what_is_read() {
+        let edit = |reviewer| says(reviewer, Verdict::Edit("t".into()), None);
+        let two = [edit("ana"), edit("bo"), says("cy", Reject, None)];
+        assert_eq!(Decided::of(&item(), &two, Some(Normal), 2).accepting(), Verdict::Edit("t".into()));
+        assert_eq!(Decided::of(&item(), &[edit("ana")], None, 1).accepting(), Verdict::Edit("t".into()));
+        assert_eq!(Decided::of(&item(), &[edit("ana"), says("bo", Reject, None)], None, 1).accepting(), Accept);
+        assert_eq!(Decided::of(&item(), &[edit("ana"), says("ana", Accept, None)], None, 1).accepting(), Accept);
+        assert_eq!(Decided::of(&item(), &[], None, 1).accepting(), Accept);
     }
 }

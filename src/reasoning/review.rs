@@ -67,17 +67,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Accepting what its newest review has left: an edited thing is accepted as edited, and not turned back.
-    pub fn accepting(newest: Option<&Review>) -> Self {
-        match newest.map(|review| &review.verdict) {
-            Some(Self::Edit(text)) => Self::Edit(text.clone()),
-            Some(Self::Accept | Self::Reject) | None => Self::Accept,
-        }
-    }
-
     /// Whether it lets the item train.
     pub fn accepts(&self) -> bool {
         matches!(self, Self::Accept | Self::Edit(_))
+    }
+
+    /// How the item is to read, where that is not as it came.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Edit(text) => Some(text),
+            Self::Accept | Self::Reject => None,
+        }
     }
 
     /// The word for it.
@@ -105,10 +105,20 @@ pub struct Review {
     /// The label that was held true of the item's log then, where it is one and was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
+    /// Which text of the item it judged ([`Reviewable::judged`](super::Reviewable::judged)), where that was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<String>,
     /// Why.
     pub reason: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+impl Review {
+    /// Whether it is about the text that is known as `judged`. One made before that was noted is about any.
+    pub fn is_about(&self, judged: &str) -> bool {
+        self.judged.as_deref().is_none_or(|own| own == judged)
+    }
 }
 
 /// Where an item stands; [`Decided`](super::Decided) says how that comes about.

@@ -2,8 +2,9 @@
 //! sight, and which text of theirs an edit changes.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{ItemKind, Pair, Rationale, Task, Thought, Trouble, Verdict, answer_label};
+use super::{ItemKind, Pair, Rationale, Task, Thought, Trouble, answer_label};
 use crate::labels::Label;
 
 /// Something that a reviewer accepts, edits or rejects.
@@ -133,6 +134,23 @@ impl Reviewable {
         }
     }
 
+    /// What tells the text that a review judges from any other of the same id: half of the SHA-256, in hexadecimal, of the task, the
+    /// question, the log and all text that an edit may change. Labels have a rule of their own, and attributes are nothing
+    /// that is judged. It stands in stored reviews: what goes into it must never change.
+    pub fn judged(&self) -> String {
+        let of = match self {
+            Self::Rationale(item) => {
+                (item.task, &item.instruction, &item.input, [item.reasoning.clone(), String::new()])
+            }
+            Self::Pair(item) => {
+                (item.task, &item.instruction, &item.input, [item.chosen.clone(), item.rejected.clone()])
+            }
+            Self::Thought(item) => (item.task, &item.problem, &item.challenge, [item.steps.join("\n"), String::new()]),
+        };
+        let content = serde_json::to_vec(&of).expect("texts are plain data");
+        Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The same thing with `text` in place of [`Reviewable::text`]; a pair's may hold its rejected side too
     /// ([`Pair::edit`]).
     #[must_use]
@@ -147,15 +165,6 @@ impl Reviewable {
             }
         }
         self
-    }
-
-    /// The thing as a verdict leaves it: edited, if it was.
-    #[must_use]
-    pub fn under(self, verdict: Option<&Verdict>) -> Self {
-        match verdict {
-            Some(Verdict::Edit(text)) => self.with_text(text),
-            Some(Verdict::Accept | Verdict::Reject) | None => self,
-        }
     }
 }
 
@@ -184,13 +193,35 @@ mod tests {
     }
 
     #[test]
-    fn only_an_edit_changes_what_trains() {
-        let item = thought("Hard.", &["One.", "Two."]);
-        assert_eq!(item.clone().under(None), item);
-        assert_eq!(item.clone().under(Some(&Verdict::Accept)), item);
-        let edited = item.under(Some(&Verdict::Edit("Easy.\nGo.".into())));
+    fn an_edit_may_leave_trouble() {
+        let edited = thought("Hard.", &["One.", "Two."]).with_text("Easy.\nGo.");
         assert_eq!(edited.text(), "Easy.\nGo.");
         assert_eq!(edited.troubles(), [Trouble::Malformed]);
+    }
+
+    #[test]
+    fn what_is_judged_is_the_text_and_neither_label_nor_attributes() {
+        let pair = |chosen: &str, rejected: &str, label: &str, note: &str| {
+            Reviewable::Pair(Pair {
+                id: "p".into(),
+                task: Task::Anomaly,
+                instruction: "Judge.".into(),
+                input: "x".into(),
+                label: label.into(),
+                chosen: chosen.into(),
+                rejected: rejected.into(),
+                first_wrong_step: 1,
+                attributes: [("note".to_owned(), note.into())].into_iter().collect(),
+            })
+            .judged()
+        };
+        let judged = pair("a", "b", "normal", "1");
+        assert_eq!(judged, "f5004a26ca1ad3a1d96f5d265980e548", "it is in stores");
+        assert_eq!(pair("a", "b", "abnormal", "2"), judged);
+        for other in [pair("ab", "b", "normal", "1"), pair("a", "c", "normal", "1"), pair("", "ab", "normal", "1")] {
+            assert_ne!(other, judged);
+        }
+        assert_ne!(thought("c", &["s", "t"]).judged(), thought("c", &["s", "u"]).judged());
     }
 
     #[test]

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::exchange::{is_parquet, own_row, read_parquet};
+use super::exchange::{Said, is_parquet, own_row, read_parquet};
 use super::store::At;
-use super::{NewReview, NewVote, TaskCase, TemplateRecord, Workspace, WorkspaceError, items, tasks, templates, votes};
+use super::{
+    NewReview, NewVote, TaskCase, TemplateRecord, Workspace, WorkspaceError, items, reviews, tasks, templates, votes,
+};
 use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
@@ -80,7 +82,7 @@ pub struct ImportReport {
     pub rows: usize,
     /// How many of them are in the store now.
     pub imported: usize,
-    /// How many of those were there before, just the same.
+    /// How many of those were there before: just the same, or as anything where a row comes back from review.
     pub unchanged: usize,
     /// How many decisions of reviewers came with them that were not here before.
     pub reviews: usize,
@@ -99,12 +101,12 @@ enum Entry {
 }
 
 impl Entry {
-    /// Which item it is, if it is one.
-    fn item(&self) -> Option<(ItemKind, &str)> {
+    /// The item that it is, if it is one.
+    fn reviewable(&self) -> Option<Reviewable> {
         match self {
-            Self::Rationale(item) => Some((ItemKind::Rationale, &item.id)),
-            Self::Pair(item) => Some((ItemKind::Pair, &item.id)),
-            Self::Thought(item) => Some((ItemKind::Thought, &item.id)),
+            Self::Rationale(item) => Some(Reviewable::Rationale((**item).clone())),
+            Self::Pair(item) => Some(Reviewable::Pair((**item).clone())),
+            Self::Thought(item) => Some(Reviewable::Thought((**item).clone())),
             Self::Template(_) | Self::Vote(_) | Self::Task(_) => None,
         }
     }
@@ -120,41 +122,28 @@ impl Workspace {
         let rows = found.len() + rejected.len();
         let known = Known::load(self, kind)?;
         let mut entries = Vec::with_capacity(found.len());
-        for (line, entry) in found {
+        let mut imported = 0;
+        for Made { line, entry, from_review } in found {
             match known.check(&entry) {
-                Ok(()) => entries.push(entry),
+                Ok(()) => {
+                    imported += 1;
+                    if !known.has(&entry, from_review) {
+                        entries.push(entry);
+                    }
+                }
                 Err(why) => rejected.push(Rejected { line, why }),
             }
         }
         rejected.sort_by_key(|bad| bad.line);
 
-        let imported = entries.len();
-        entries.retain(|entry| !known.has(entry));
-        let appended = self.append_all(entries)?;
-        let reviews = self.review_anew(reviews)?;
+        let (appended, reviews) = self.append_all(entries, reviews)?;
         Ok(ImportReport { rows, imported, unchanged: imported - appended, reviews, rejected })
     }
 
-    /// Records reviews that were made elsewhere, but for those that say what their reviewer says already; gives how many
-    /// those were.
-    fn review_anew(&self, mut reviews: Vec<NewReview>) -> Result<usize, WorkspaceError> {
-        if reviews.is_empty() {
-            return Ok(0);
-        }
-        let known = self.decisions()?;
-        reviews.retain(|new| {
-            let decisions = known.get(&(new.kind, new.item.clone())).map_or(&[][..], Vec::as_slice);
-            let own = decisions.iter().find(|review| review.reviewer == new.reviewer);
-            own.is_none_or(|own| own.verdict != new.verdict || own.reason != new.reason)
-        });
-        self.review(&reviews)?;
-        Ok(reviews.len())
-    }
-
-    /// Appends entries in one transaction; gives how many were new.
-    fn append_all(&self, entries: Vec<Entry>) -> Result<usize, WorkspaceError> {
-        if entries.is_empty() {
-            return Ok(0);
+    /// Appends entries, and what reviewers said of them elsewhere, in one transaction; gives how many of each were new.
+    fn append_all(&self, entries: Vec<Entry>, said: Vec<NewReview>) -> Result<(usize, usize), WorkspaceError> {
+        if entries.is_empty() && said.is_empty() {
+            return Ok((0, 0));
         }
         self.store.write(|write, at| {
             Box::pin(async move {
@@ -177,7 +166,11 @@ impl Workspace {
                     };
                     appended += usize::from(new?);
                 }
-                Ok(appended)
+                let mut reviewed = 0;
+                for (index, review) in (entries.len()..).zip(&said) {
+                    reviewed += usize::from(reviews::append_once(write, at.after(index), review).await?);
+                }
+                Ok((appended, reviewed))
             })
         })
     }
@@ -246,13 +239,16 @@ impl Known {
         ))
     }
 
-    /// Whether the store's newest row for the same id says just the same.
-    fn has(&self, entry: &Entry) -> bool {
+    /// Whether the store's newest row for the same id says just the same, or `whatever` it says.
+    fn has(&self, entry: &Entry, whatever: bool) -> bool {
+        fn same<T: PartialEq>(known: Option<&T>, item: &T, whatever: bool) -> bool {
+            known.is_some_and(|known| whatever || known == item)
+        }
         match (self, entry) {
             (Self::Templates(known), Entry::Template(record)) => known.get(record.key()) == Some(record),
-            (Self::Rationales(known), Entry::Rationale(item)) => known.get(&item.id) == Some(item),
-            (Self::Pairs(known), Entry::Pair(item)) => known.get(&item.id) == Some(item),
-            (Self::Thoughts(known), Entry::Thought(item)) => known.get(&item.id) == Some(item),
+            (Self::Rationales(known), Entry::Rationale(item)) => same(known.get(&item.id), item, whatever),
+            (Self::Pairs(known), Entry::Pair(item)) => same(known.get(&item.id), item, whatever),
+            (Self::Thoughts(known), Entry::Thought(item)) => same(known.get(&item.id), item, whatever),
             (Self::Tasks(known), Entry::Task(case)) => known.contains(&**case),
             _ => false,
         }
@@ -270,27 +266,29 @@ pub(super) fn items_in(
         ItemKind::Thought => ImportKind::Thoughts,
     };
     let Found { entries, rejected, .. } = entries_in(kind, source)?;
-    let item = |(_, entry)| match entry {
-        Entry::Rationale(item) => Some(Reviewable::Rationale(*item)),
-        Entry::Pair(item) => Some(Reviewable::Pair(*item)),
-        Entry::Thought(item) => Some(Reviewable::Thought(*item)),
-        Entry::Template(_) | Entry::Vote(_) | Entry::Task(_) => None,
-    };
-    Ok((entries.into_iter().filter_map(item).collect(), rejected))
+    Ok((entries.into_iter().filter_map(|made| made.entry.reviewable()).collect(), rejected))
 }
 
 /// The templates that a table holds, and the rows that could not be used; nothing is stored.
 pub(super) fn templates_in(source: ImportSource<'_>) -> Result<(Vec<TemplateRecord>, Vec<Rejected>), WorkspaceError> {
     let Found { entries, rejected, .. } = entries_in(ImportKind::Templates, source)?;
-    let template = |(_, entry)| if let Entry::Template(record) = entry { Some(*record) } else { None };
+    let template = |made: Made| if let Entry::Template(record) = made.entry { Some(*record) } else { None };
     Ok((entries.into_iter().filter_map(template).collect(), rejected))
+}
+
+/// What a row became.
+struct Made {
+    line: u64,
+    entry: Entry,
+    /// Whether it comes back from review: it tells what was said of an item, and not how that reads by now.
+    from_review: bool,
 }
 
 /// What a table holds.
 #[derive(Default)]
 struct Found {
-    /// What its rows became, each with its line.
-    entries: Vec<(u64, Entry)>,
+    /// What its rows became.
+    entries: Vec<Made>,
     /// The rows that could not be used.
     rejected: Vec<Rejected>,
     /// What reviewers said of its items elsewhere.
@@ -302,26 +300,26 @@ fn entries_in(kind: ImportKind, source: ImportSource<'_>) -> Result<Found, Works
     let mut found = Found::default();
     for row in rows {
         let line = row.line;
-        let (row, said) = match kind.item() {
-            None => (Ok(row), Vec::new()),
-            Some(item) => match own_row(item, row) {
-                Ok(own) => (Ok(own.row), own.said),
-                Err(why) => (Err(why), Vec::new()),
-            },
+        let row = match kind.item() {
+            Some(item) => own_row(item, row),
+            None => Ok(row.into()),
         };
-        match row.and_then(|row| entry(kind, row, source.dataset)) {
-            Ok(entry) => {
-                if let Some((kind, item)) = entry.item() {
-                    found.reviews.extend(said.into_iter().map(|said| NewReview {
-                        kind,
-                        item: item.to_owned(),
-                        reviewer: said.reviewer,
-                        verdict: said.verdict,
-                        label: None,
-                        reason: said.reason,
+        match row.and_then(|own| Ok((entry(kind, own.row, source.dataset)?, own.reviewed))) {
+            Ok((entry, reviewed)) => {
+                let from_review = reviewed.is_some();
+                if let Some((item, (said, shown))) = entry.reviewable().zip(reviewed) {
+                    let judged = item.judged();
+                    found.reviews.extend(said.into_iter().map(|Said { reviewer, verdict, reason }| NewReview {
+                        kind: item.kind(),
+                        item: item.id().to_owned(),
+                        reviewer,
+                        verdict: shown.said(verdict, &item),
+                        label: shown.label.or_else(|| item.label()),
+                        judged: Some(judged.clone()),
+                        reason,
                     }));
                 }
-                found.entries.push((line, entry));
+                found.entries.push(Made { line, entry, from_review });
             }
             Err(why) => rejected.push(Rejected { line, why }),
         }

@@ -103,20 +103,12 @@ impl Workspace {
         Ok(self.accepted(ItemKind::Thought)?.into_iter().filter_map(thought).collect())
     }
 
-    /// Adds a preference pair, to be reviewed like an imported one; one that is there already stays as it is. It is on disk
-    /// when this returns.
+    /// [`Workspace::add_pairs`] with one.
     ///
     /// # Errors
     /// When its first wrong step is none of the rejected side's, or the store cannot be written.
     pub fn add_pair(&self, pair: &Pair) -> Result<(), WorkspaceError> {
-        pair.validate().map_err(|error| WorkspaceError::Invalid(error.to_string()))?;
-        if self.item_ids(ItemKind::Pair)?.contains(&pair.id) {
-            return Ok(());
-        }
-        self.store.write(|write, at| {
-            let pair = pair.clone();
-            Box::pin(async move { append(write, at, ItemKind::Pair, &pair.id, &pair).await })
-        })
+        self.add_pairs(std::slice::from_ref(pair)).map(drop)
     }
 
     /// Adds rationales, to be reviewed like imported ones; one that is there already stays as it is. Gives how many are new.

@@ -36,7 +36,7 @@ impl Queued {
 
     /// The item as it trains, or where it does not, as its newest review leaves it.
     pub fn current(&self) -> Reviewable {
-        current(&self.item, &self.decided, self.review.as_ref())
+        current(&self.item, &self.decided)
     }
 
     /// What is wrong with it, the worst first.
@@ -46,10 +46,10 @@ impl Queued {
 
     /// Whether it waits for a decision of `reviewer`: it is pending, and they have said nothing that still counts.
     pub fn waits_for(&self, reviewer: &str) -> bool {
-        waits_for(&self.decided, &self.decisions, reviewer)
+        self.decided.waits_for(reviewer)
     }
 
-    /// The decision of `reviewer` on it, to be recorded: for the label that is held true now.
+    /// The decision of `reviewer` on it, to be recorded: on the text that it has, for the label that is held true now.
     pub fn review_by(&self, reviewer: &str, verdict: Verdict, reason: Option<String>) -> NewReview {
         NewReview {
             kind: self.item.kind(),
@@ -57,6 +57,7 @@ impl Queued {
             reviewer: reviewer.to_owned(),
             verdict,
             label: self.findings.truth.as_ref().and_then(|truth| truth.label),
+            judged: Some(self.item.judged()),
             reason,
         }
     }
@@ -96,17 +97,42 @@ impl ReviewBoard {
     /// Takes in what was decided of an item: each reviewer's newest, the oldest first. Gives the ids, of its kind, of all that
     /// now repeat another item than before, or none, or one. To judge these anew is left to the caller.
     pub fn settle(&mut self, item: &Reviewable, decisions: &[Review]) -> Vec<String> {
+        let decided = self.decide(item, decisions);
+        self.background.settle(&current(item, &decided), decided.standing)
+    }
+
+    /// An item as `reviewer` may see it: where two must agree, neither sees what the other said before both have decided.
+    /// Screen and command line show, and accept, no other.
+    pub fn seen_by(&self, mut queued: Queued, reviewer: &str) -> Queued {
+        if self.hide(&mut queued, reviewer) {
+            (queued.decided, queued.findings) = self.judge(&queued.item, &queued.decisions);
+        }
+        queued
+    }
+
+    /// Takes out of an item what `reviewer` may not see; says whether that is anything. To judge it anew is left to the
+    /// caller.
+    pub fn hide(&self, queued: &mut Queued, reviewer: &str) -> bool {
+        if self.reviewers <= 1 || !self.decide(&queued.item, &queued.decisions).is_blind() {
+            return false;
+        }
+        queued.decisions.retain(|review| review.reviewer == reviewer);
+        queued.marks.retain(|mark| mark.reviewer == reviewer);
+        queued.review = queued.decisions.last().cloned();
+        true
+    }
+
+    /// What `decisions` (each reviewer's newest, the oldest first) of an item come to.
+    fn decide(&self, item: &Reviewable, decisions: &[Review]) -> Decided {
         let truth = self.background.gold().truth(item).and_then(|truth| truth.label);
-        let decided = Decided::of(item, decisions, truth, self.reviewers);
-        self.background.settle(&current(item, &decided, decisions.last()), decided.standing)
+        Decided::of(item, decisions, truth, self.reviewers)
     }
 
     /// What `decisions` (each reviewer's newest, the oldest first) of an item come to, and what is then wrong with it. The
     /// other items are as they were when the board was read.
     pub fn judge(&self, item: &Reviewable, decisions: &[Review]) -> (Decided, Findings) {
-        let truth = self.background.gold().truth(item).and_then(|truth| truth.label);
-        let decided = Decided::of(item, decisions, truth, self.reviewers);
-        let findings = self.background.findings(&current(item, &decided, decisions.last()), &decided);
+        let decided = self.decide(item, decisions);
+        let findings = self.background.findings(&current(item, &decided), &decided);
         (decided, findings)
     }
 }
@@ -120,26 +146,36 @@ pub(super) struct Stands {
 
 impl Stands {
     fn current(&self) -> Reviewable {
-        current(&self.item, &self.decided, self.decisions.last())
+        current(&self.item, &self.decided)
     }
 
-    /// [`Queued::waits_for`]
-    pub fn waits_for(&self, reviewer: &str) -> bool {
-        waits_for(&self.decided, &self.decisions, reviewer)
+    /// The acceptance of it by `reviewer`, as they may see it.
+    pub fn accepted_by(&self, reviewer: &str, gold: &GoldByText) -> NewReview {
+        let label = gold.truth(&self.item).and_then(|truth| truth.label);
+        let seen = if self.decided.is_blind() {
+            let own: Vec<Review> =
+                self.decisions.iter().filter(|review| review.reviewer == reviewer).cloned().collect();
+            &Decided::of(&self.item, &own, label, self.decided.reviewers)
+        } else {
+            &self.decided
+        };
+        NewReview {
+            kind: self.item.kind(),
+            item: self.item.id().to_owned(),
+            reviewer: reviewer.to_owned(),
+            verdict: seen.accepting(),
+            label,
+            judged: Some(self.item.judged()),
+            reason: None,
+        }
     }
 }
 
-fn current(item: &Reviewable, decided: &Decided, newest: Option<&Review>) -> Reviewable {
+fn current(item: &Reviewable, decided: &Decided) -> Reviewable {
     match &decided.text {
         Some(text) => item.clone().with_text(text),
-        None if decided.standing == Standing::Accepted => item.clone(),
-        None => item.clone().under(newest.map(|review| &review.verdict)),
+        None => item.clone(),
     }
-}
-
-fn waits_for(decided: &Decided, decisions: &[Review], reviewer: &str) -> bool {
-    let said = decisions.iter().any(|review| review.reviewer == reviewer);
-    decided.standing == Standing::Pending && (!said || decided.label_changed)
 }
 
 impl Workspace {
@@ -194,18 +230,28 @@ impl Workspace {
 
     /// All items of some kinds, with what was decided of them.
     pub(super) fn standings(&self, kinds: &[ItemKind], gold: &GoldByText) -> Result<Vec<Stands>, WorkspaceError> {
-        let mut decisions = self.decisions()?;
-        let reviewers = self.settings().review.reviewers;
-        let mut all = Vec::new();
+        let mut items = Vec::new();
         for &kind in kinds {
-            all.extend(self.reviewables(kind)?.into_iter().map(|item| {
-                let decisions = decisions.remove(&(kind, item.id().to_owned())).unwrap_or_default();
-                let truth = gold.truth(&item).and_then(|truth| truth.label);
-                let decided = Decided::of(&item, &decisions, truth, reviewers);
-                Stands { item, decisions, decided }
-            }));
+            items.extend(self.reviewables(kind)?);
         }
-        Ok(all)
+        self.standings_of(items, gold)
+    }
+
+    /// Items, with what was decided of them.
+    pub(super) fn standings_of(
+        &self,
+        items: Vec<Reviewable>,
+        gold: &GoldByText,
+    ) -> Result<Vec<Stands>, WorkspaceError> {
+        let decisions = self.decisions()?;
+        let reviewers = self.settings().review.reviewers;
+        let stands = |item: Reviewable| {
+            let decisions = decisions.get(&(item.kind(), item.id().to_owned())).cloned().unwrap_or_default();
+            let truth = gold.truth(&item).and_then(|truth| truth.label);
+            let decided = Decided::of(&item, &decisions, truth, reviewers);
+            Stands { item, decisions, decided }
+        };
+        Ok(items.into_iter().map(stands).collect())
     }
 }
 
@@ -225,6 +271,7 @@ mod tests {
                 reviewer: "ana".into(),
                 verdict,
                 label: None,
+                judged: None,
                 reason: None,
             };
             workspace.review(&[review]).unwrap();

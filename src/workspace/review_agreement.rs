@@ -11,7 +11,8 @@ use crate::reasoning::{ItemKind, Review};
 
 /// How missing reviews are treated, in words.
 const MISSING: &str = "an item that a reviewer did not decide is absent, never a category; Cohen's kappa uses the items that \
-     both decided, all else those with at least two decisions; each reviewer's newest decision counts";
+     both decided, all else those with at least two decisions; each reviewer's newest decision counts, if it is on the text that \
+     the item has now";
 
 /// The agreement of reviewers on whether items may train: accepted or edited against rejected.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,9 +53,17 @@ impl Workspace {
         kinds: &[ItemKind],
         bootstrap: Bootstrap,
     ) -> Result<ReviewAgreement, WorkspaceError> {
-        let decisions = self.decisions()?;
-        let of_items: Vec<&Vec<Review>> =
-            decisions.iter().filter(|((kind, _), _)| kinds.contains(kind)).map(|(_, decisions)| decisions).collect();
+        let mut decisions = self.decisions()?;
+        let mut on_one_text = Vec::new();
+        for &kind in kinds {
+            for item in self.reviewables(kind)? {
+                let Some(mut of_item) = decisions.remove(&(kind, item.id().to_owned())) else { continue };
+                let judged = item.judged();
+                of_item.retain(|review| review.is_about(&judged));
+                on_one_text.push(of_item);
+            }
+        }
+        let of_items: Vec<&Vec<Review>> = on_one_text.iter().collect();
         let names: BTreeSet<&str> = of_items.iter().copied().flatten().map(|review| review.reviewer.as_str()).collect();
         let names: Vec<&str> = names.into_iter().collect();
         let rows: Vec<Vec<Option<Label>>> = of_items.iter().map(|decisions| row(&names, decisions)).collect();

@@ -99,7 +99,8 @@ mod tests {
         let workspace = open_or_create_demo(dir.path()).unwrap();
         let say = |item: &str, reviewer: &str, verdict| {
             let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
-            let review = NewReview { kind: ItemKind::Thought, item, reviewer, verdict, label: None, reason: None };
+            let review =
+                NewReview { kind: ItemKind::Thought, item, reviewer, verdict, label: None, judged: None, reason: None };
             workspace.review(&[review]).unwrap();
         };
         say("thought-001", "ana", Verdict::Accept);

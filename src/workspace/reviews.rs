@@ -8,7 +8,7 @@ use super::ledger::REVIEWS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{Label, LabelError};
-use crate::reasoning::{ItemKind, Review, Task, Verdict};
+use crate::reasoning::{GoldByText, ItemKind, Review, Reviewable, Task, Verdict};
 
 /// A review about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct NewReview {
     /// The label that the reviewer held true of the item's log, where it is one; found out if `None`, which takes reading
     /// all gold labels ([`Queued::review_by`](super::Queued::review_by) knows it).
     pub label: Option<Label>,
+    /// Which text of the item the reviewer judged ([`Reviewable::judged`]); the one that it has now if `None`.
+    pub judged: Option<String>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -71,6 +73,7 @@ impl Workspace {
                 .map(|word| word.parse())
                 .transpose()
                 .map_err(|error: LabelError| self.store.damaged("reviews", error))?,
+            judged: optional("judged")?,
             reason: optional("reason")?,
             at: At(at).timestamp(),
         })
@@ -83,7 +86,7 @@ impl Workspace {
     pub fn review(&self, reviews: &[NewReview]) -> Result<(), WorkspaceError> {
         let items: Vec<(ItemKind, &str)> = reviews.iter().map(|review| (review.kind, review.item.as_str())).collect();
         self.must_be_there(&items)?;
-        let reviews = self.with_labels(reviews)?;
+        let reviews = self.completed(reviews)?;
         self.store.write(|write, at| {
             Box::pin(async move {
                 let decision = (reviews.len() > 1).then(|| uid("reviews", &(at.0, reviews.len(), &reviews[0].item)));
@@ -95,70 +98,73 @@ impl Workspace {
         })
     }
 
-    /// Reviews with the label that is held true noted, where that was left out.
-    fn with_labels(&self, reviews: &[NewReview]) -> Result<Vec<NewReview>, WorkspaceError> {
+    /// Reviews with the text that was judged and the label that is held true noted, where that was left out.
+    fn completed(&self, reviews: &[NewReview]) -> Result<Vec<NewReview>, WorkspaceError> {
         let mut reviews = reviews.to_vec();
-        let unknown = |review: &NewReview| review.label.is_none() && review.kind != ItemKind::Thought;
-        if !reviews.iter().any(unknown) {
-            return Ok(reviews);
-        }
+        let unlabelled = |review: &NewReview| review.label.is_none() && review.kind != ItemKind::Thought;
+        let open = |review: &&NewReview| review.judged.is_none() || unlabelled(review);
         let asked: Vec<(ItemKind, &str)> =
-            reviews.iter().filter(|review| unknown(review)).map(|review| (review.kind, review.item.as_str())).collect();
+            reviews.iter().filter(open).map(|review| (review.kind, review.item.as_str())).collect();
+        let items = self.reviewables_of(&asked)?;
         // Only the anomaly task asks for a label. Gold labels take long to gather where there are many templates.
-        let mut asked = self.reviewables_of(&asked)?;
-        asked.retain(|item| item.task() == Task::Anomaly);
-        if asked.is_empty() {
-            return Ok(reviews);
-        }
-        let gold = self.gold_by_text()?;
-        let labels: HashMap<_, Label> = asked
-            .into_iter()
-            .filter_map(|item| Some(((item.kind(), item.id().to_owned()), gold.truth(&item)?.label?)))
-            .collect();
-        for review in reviews.iter_mut().filter(|review| unknown(review)) {
-            review.label = labels.get(&(review.kind, review.item.clone())).copied();
+        let asks = |item: &Reviewable| item.kind() != ItemKind::Thought && item.task() == Task::Anomaly;
+        let gold = if items.iter().any(asks) { self.gold_by_text()? } else { GoldByText::default() };
+        let known: HashMap<(ItemKind, &str), &Reviewable> =
+            items.iter().map(|item| ((item.kind(), item.id()), item)).collect();
+        for review in &mut reviews {
+            let Some(item) = known.get(&(review.kind, review.item.as_str())) else { continue };
+            if asks(item) {
+                review.label = review.label.or_else(|| gold.truth(item)?.label);
+            }
+            review.judged.get_or_insert_with(|| item.judged());
         }
         Ok(reviews)
     }
 
-    /// Accepts every item of `kinds` that waits for a decision of `reviewer` and is not disputed, as its newest review
-    /// leaves it; gives how many those were. What others disagree on, and what was accepted for another label, wants to be
-    /// looked at.
+    /// Accepts every item of `kinds` that waits for a decision of `reviewer` and is not disputed, as far as they may see
+    /// that, and as it reads for them; gives how many those were. What others disagree on, and what was decided for another
+    /// label or text, wants to be looked at.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub fn accept_pending(&self, kinds: &[ItemKind], reviewer: &str) -> Result<usize, WorkspaceError> {
         let gold = self.gold_by_text()?;
         let waiting = self.standings(kinds, &gold)?.into_iter().filter(|stands| {
-            let outdated = stands.decided.label_changed && !stands.decisions.is_empty();
-            stands.waits_for(reviewer) && !stands.decided.disputed && !outdated
+            let outdated = stands.decided.is_outdated(&stands.decisions);
+            stands.decided.waits_for(reviewer) && !stands.decided.disputed && !outdated
         });
-        let accepted: Vec<NewReview> = waiting
-            .map(|stands| NewReview {
-                kind: stands.item.kind(),
-                item: stands.item.id().to_owned(),
-                reviewer: reviewer.to_owned(),
-                verdict: Verdict::accepting(stands.decisions.last()),
-                label: gold.truth(&stands.item).and_then(|truth| truth.label),
-                reason: None,
-            })
-            .collect();
+        let accepted: Vec<NewReview> = waiting.map(|stands| stands.accepted_by(reviewer, &gold)).collect();
         self.review(&accepted)?;
         Ok(accepted.len())
     }
 
-    /// The kinds of items that go by `id`.
+    /// Accepts some items as they read for `reviewer`, all or none.
     ///
     /// # Errors
-    /// When there is no item of that id, or the store cannot be read.
-    pub fn kinds_of(&self, id: &str) -> Result<Vec<ItemKind>, WorkspaceError> {
-        let mut kinds = Vec::new();
+    /// When an item is unknown, or the store cannot be read or written.
+    pub fn accept(&self, items: &[(ItemKind, &str)], reviewer: &str) -> Result<(), WorkspaceError> {
+        self.must_be_there(items)?;
+        let gold = self.gold_by_text()?;
+        let standing = self.standings_of(self.reviewables_of(items)?, &gold)?;
+        let accepted: Vec<NewReview> = standing.into_iter().map(|stands| stands.accepted_by(reviewer, &gold)).collect();
+        self.review(&accepted)
+    }
+
+    /// The kinds of items that go by each of `ids`.
+    ///
+    /// # Errors
+    /// When there is no item of an id, or the store cannot be read.
+    pub fn kinds_of(&self, ids: &[String]) -> Result<Vec<Vec<ItemKind>>, WorkspaceError> {
+        let mut known: HashMap<String, Vec<ItemKind>> = HashMap::new();
         for kind in ItemKind::ALL {
-            if self.item_ids(kind)?.iter().any(|known| known == id) {
-                kinds.push(kind);
+            for id in self.item_ids(kind)? {
+                known.entry(id).or_default().push(kind);
             }
         }
-        if kinds.is_empty() { Err(WorkspaceError::NoItem { kind: "item".into(), id: id.into() }) } else { Ok(kinds) }
+        let kinds = |id: &String| {
+            known.get(id).cloned().ok_or_else(|| WorkspaceError::NoItem { kind: "item".into(), id: id.clone() })
+        };
+        ids.iter().map(kinds).collect()
     }
 
     /// Takes back the newest reviews of `reviewer` that are not taken back yet, all that were made in one go; earlier ones
@@ -186,15 +192,13 @@ pub(super) fn newest_of_each(reviews: Vec<Review>) -> BTreeMap<(ItemKind, String
     decisions
 }
 
+/// Appends a review.
 async fn append(write: &mut Write<'_>, at: At, review: &NewReview, decision: Option<&str>) -> Result<(), sqlx::Error> {
-    let text = match &review.verdict {
-        Verdict::Edit(text) => Some(text),
-        Verdict::Accept | Verdict::Reject => None,
-    };
     let verdict = review.verdict.word();
+    let text = review.verdict.text();
     sqlx::query(
-        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label, decision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label, judged, decision)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(uid("reviews", &(at.0, review.kind, &review.item, &review.reviewer, verdict, text, &review.reason)))
     .bind(at.0)
@@ -205,8 +209,33 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview, decision: Opt
     .bind(text)
     .bind(&review.reason)
     .bind(review.label.map(Label::as_str))
+    .bind(&review.judged)
     .bind(decision)
     .execute(&mut **write)
     .await
     .map(drop)
+}
+
+/// Appends a review that was made elsewhere and names no time, unless its reviewer has said just that of the item before,
+/// taken back or not: a file that comes in once more must not outrank what was decided since. Says whether it is new.
+pub(super) async fn append_once(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<bool, sqlx::Error> {
+    // Reviews from before texts were noted may have been for any text, and for a label found out as they came in.
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM reviews WHERE kind = ? AND item = ? AND reviewer = ? AND verdict = ? AND text IS ? AND reason IS ?
+             AND (judged IS NULL OR (judged IS ? AND label IS ?)) LIMIT 1",
+    )
+    .bind(review.kind.as_str())
+    .bind(&review.item)
+    .bind(&review.reviewer)
+    .bind(review.verdict.word())
+    .bind(review.verdict.text())
+    .bind(&review.reason)
+    .bind(&review.judged)
+    .bind(review.label.map(Label::as_str))
+    .fetch_optional(&mut **write)
+    .await?;
+    if known.is_none() {
+        append(write, at, review, None).await?;
+    }
+    Ok(known.is_none())
 }

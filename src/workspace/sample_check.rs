@@ -71,14 +71,17 @@ impl Workspace {
         for kind in ItemKind::ALL {
             board.mean_alike(kind, check.alike.iter().filter(|pair| pair.kind == kind).cloned().collect());
         }
-        let queue: Vec<Queued> =
-            board.items.into_iter().filter(|queued| check.kinds.contains(&queued.item.kind())).collect();
+        let items = std::mem::take(&mut board.items).into_iter();
+        let queue: Vec<Queued> = items
+            .filter(|queued| check.kinds.contains(&queued.item.kind()))
+            .map(|queued| board.seen_by(queued, &check.reviewer))
+            .collect();
         let mut drawable: Vec<(&Queued, Option<&Review>)> = Vec::new();
         for (queued, clean) in queue.iter().zip(self.clean_as_they_came(&queue, &check.alike)?) {
             let own = queued.decisions.iter().find(|review| review.reviewer == check.reviewer);
             let one_by_one = own.filter(|review| !review.reason.as_deref().unwrap_or_default().starts_with(BULK));
             // What is outdated is to be decided again.
-            let one_by_one = one_by_one.filter(|_| !queued.decided.label_changed);
+            let one_by_one = one_by_one.filter(|_| !queued.decided.label_changed && !queued.decided.text_changed);
             if clean && (one_by_one.is_some() || queued.waits_for(&check.reviewer)) {
                 drawable.push((queued, one_by_one));
             }
@@ -105,14 +108,13 @@ impl Workspace {
         }
         let reason = outcome.reason(check);
         let sampled: BTreeSet<&Sampled> = outcome.sample.iter().collect();
-        let accepted: Vec<NewReview> = queue
+        // Only what the sample was drawn from, and that only where nothing has come up since.
+        let accepted: Vec<NewReview> = drawable
             .iter()
+            .map(|(queued, _)| queued)
             .filter(|queued| queued.findings.is_clear() && queued.waits_for(&check.reviewer))
             .filter(|queued| !sampled.contains(&named(queued)))
-            .map(|queued| {
-                let verdict = Verdict::accepting(queued.review.as_ref());
-                queued.review_by(&check.reviewer, verdict, Some(reason.clone()))
-            })
+            .map(|queued| queued.review_by(&check.reviewer, queued.decided.accepting(), Some(reason.clone())))
             .collect();
         self.review(&accepted)?;
         outcome.accepted = accepted.len();

@@ -31,7 +31,7 @@ pub(super) struct TrainingArgs {
     /// For which program [default: verl where the file ends in .parquet, else trl]
     #[arg(long)]
     format: Option<ItemFormatArg>,
-    /// Print the result as JSON: {rows, files, left_out: {pending, rejected, label_changed, disputed}, contradicting}
+    /// Print the result as JSON: {rows, files, left_out: {pending, rejected, label_changed, text_changed, disputed}, contradicting}
     #[arg(long)]
     json: bool,
 }
@@ -43,10 +43,10 @@ pub(super) struct ItemsArgs {
     /// csv, json, jsonl, argilla or label-studio; told from its name otherwise, and JSONL where that says nothing
     #[arg(long)]
     format: Option<ItemFormatArg>,
-    /// Also what is pending, rejected, disputed or accepted for another label, for review elsewhere
+    /// Also what is pending, rejected, disputed or accepted for another label or text, for review elsewhere
     #[arg(long)]
     all: bool,
-    /// Print the result as JSON: {rows, files, left_out: {pending, rejected, label_changed, disputed}, contradicting}
+    /// Print the result as JSON: {rows, files, left_out: {pending, rejected, label_changed, text_changed, disputed}, contradicting}
     #[arg(long)]
     json: bool,
 }
@@ -128,6 +128,7 @@ fn tell(report: &ItemExportReport, json: bool) -> Result<(), Failure> {
         (out.pending, "pending"),
         (out.rejected, "rejected"),
         (out.label_changed, "accepted for a label that has changed since"),
+        (out.text_changed, "decided for a text that has changed since"),
         (out.disputed, "disputed"),
     ];
     let reasons: Vec<String> =

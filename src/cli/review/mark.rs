@@ -34,14 +34,14 @@ pub(super) struct MarkArgs {
 pub(super) fn run(args: &MarkArgs, workspace: &Workspace) -> Result<(), Failure> {
     let kind = kind_of(&args.id, args.kind, workspace)?;
     let reviewer = workspace.settings().acting(args.reviewer.as_deref());
-    let item = find(workspace, kind, &args.id)?.current();
+    let item = find(workspace, kind, &args.id, &reviewer)?.current();
     let marks = match (args.first_wrong, args.step, args.mark) {
         (Some(step), ..) => NewMarks::first_wrong(&item, &reviewer, step)?,
         (None, Some(step), Some(mark)) => NewMarks::on_step(&item, &reviewer, step, mark)?,
         _ => return Err(Failure::usage("say which step: --step N right|wrong|unjudged, or --first-wrong N")),
     };
     workspace.mark(&marks)?;
-    let all = find(workspace, kind, &args.id)?.step_marks();
+    let all = find(workspace, kind, &args.id, &reviewer)?.step_marks();
     let own = all.into_iter().find(|marks| marks.reviewer == reviewer);
     let (marks, first_wrong) = own.map_or((Vec::new(), None), |own| (own.marks.clone(), own.first_wrong()));
     if args.json {

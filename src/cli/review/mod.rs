@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::{Context, Failure, output};
 use crate::labels::Label;
 use crate::reasoning::{ItemKind, Likeness, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth, Verdict};
-use crate::workspace::{NewReview, Queued, SampleCheck, SampleOutcome, Workspace};
+use crate::workspace::{NewReview, Queued, ReviewBoard, SampleCheck, SampleOutcome, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {
@@ -62,7 +62,7 @@ struct List {
     /// Only what is flagged with any trouble, the worst first
     #[arg(long)]
     flagged: bool,
-    /// Only what is flagged so: answer_mismatch, label_changed, malformed, prefix_differs, disagreement, gold_divided,
+    /// Only what is flagged so: answer_mismatch, label_changed, text_changed, malformed, prefix_differs, disagreement, gold_divided,
     /// ungrounded, near_duplicate, too_long or too_short
     #[arg(long, value_name = "TROUBLE")]
     trouble: Option<Trouble>,
@@ -101,6 +101,9 @@ struct Show {
     /// Which kind of item, where several go by that id
     #[arg(long)]
     kind: Option<ItemKind>,
+    /// Who reviews: what two decide blind to one another is shown as this one may see it
+    #[arg(long = "as", value_name = "NAME")]
+    reviewer: Option<String>,
     /// Print as JSON: {kind, id, …}, the columns of the item's kind
     #[arg(long)]
     json: bool,
@@ -111,7 +114,7 @@ struct Accept {
     /// The items' ids
     #[arg(required_unless_present_any = ["all", "trouble_free"], conflicts_with_all = ["all", "trouble_free"])]
     ids: Vec<String>,
-    /// Everything that waits for you, seen or not, but what others disagree on or accepted for another label
+    /// Everything that waits for you, seen or not, but what others disagree on or decided for another label or text
     #[arg(long)]
     all: bool,
     /// Everything without trouble that waits for you, once a sample of it was reviewed one by one
@@ -212,52 +215,38 @@ struct Outcome<'a> {
 }
 
 pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
-    if let What::Check(args) = &args.what {
-        return check::run(args, context);
-    }
-    let workspace = context.workspace()?;
     match &args.what {
+        // Files are checked without a project.
         What::Check(args) => check::run(args, context),
-        What::Mark(args) => mark::run(args, &workspace),
-        What::Agreement(args) => agreement::run(args, &workspace),
-        What::Thoughts(args) => thoughts::thoughts(args, &workspace),
-        What::Neighbours(args) => thoughts::neighbours(args, &workspace),
-        What::List(args) => list(args, &workspace),
-        What::Show(args) => show(args, &workspace),
-        What::Accept(args) if args.all => {
-            let reviewer = args.common.reviewer(&workspace);
-            let kinds = args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]);
-            let count = workspace.accept_pending(&kinds, &reviewer)?;
-            args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
-        }
-        What::Accept(args) if args.trouble_free => accept_trouble_free(args, &workspace),
-        What::Accept(args) => {
-            let newest = workspace.reviews()?;
-            let verdict = |kind, id: &str| Verdict::accepting(newest.get(&(kind, id.to_owned())));
-            decide(&args.ids, Verdict::Accept.word(), verdict, None, &args.common, &workspace)
-        }
+        What::Mark(args) => mark::run(args, &context.workspace()?),
+        What::Agreement(args) => agreement::run(args, &context.workspace()?),
+        What::Thoughts(args) => thoughts::thoughts(args, &context.workspace()?),
+        What::Neighbours(args) => thoughts::neighbours(args, &context.workspace()?),
+        What::List(args) => list(args, &context.workspace()?),
+        What::Show(args) => show(args, &context.workspace()?),
+        What::Accept(args) if args.trouble_free => accept_trouble_free(args, &context.workspace()?),
+        What::Accept(args) => accept(args, &context.workspace()?),
         What::Edit(args) => {
             let verdict = Verdict::Edit(read_text(&args.text)?);
-            let ids = std::slice::from_ref(&args.id);
-            decide(ids, verdict.word(), |_, _| verdict.clone(), None, &args.common, &workspace)
+            decide(std::slice::from_ref(&args.id), &verdict, None, &args.common, &context.workspace()?)
         }
         What::Reject(args) => {
             let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-            decide(&args.ids, Verdict::Reject.word(), |_, _| Verdict::Reject, reason, &args.common, &workspace)
+            decide(&args.ids, &Verdict::Reject, reason, &args.common, &context.workspace()?)
         }
-        What::Undo(args) => undo(args, &workspace),
+        What::Undo(args) => undo(args, &context.workspace()?),
     }
 }
 
 /// The queue as the Review pane has it: thoughts compared by meaning too, where that can be.
-fn queue(workspace: &Workspace) -> Result<Vec<Queued>, Failure> {
+fn board(workspace: &Workspace) -> Result<ReviewBoard, Failure> {
     let mut board = workspace.review_board()?;
     meaning::compare(&mut board, false)?;
-    Ok(board.items)
+    Ok(board)
 }
 
 fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
-    let queue = queue(workspace)?;
+    let queue = board(workspace)?.items;
     let wanted = |queued: &&Queued| {
         args.kind.is_none_or(|kind| kind == queued.item.kind())
             && args.standing.is_none_or(|standing| Standing::from(standing) == queued.standing())
@@ -317,19 +306,23 @@ fn one_line(text: &str) -> String {
     }
 }
 
-/// The item that goes by `id`, with what is known about it.
-fn find(workspace: &Workspace, kind: ItemKind, id: &str) -> Result<Queued, Failure> {
-    let mut queue = queue(workspace)?.into_iter();
-    let found = queue.find(|queued| queued.item.kind() == kind && queued.item.id() == id);
-    found.ok_or_else(|| Failure::failed(format!("no {kind} {id}: `logwright review list` shows them")))
+/// The item that goes by `id`, with what is known about it, as `reviewer` may see it.
+fn find(workspace: &Workspace, kind: ItemKind, id: &str, reviewer: &str) -> Result<Queued, Failure> {
+    let mut board = board(workspace)?;
+    let mut items = std::mem::take(&mut board.items).into_iter();
+    let found = items.find(|queued| queued.item.kind() == kind && queued.item.id() == id);
+    let found = found.ok_or_else(|| Failure::failed(format!("no {kind} {id}: `logwright review list` shows them")))?;
+    Ok(board.seen_by(found, reviewer))
 }
 
 fn show(args: &Show, workspace: &Workspace) -> Result<(), Failure> {
     let kind = kind_of(&args.id, args.kind, workspace)?;
-    let queued = find(workspace, kind, &args.id)?;
+    let queued = find(workspace, kind, &args.id, &workspace.settings().acting(args.reviewer.as_deref()))?;
     let current = queued.current();
     if args.json {
         let mut object = serde_json::to_value(&current)?;
+        // An attribute may have that name, too.
+        object["kind"] = serde_json::json!(kind);
         object["review"] = serde_json::json!({
             "standing": queued.standing(),
             "came_as": queued.item.text(),
@@ -376,6 +369,7 @@ fn detail(trouble: Trouble, queued: &Queued) -> String {
         Trouble::TooLong | Trouble::TooShort => findings.length.map_or_else(String::new, |length| {
             format!(": {} words, where {:.0} to {:.0} are usual", length.words, length.shortest, length.longest)
         }),
+        Trouble::TextChanged => ": what was decided of the old one does not count".to_owned(),
         Trouble::Malformed | Trouble::PrefixDiffers | Trouble::Disagreement => String::new(),
     }
 }
@@ -412,43 +406,63 @@ fn accept_trouble_free(args: &Accept, workspace: &Workspace) -> Result<(), Failu
     ))
 }
 
+fn accept(args: &Accept, workspace: &Workspace) -> Result<(), Failure> {
+    let reviewer = args.common.reviewer(workspace);
+    let count = if args.all {
+        let kinds = args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]);
+        workspace.accept_pending(&kinds, &reviewer)?
+    } else {
+        let items = kinded(&args.ids, args.common.kind, workspace)?;
+        workspace.accept(&items, &reviewer)?;
+        items.len()
+    };
+    args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
+}
+
 fn decide(
     ids: &[String],
-    word: &str,
-    verdict: impl Fn(ItemKind, &str) -> Verdict,
+    verdict: &Verdict,
     reason: Option<&str>,
     common: &Common,
     workspace: &Workspace,
 ) -> Result<(), Failure> {
     let reviewer = common.reviewer(workspace);
-    let mut reviews = Vec::new();
-    for id in ids {
-        let kind = kind_of(id, common.kind, workspace)?;
-        reviews.push(NewReview {
-            kind,
-            item: id.clone(),
-            reviewer: reviewer.clone(),
-            verdict: verdict(kind, id),
-            label: None,
-            reason: reason.map(str::to_owned),
-        });
-    }
+    let review = |(kind, id): (ItemKind, &str)| NewReview {
+        kind,
+        item: id.to_owned(),
+        reviewer: reviewer.clone(),
+        verdict: verdict.clone(),
+        label: None,
+        judged: None,
+        reason: reason.map(str::to_owned),
+    };
+    let reviews: Vec<NewReview> = kinded(ids, common.kind, workspace)?.into_iter().map(review).collect();
     workspace.review(&reviews)?;
-    common.report(&Outcome { verdict: word, reviewer: &reviewer, count: reviews.len() })
+    common.report(&Outcome { verdict: verdict.word(), reviewer: &reviewer, count: reviews.len() })
 }
 
 /// The kind of the item that goes by `id`.
 fn kind_of(id: &str, given: Option<ItemKind>, workspace: &Workspace) -> Result<ItemKind, Failure> {
+    Ok(kinded(&[id.to_owned()], given, workspace)?[0].0)
+}
+
+/// The items that go by `ids`, each with its kind.
+fn kinded<'a>(
+    ids: &'a [String],
+    given: Option<ItemKind>,
+    workspace: &Workspace,
+) -> Result<Vec<(ItemKind, &'a str)>, Failure> {
     if let Some(kind) = given {
-        return Ok(kind);
+        return Ok(ids.iter().map(|id| (kind, id.as_str())).collect());
     }
-    match workspace.kinds_of(id)?.as_slice() {
-        [kind] => Ok(*kind),
+    let one = |(id, kinds): (&'a String, Vec<ItemKind>)| match kinds.as_slice() {
+        [kind] => Ok((*kind, id.as_str())),
         kinds => {
             let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             Err(Failure::usage(format!("{id} is a {}: say which with --kind", words.join(" and a "))))
         }
-    }
+    };
+    ids.iter().zip(workspace.kinds_of(ids)?).map(one).collect()
 }
 
 fn read_text(file: &Path) -> Result<String, Failure> {

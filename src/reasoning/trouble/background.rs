@@ -106,6 +106,7 @@ impl Background {
         let found = [
             (mismatch, Trouble::AnswerMismatch),
             (decided.label_changed, Trouble::LabelChanged),
+            (decided.text_changed, Trouble::TextChanged),
             (decided.disputed, Trouble::Disagreement),
             (truth.as_ref().is_some_and(|truth| truth.divided), Trouble::GoldDivided),
             (!ungrounded.is_empty(), Trouble::Ungrounded),

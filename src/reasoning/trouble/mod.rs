@@ -31,6 +31,8 @@ pub enum Trouble {
     AnswerMismatch,
     /// The gold label is no longer what the item came with, or what it was reviewed for: its acceptance does not count.
     LabelChanged,
+    /// The text is no longer what was reviewed: no decision on the old one counts.
+    TextChanged,
     /// It does not keep the format.
     Malformed,
     /// The sides of a pair differ before the first wrong step.
@@ -51,9 +53,10 @@ pub enum Trouble {
 
 impl Trouble {
     /// All of them, the worst first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AnswerMismatch,
         Self::LabelChanged,
+        Self::TextChanged,
         Self::Malformed,
         Self::PrefixDiffers,
         Self::Disagreement,
@@ -69,6 +72,7 @@ impl Trouble {
         match self {
             Self::AnswerMismatch => "answer is not the label",
             Self::LabelChanged => "label changed since",
+            Self::TextChanged => "text changed since",
             Self::Malformed => "malformed",
             Self::PrefixDiffers => "sides differ too early",
             Self::Disagreement => "reviewers disagree",
@@ -85,6 +89,7 @@ impl Trouble {
         match self {
             Self::AnswerMismatch => "answer_mismatch",
             Self::LabelChanged => "label_changed",
+            Self::TextChanged => "text_changed",
             Self::Malformed => "malformed",
             Self::PrefixDiffers => "prefix_differs",
             Self::Disagreement => "disagreement",

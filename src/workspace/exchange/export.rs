@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::own::own_columns;
+use super::own::{field_of, keep_types, own_columns};
 use super::parquet::write_verl;
 use super::training::{Lesson, contradicts, row};
 use super::{ItemFormat, as_array, review_tools};
@@ -79,6 +79,8 @@ pub struct LeftOut {
     pub rejected: usize,
     /// They were accepted for another label than the one that is held true now.
     pub label_changed: usize,
+    /// They were decided for another text than they have now.
+    pub text_changed: usize,
     /// Reviewers disagree on them.
     pub disputed: usize,
 }
@@ -86,7 +88,7 @@ pub struct LeftOut {
 impl LeftOut {
     /// All of them.
     pub fn total(self) -> usize {
-        self.pending + self.rejected + self.label_changed + self.disputed
+        self.pending + self.rejected + self.label_changed + self.text_changed + self.disputed
     }
 }
 
@@ -128,6 +130,8 @@ impl Workspace {
                 chosen.push(queued);
             } else if queued.standing() == Standing::Rejected {
                 left_out.rejected += 1;
+            } else if queued.decided.text_changed {
+                left_out.text_changed += 1;
             } else if queued.decided.label_changed && !queued.decisions.is_empty() {
                 left_out.label_changed += 1;
             } else if queued.decided.disputed {
@@ -144,17 +148,22 @@ impl Workspace {
             .count();
         let bytes = match format {
             ItemFormat::Table(format) => table(&items, format, file)?,
-            ItemFormat::Argilla => {
-                rows(&chosen.iter().map(|queued| review_tools::argilla(queued)).collect::<Vec<_>>(), true)
-            }
-            ItemFormat::LabelStudio => {
-                rows(&chosen.iter().map(|queued| review_tools::label_studio(queued)).collect::<Vec<_>>(), true)
+            ItemFormat::Argilla | ItemFormat::LabelStudio => {
+                let write =
+                    if format == ItemFormat::Argilla { review_tools::argilla } else { review_tools::label_studio };
+                // Nobody knows who is going to review it, so it shows what everybody may see.
+                let shown = chosen.iter().map(|&queued| write(&board.seen_by(queued.clone(), "")));
+                rows(&shown.collect::<Vec<_>>(), true)
             }
             _ => self.exercises(&items, what.lesson(), format, file)?,
         };
-        let mut files = vec![file.to_owned()];
-        write_whole(file, &bytes).map_err(|error| WorkspaceError::io(file, error))?;
-        files.extend(beside(what, format, file)?);
+        // What goes beside it may be refused, and then nothing is written.
+        let written: Vec<(PathBuf, Vec<u8>)> =
+            [(file.to_owned(), bytes)].into_iter().chain(beside(what, format, file)?).collect();
+        for (file, bytes) in &written {
+            write_whole(file, bytes).map_err(|error| WorkspaceError::io(file, error))?;
+        }
+        let files = written.into_iter().map(|(file, _)| file).collect();
         Ok(ItemExportReport { rows: items.len(), files, left_out, contradicting })
     }
 
@@ -196,10 +205,13 @@ fn rows(values: &[Value], array: bool) -> Vec<u8> {
 
 /// Items as a table of their own columns; a CSV has every column that any of them has.
 fn table(items: &[Reviewable], format: Format, file: &Path) -> Result<Vec<u8>, WorkspaceError> {
-    let columns: Vec<Map<String, Value>> = items.iter().map(own_columns).collect();
+    let mut columns: Vec<Map<String, Value>> = items.iter().map(own_columns).collect();
     if format != Format::Csv {
         let values: Vec<Value> = columns.into_iter().map(Value::Object).collect();
         return Ok(rows(&values, format == Format::Json));
+    }
+    for row in &mut columns {
+        keep_types(row);
     }
     let mut seen = BTreeSet::new();
     let names: Vec<&String> = columns.iter().flat_map(Map::keys).filter(|name| seen.insert(*name)).collect();
@@ -209,27 +221,21 @@ fn table(items: &[Reviewable], format: Format, file: &Path) -> Result<Vec<u8>, W
         writer.write_record(&names).map_err(failed)?;
     }
     for row in &columns {
-        let field = |name: &&String| match row.get(*name) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-        };
+        let field = |name: &&String| row.get(*name).map(field_of).unwrap_or_default();
         writer.write_record(names.iter().map(field)).map_err(failed)?;
     }
     writer.into_inner().map_err(|error| WorkspaceError::Invalid(format!("{}: {error}", file.display())))
 }
 
-/// Writes what a program needs beside the file, and says where.
-fn beside(what: ExportWhat, format: ItemFormat, file: &Path) -> Result<Option<PathBuf>, WorkspaceError> {
-    let (path, bytes) = match format {
-        ItemFormat::LlamaFactory => dataset_info(what, file)?,
+/// What a program needs beside the file, and where.
+fn beside(what: ExportWhat, format: ItemFormat, file: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, WorkspaceError> {
+    Ok(match format {
+        ItemFormat::LlamaFactory => Some(dataset_info(what, file)?),
         ItemFormat::LabelStudio => {
-            (review_tools::interface_beside(file), review_tools::LABEL_STUDIO_INTERFACE.as_bytes().to_vec())
+            Some((review_tools::interface_beside(file), review_tools::LABEL_STUDIO_INTERFACE.as_bytes().to_vec()))
         }
-        _ => return Ok(None),
-    };
-    write_whole(&path, &bytes).map_err(|error| WorkspaceError::io(&path, error))?;
-    Ok(Some(path))
+        _ => None,
+    })
 }
 
 /// LLaMA-Factory's `dataset_info.json` beside a file, with an entry for it; what else it lists stays.
@@ -245,8 +251,17 @@ fn dataset_info(what: ExportWhat, file: &Path) -> Result<(PathBuf, Vec<u8>), Wor
     };
     let text =
         |name: Option<&std::ffi::OsStr>| name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let (name, stem) = (text(file.file_name()), text(file.file_stem()));
+    // The entry goes by the stem, so train.json and train.jsonl have one name.
+    let other = listed.get(&stem).and_then(|entry| entry.get("file_name")).filter(|known| **known != json!(name));
+    if let Some(other) = other {
+        return Err(WorkspaceError::Invalid(format!(
+            "{}: \"{stem}\" is the entry of {other} there: choose another name than {name}",
+            path.display()
+        )));
+    }
     let mut columns = json!({ "prompt": "instruction", "query": "input", "system": "system" });
-    let mut entry = json!({ "file_name": text(file.file_name()), "formatting": "alpaca" });
+    let mut entry = json!({ "file_name": name, "formatting": "alpaca" });
     if what.lesson() == Lesson::Prefer {
         entry["ranking"] = json!(true);
         columns["chosen"] = json!("chosen");
@@ -255,7 +270,7 @@ fn dataset_info(what: ExportWhat, file: &Path) -> Result<(PathBuf, Vec<u8>), Wor
         columns["response"] = json!("output");
     }
     entry["columns"] = columns;
-    listed.insert(text(file.file_stem()), entry);
+    listed.insert(stem, entry);
     let mut bytes = serde_json::to_vec_pretty(&Value::Object(listed)).expect("an object of plain values");
     bytes.push(b'\n');
     Ok((path, bytes))

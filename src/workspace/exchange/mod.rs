@@ -13,11 +13,15 @@ mod training;
 pub use export::{ExportWhat, ItemExportReport, LeftOut};
 pub(super) use own::own_row;
 pub(super) use parquet_rows::{is_parquet, read_parquet};
+pub(super) use review_tools::Said;
 
 use std::path::Path;
 
 /// The column that holds an item's own columns, as JSON text.
 const OWN: &str = "logwright";
+
+/// What holds, as JSON text, how an item was shown to whoever reviews it elsewhere.
+const SHOWN: &str = "logwright_shown";
 
 /// How items are written for, or by, another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,16 +3,23 @@
 use serde_json::{Map, Value, json};
 
 use super::OWN;
-use super::review_tools::{self, Said};
+use super::review_tools::{self, Said, Shown};
 use super::training::Conversation;
 use crate::logs::table::Row;
 use crate::reasoning::prompt::{ASK_FOR_THOUGHT, CHALLENGE};
 use crate::reasoning::{ItemKind, Reviewable, Step, answer_label, parse};
 
-/// A row of an item's own columns, and what reviewers said of it elsewhere.
+/// A row of an item's own columns.
 pub(in crate::workspace) struct OwnRow {
     pub row: Row,
-    pub said: Vec<Said>,
+    /// What of it was reviewed elsewhere, if it comes from there.
+    pub reviewed: Option<(Vec<Said>, Shown)>,
+}
+
+impl From<Row> for OwnRow {
+    fn from(row: Row) -> Self {
+        Self { row, reviewed: None }
+    }
 }
 
 /// An item's own columns, as a table has them.
@@ -26,6 +33,41 @@ pub(super) fn own_columns(item: &Reviewable) -> Map<String, Value> {
         Ok(Value::Object(columns)) => columns,
         _ => unreachable!("items are plain objects"),
     }
+}
+
+/// A value as a field of a CSV.
+pub(super) fn field_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What an import reads from text whatever its type.
+const TYPED: [&str; 2] = ["first_wrong_step", "steps"];
+
+/// Adds, in [`OWN`], the attributes of a CSV's row that are no text: its fields do not say so.
+pub(super) fn keep_types(columns: &mut Map<String, Value>) {
+    let untold = |(name, value): &(&String, &Value)| !value.is_string() && !TYPED.contains(&name.as_str());
+    let typed: Map<String, Value> =
+        columns.iter().filter(untold).map(|(name, value)| (name.clone(), value.clone())).collect();
+    if !typed.is_empty() {
+        columns.insert(OWN.to_owned(), Value::String(Value::Object(typed).to_string()));
+    }
+}
+
+/// Takes the types of attributes in from [`OWN`], but for fields that somebody has changed since.
+fn take_types(fields: &mut Map<String, Value>) -> Result<(), String> {
+    let Some(typed) = fields.shift_remove(OWN).filter(|typed| !field_of(typed).trim().is_empty()) else {
+        return Ok(());
+    };
+    for (name, value) in object_in(typed)? {
+        if fields.get(&name).is_some_and(|field| field_of(field) == field_of(&value)) {
+            fields.insert(name, value);
+        }
+    }
+    Ok(())
 }
 
 /// The columns that [`OWN`] holds beside those of a training format: all but the texts that the format has itself.
@@ -43,12 +85,14 @@ pub(super) fn own_column(item: &Reviewable) -> String {
 /// Says what is wrong with the row.
 pub(in crate::workspace) fn own_row(kind: ItemKind, mut row: Row) -> Result<OwnRow, String> {
     if let Some(record) = review_tools::read(&mut row.fields)? {
-        return Ok(OwnRow { row: Row { line: row.line, fields: record.own }, said: record.said });
+        let row = Row { line: row.line, fields: record.own };
+        return Ok(OwnRow { row, reviewed: Some((record.said, record.shown)) });
     }
     if is_own(kind, &row.fields) {
-        return Ok(OwnRow { row, said: Vec::new() });
+        take_types(&mut row.fields)?;
+        return Ok(row.into());
     }
-    let Some(conversation) = Conversation::take(&mut row.fields)? else { return Ok(OwnRow { row, said: Vec::new() }) };
+    let Some(conversation) = Conversation::take(&mut row.fields)? else { return Ok(row.into()) };
     let mut own = match row.fields.shift_remove(OWN) {
         Some(columns) => object_in(columns)?,
         // What its own columns do not say, the row's others and the conversation may.
@@ -85,7 +129,7 @@ pub(in crate::workspace) fn own_row(kind: ItemKind, mut row: Row) -> Result<OwnR
     if kind != ItemKind::Thought {
         complete(kind, &mut own)?;
     }
-    Ok(OwnRow { row: Row { line: row.line, fields: own }, said: Vec::new() })
+    Ok(Row { line: row.line, fields: own }.into())
 }
 
 /// Whether a row has the columns that only a table of items has.

@@ -4,10 +4,12 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::OWN;
 use super::own::{object_in, own_columns};
+use super::{OWN, SHOWN};
+use crate::labels::Label;
 use crate::reasoning::{Reviewable, Verdict};
 use crate::workspace::Queued;
 
@@ -19,12 +21,60 @@ pub(in crate::workspace) struct Said {
     pub reason: Option<String>,
 }
 
+/// How an item was shown to whoever reviewed it elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in crate::workspace) struct Shown {
+    /// The edit under which it was shown, where it did not read as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<String>,
+    /// The label that was held true of its log, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+}
+
+impl Shown {
+    fn of(queued: &Queued) -> Self {
+        let label = queued.findings.truth.as_ref().and_then(|truth| truth.label);
+        Self { edit: queued.decided.text.clone(), label }
+    }
+
+    /// What a reviewer has said of `item` who saw it so: accepting it is accepting what was seen, and an edit of one side of
+    /// a pair leaves the other one as it was seen.
+    pub fn said(&self, verdict: Verdict, item: &Reviewable) -> Verdict {
+        let Some(seen) = &self.edit else { return verdict };
+        match (verdict, item) {
+            (Verdict::Accept, _) => Verdict::Edit(seen.clone()),
+            (Verdict::Edit(chosen), Reviewable::Pair(pair)) => match item.clone().with_text(seen) {
+                Reviewable::Pair(seen) => Verdict::Edit(pair.edit(&chosen, &seen.rejected)),
+                _ => Verdict::Edit(chosen),
+            },
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a shown item is plain data")
+    }
+
+    fn take(columns: &mut Map<String, Value>) -> Result<Self, String> {
+        let Some(shown) = columns.shift_remove(SHOWN) else { return Ok(Self::default()) };
+        let shown = match shown {
+            Value::String(text) => serde_json::from_str(&text),
+            value => serde_json::from_value(value),
+        };
+        shown.map_err(|error| format!("\"{SHOWN}\" does not say how the item was shown: {error}"))
+    }
+}
+
 /// A record that came back.
 pub(super) struct Reviewed {
     /// The item's own columns.
     pub own: Map<String, Value>,
     /// What was said of it.
     pub said: Vec<Said>,
+    /// How it was shown.
+    pub shown: Shown,
 }
 
 /// What a reviewer is shown of an item.
@@ -55,6 +105,7 @@ pub(super) fn argilla(queued: &Queued) -> Value {
             "task": queued.item.task(),
             "standing": queued.standing(),
             OWN: Value::Object(own_columns(&queued.item)).to_string(),
+            SHOWN: Shown::of(queued).to_text(),
         },
         "suggestions": {},
         "responses": {},
@@ -68,6 +119,7 @@ pub(super) fn label_studio(queued: &Queued) -> Value {
     data.insert("kind".into(), json!(queued.item.kind()));
     data.insert("id".into(), json!(queued.item.id()));
     data.insert(OWN.into(), json!(Value::Object(own_columns(&queued.item)).to_string()));
+    data.insert(SHOWN.into(), json!(Shown::of(queued).to_text()));
     json!({ "data": data, "annotations": [], "predictions": [] })
 }
 
@@ -99,14 +151,19 @@ pub(super) fn interface_beside(file: &Path) -> std::path::PathBuf {
 /// Says what is wrong with a record.
 pub(super) fn read(fields: &mut Map<String, Value>) -> Result<Option<Reviewed>, String> {
     if fields.get("fields").is_some_and(Value::is_object) && fields.contains_key("responses") {
-        let own = fields.get_mut("metadata").and_then(Value::as_object_mut).and_then(|meta| meta.shift_remove(OWN));
+        let mut metadata =
+            fields.get_mut("metadata").and_then(Value::as_object_mut).map(std::mem::take).unwrap_or_default();
+        let own = metadata.shift_remove(OWN);
         let own = object_in(own.ok_or("the record's metadata has no \"logwright\": it was not exported from here")?)?;
-        return Ok(Some(Reviewed { said: argilla_said(&fields["responses"])?, own }));
+        let shown = Shown::take(&mut metadata)?;
+        return Ok(Some(Reviewed { said: argilla_said(&fields["responses"])?, own, shown }));
     }
     if fields.get("data").is_some_and(Value::is_object) && fields.contains_key("annotations") {
-        let own = fields.get_mut("data").and_then(Value::as_object_mut).and_then(|data| data.shift_remove(OWN));
+        let mut data = fields.get_mut("data").and_then(Value::as_object_mut).map(std::mem::take).unwrap_or_default();
+        let own = data.shift_remove(OWN);
         let own = object_in(own.ok_or("the task's data has no \"logwright\": it was not exported from here")?)?;
-        return Ok(Some(Reviewed { said: label_studio_said(&fields["annotations"])?, own }));
+        let shown = Shown::take(&mut data)?;
+        return Ok(Some(Reviewed { said: label_studio_said(&fields["annotations"])?, own, shown }));
     }
     Ok(None)
 }

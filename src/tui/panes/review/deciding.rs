@@ -130,7 +130,8 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
     let now = original.clone().with_text(&text);
     let findings = state.board.background.findings(&now, &entry.queued.decided);
     // What others said is no trouble of the text.
-    let own = |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged);
+    let own =
+        |trouble: &&Trouble| !matches!(trouble, Trouble::Disagreement | Trouble::LabelChanged | Trouble::TextChanged);
     let troubles: Vec<&str> = findings.troubles.iter().filter(own).map(|trouble| trouble.as_str()).collect();
     state.stays |= findings.troubles.iter().any(|trouble| is_grave(*trouble));
     let mut effects = write(state, Write::Decide(entry.queued.review_by(&shared.annotator, verdict, None)));

@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use crate::labels::Label;
-use crate::reasoning::{
-    Claim, ClaimKind, Evidence, Mark, PlacedClaim, Review, Reviewable, Standing, Trouble, Verdict, claims, parse,
-};
+use crate::reasoning::{Claim, ClaimKind, Evidence, Mark, PlacedClaim, Reviewable, Standing, Trouble, claims, parse};
 use crate::workspace::{NewReview, Queued, ReviewBoard, SaidOfItem};
 
 /// An item of the queue, with what is known about it.
@@ -26,13 +24,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// An item as `reviewer` may see it.
-    pub fn new(mut queued: Queued, original_label: Option<Label>, board: &ReviewBoard, reviewer: &str) -> Self {
-        if is_blind(&queued.decisions, board.reviewers) {
-            queued.decisions.retain(|review| review.reviewer == reviewer);
-            queued.marks.retain(|mark| mark.reviewer == reviewer);
-            queued.review = queued.decisions.last().cloned();
-            (queued.decided, queued.findings) = board.judge(&queued.item, &queued.decisions);
-        }
+    pub fn new(queued: Queued, original_label: Option<Label>, board: &ReviewBoard, reviewer: &str) -> Self {
+        let queued = board.seen_by(queued, reviewer);
         let current = queued.current();
         let under = queued.troubles().first().copied();
         let open = queued.waits_for(reviewer);
@@ -41,12 +34,10 @@ impl Entry {
 
     /// Takes in what is said of it now.
     pub fn take(&mut self, said: &SaidOfItem, board: &ReviewBoard, reviewer: &str) {
-        let blind = is_blind(&said.decisions, board.reviewers);
-        let own = |by: &str| !blind || by == reviewer;
         let queued = &mut self.queued;
-        queued.decisions = said.decisions.iter().filter(|review| own(&review.reviewer)).cloned().collect();
-        queued.marks = said.marks.iter().filter(|mark| own(&mark.reviewer)).cloned().collect();
+        (queued.decisions, queued.marks) = (said.decisions.clone(), said.marks.clone());
         queued.review = queued.decisions.last().cloned();
+        board.hide(queued, reviewer);
         self.judge(board, reviewer);
     }
 
@@ -80,7 +71,7 @@ impl Entry {
 
     /// What to record if the reviewer accepts it as it is shown.
     pub fn accepted_by(&self, reviewer: &str) -> NewReview {
-        self.queued.review_by(reviewer, Verdict::accepting(self.queued.review.as_ref()), None)
+        self.queued.review_by(reviewer, self.queued.decided.accepting(), None)
     }
 
     /// What it claims of its log and the log does not contain, in the order of its text; `words` asks for plain words too.
@@ -119,9 +110,4 @@ impl Entry {
 fn placed(claim: Claim, step: usize, from: usize) -> PlacedClaim {
     let range: Range<usize> = from + claim.range.start..from + claim.range.end;
     PlacedClaim { text: claim.text, kind: claim.kind, step, range }
-}
-
-/// Whether what others said is hidden: where two must agree, neither sees the other's decision before both have made one.
-fn is_blind(decisions: &[Review], reviewers: usize) -> bool {
-    reviewers > 1 && decisions.len() < reviewers
 }

@@ -136,6 +136,9 @@ pub(super) fn review(entry: &Entry, look: Look<'_>, width: usize, theme: &Theme)
     if !entry.queued.decisions.is_empty() && entry.queued.decided.label_changed {
         told += "  ! was decided for another label";
     }
+    if entry.queued.decided.text_changed {
+        told += "  ! was decided for another text";
+    }
     let mut rows = fact("Review", &told, style, width, theme);
     for review in &entry.queued.decisions {
         let (mark, word, style) = standing(Standing::of(Some(review)), theme);

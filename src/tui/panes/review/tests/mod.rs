@@ -231,3 +231,23 @@ fn the_place_comes_back_at_the_next_start() {
     };
     assert_eq!((again(&bookmark), again("rationale/gone")), ("r-3".to_owned(), "r-2".to_owned()));
 }
+
+#[test]
+fn a_text_that_came_in_anew_is_to_be_decided_again() {
+    let mut bench = Bench::new();
+    bench.press("home a");
+    assert_eq!(bench.standing(ItemKind::Rationale, "r-2"), Standing::Accepted);
+    let newer = RATIONALES.lines().find(|line| line.contains("r-2")).unwrap().replacen("<think>", "<think>Now ", 1);
+    let source = ImportSource { name: "r.jsonl", bytes: newer.as_bytes(), format: None, dataset: None };
+    assert!(bench.workspace.import(ImportKind::Rationales, source).unwrap().rejected.is_empty());
+    bench.load();
+    bench.press("home");
+    assert_eq!(bench.front(), "r-2");
+    let shown = screen(&bench.state, 200, 60);
+    assert!(shown.contains("! was decided for another text"), "{shown}");
+    bench.press("t");
+    assert!(screen(&bench.state, 200, 60).contains("text changed since: 1 undecided of 1"));
+    bench.press("esc a home");
+    let shown = screen(&bench.state, 200, 60);
+    assert!(!shown.contains("another text") && shown.contains("accepted by anna"), "{shown}");
+}

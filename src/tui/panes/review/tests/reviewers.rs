@@ -142,6 +142,7 @@ fn what_others_decide_meanwhile_comes_with_ones_own_decision() {
         reviewer: "bo".into(),
         verdict: Verdict::Reject,
         label: None,
+        judged: None,
         reason: None,
     };
     bench.workspace.review(&[review("delta")]).unwrap();
