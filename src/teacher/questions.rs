@@ -7,7 +7,7 @@ use super::TeacherError;
 use crate::labels::{Category, Label};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{TemplateKey, made_id};
-use crate::reasoning::Task;
+use crate::reasoning::{Task, yes_or_no};
 use crate::workspace::{TaskCase, Workspace};
 
 /// The question about an anomaly, in the words of the published rationales.
@@ -234,15 +234,6 @@ fn question(mut row: Row, task: Option<Task>) -> Result<Question, String> {
         template: None,
         earlier: None,
     })
-}
-
-/// A truth in the word that the teacher is asked for.
-fn yes_or_no(label: &str) -> Option<&'static str> {
-    match label.trim().to_ascii_lowercase().as_str() {
-        "true" | "1" | "1.0" | "yes" | "match" | "failure" => Some("true"),
-        "false" | "0" | "0.0" | "no" | "mismatch" | "normal" => Some("false"),
-        _ => None,
-    }
 }
 
 /// The question in words, where nobody gives other ones.
