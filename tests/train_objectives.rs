@@ -179,6 +179,13 @@ fn a_run_starts_from_another_ones_adapter_and_is_compared_with_it() {
     let first = &steps(&project, "far")[0];
     assert!((first["loss"].as_f64().unwrap() - 2f64.ln()).abs() > 1e-4, "{first}");
 
+    // How much is dropped is no part of an adapter's shape: the recipe says it.
+    project.write("recipe.toml", RECIPE.replace("rank = 4", "dropout = 0.25").as_bytes());
+    done(&train("sft", "dropped", &["--start", "taught", "--steps", "1"]));
+    let config: Value =
+        serde_json::from_slice(&fs::read(project.path("dropped/adapter/adapter_config.json")).unwrap()).unwrap();
+    assert_eq!((&config["r"], &config["lora_dropout"]), (&Value::from(4), &Value::from(0.25)), "{config}");
+
     let missing = train("dpo", "none", &["--start", "nowhere"]);
     assert_eq!(missing.code, 1);
     assert!(missing.stderr.contains("nowhere"), "{}", missing.stderr);

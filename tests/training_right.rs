@@ -118,6 +118,7 @@ fn train(
         cancel: &CancelFlag::default(),
         held_out: &[],
         measure: None,
+        note: None,
     };
     trainer.run(objective, None).unwrap();
     let steps = folder.steps().unwrap();
@@ -207,7 +208,7 @@ fn grpo(told: &Value, aggregation: AggregationName, rollouts_at: &std::path::Pat
         });
         // As rewards: whatever is not all the same.
         let rollouts = rollouts.enumerate().map(|(i, rollout)| Rollout { reward: i as f64, ..rollout }).collect();
-        window.groups.push(Group { example, rollouts });
+        window.groups.push(Group { example, prompt: prompts[example].digest(), rollouts });
     }
     let found = window.groups.iter().flat_map(|group| &group.rollouts).map(|rollout| f64::from(rollout.advantage));
     assert_close("advantage", &found.collect::<Vec<_>>(), &numbers(&told["advantages"]));
@@ -253,6 +254,30 @@ fn ten_steps_of_grpo_on_the_same_rollouts_are_trls() {
             check_weights(name, objective.parameters());
         }
     }
+}
+
+#[test]
+fn rollouts_of_another_question_are_not_learnt_from() {
+    let (told, dir) = (fixture("grpo"), tempfile::tempdir().unwrap());
+    let path = dir.path().join("rollouts.json");
+    let objective = grpo(&told, AggregationName::Grpo, &path);
+    let batches = [(0..array(&told["groups"]).len()).collect::<Vec<usize>>()];
+    let window = |at: &std::path::Path| -> Window {
+        objective.prepare(0, &batches, &|| false).unwrap().unwrap();
+        std::fs::create_dir_all(at).unwrap();
+        objective.save_state(at).unwrap();
+        Window::read(&at.join(Grpo::STATE_FILE)).unwrap()
+    };
+    let kept = Window::read(&path).unwrap();
+    assert_eq!(window(&dir.path().join("same")), kept);
+    // As if a shorter data.max_length had put another question in the place of the first.
+    let mut other = kept.clone();
+    other.groups[0].prompt = "another".into();
+    other.write(&path).unwrap();
+    objective.restore(&path).unwrap();
+    let anew = window(&dir.path().join("anew"));
+    assert_eq!(anew.groups[0].prompt, kept.groups[0].prompt);
+    assert_ne!(anew.groups[0].rollouts, kept.groups[0].rollouts);
 }
 
 /// The gradients of a loss over sequences, each alone.

@@ -155,6 +155,7 @@ mod tests {
         });
         let laid_out = Trace {
             tokens: tokens.collect(),
+            ended_by: None,
             text: text.clone(),
             finish: Finish::Stop,
             prompt_tokens: 1,

@@ -353,6 +353,7 @@ mod tests {
         Trace {
             text,
             tokens,
+            ended_by: None,
             finish: Finish::Stop,
             prompt_tokens: 1,
             first_token_ms: 0.0,

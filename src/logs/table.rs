@@ -38,7 +38,7 @@ impl Format {
 /// One row: named fields in the order of the file, and the line it starts on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Line number in the file, from 1 (for a JSON array, the element's number).
+    /// Line number in the file, from 1.
     pub line: u64,
     /// The fields. CSV gives strings; JSON gives what it holds.
     pub fields: Map<String, Value>,
@@ -166,25 +166,77 @@ fn read_csv(bytes: &[u8], required: &[&str]) -> Result<Table, TableError> {
     }
 
     let mut table = Table::default();
+    let mut lines = Lines::of(bytes);
     let mut record = csv::ByteRecord::new();
-    loop {
-        let started = reader.position().line();
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {
-                let line = record.position().map_or(started, csv::Position::line);
-                match csv_row(&names, &record) {
-                    Ok(fields) => table.rows.push(Row { line, fields }),
-                    Err(why) => table.rejected.push(Rejected { line, why }),
+    let mut from = byte_of(reader.position());
+    'after_quote: loop {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(&bytes[from..]);
+        loop {
+            // A record's own position is before the line breaks that lead to it.
+            let start = from + byte_of(reader.position());
+            let start = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let line = lines.line_of(start);
+            let why = match reader.read_byte_record(&mut record) {
+                Ok(false) => return Ok(table),
+                Ok(true) => match csv_row(&names, &record) {
+                    Ok(fields) => {
+                        table.rows.push(Row { line, fields });
+                        continue;
+                    }
+                    Err(why) => why,
+                },
+                Err(error) => {
+                    table.rejected.push(Rejected { line, why: error.to_string() });
+                    return Ok(table);
                 }
+            };
+            let end = from + byte_of(reader.position());
+            let quotes = bytes[start..end].iter().filter(|&&byte| byte == b'"').count();
+            if end < bytes.len() || quotes % 2 == 0 {
+                table.rejected.push(Rejected { line, why });
+                continue;
             }
-            Err(error) => {
-                table.rejected.push(Rejected { line: started, why: error.to_string() });
-                break;
-            }
+            // Without its other half a quotation mark takes in all that follows: only its own line is lost.
+            table.rejected.push(Rejected { line, why: "a quotation mark is opened here and never closed".into() });
+            from = match bytes[start..].iter().position(|&byte| byte == b'\n') {
+                Some(length) => start + length + 1,
+                None => return Ok(table),
+            };
+            continue 'after_quote;
         }
     }
-    Ok(table)
+}
+
+/// Where a reader stands, in bytes.
+fn byte_of(position: &csv::Position) -> usize {
+    usize::try_from(position.byte()).unwrap_or(usize::MAX)
+}
+
+/// Line numbers of places in a file that are asked for in order.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, line: 1 }
+    }
+
+    /// The line, from 1, that the byte at `place` stands on; a line ends with LF, CRLF or CR.
+    fn line_of(&mut self, place: usize) -> u64 {
+        while self.at < place.min(self.bytes.len()) {
+            let ends = match self.bytes[self.at] {
+                b'\n' => true,
+                b'\r' => self.bytes.get(self.at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.line += u64::from(ends);
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 fn csv_row(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
@@ -212,13 +264,47 @@ fn too_long(name: &str, length: usize) -> String {
     format!("\"{name}\" is {length} bytes long; the longest taken is {LONGEST_FIELD}")
 }
 
+/// Reads an array element by element: what is damaged costs only what follows it.
 fn read_json(bytes: &[u8]) -> Result<Table, TableError> {
-    let values: Vec<Value> = serde_json::from_slice(bytes).map_err(|error| TableError::Json(error.to_string()))?;
-    let mut table = Table::default();
-    for (line, value) in (1..).zip(values) {
-        push_value(&mut table, line, value);
+    let blank = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let mut at = blank(0);
+    if bytes.get(at) != Some(&b'[') {
+        let found =
+            serde_json::from_slice::<Vec<Value>>(bytes).map_or_else(|error| error.to_string(), |_| String::new());
+        return Err(TableError::Json(found));
     }
-    Ok(table)
+    at = blank(at + 1);
+    let (mut table, mut lines) = (Table::default(), Lines::of(bytes));
+    if bytes.get(at) == Some(&b']') {
+        return Ok(table);
+    }
+    loop {
+        let line = lines.line_of(at);
+        let mut elements = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter::<Value>();
+        let why = match elements.next() {
+            Some(Ok(value)) => {
+                at = blank(at + elements.byte_offset());
+                push_value(&mut table, line, value);
+                match bytes.get(at) {
+                    Some(b',') => {
+                        at = blank(at + 1);
+                        continue;
+                    }
+                    Some(b']') if blank(at + 1) == bytes.len() => return Ok(table),
+                    Some(b']') => "something follows the array".to_owned(),
+                    Some(_) => "no comma between two elements".to_owned(),
+                    None => "the array is not closed: the file is cut short".to_owned(),
+                }
+            }
+            Some(Err(error)) if table.rows.is_empty() && table.rejected.is_empty() => {
+                return Err(TableError::Json(error.to_string()));
+            }
+            Some(Err(error)) => format!("not JSON, and nothing after it can be read: {}", json_complaint(&error)),
+            None => "the array is not closed: the file is cut short".to_owned(),
+        };
+        table.rejected.push(Rejected { line: lines.line_of(at), why });
+        return Ok(table);
+    }
 }
 
 fn read_jsonl(bytes: &[u8]) -> Table {
@@ -278,6 +364,45 @@ mod tests {
         let table = csv(b"template,label\n\"a\nb\",normal\nc,normal\n");
         assert_eq!(table.rows[0].fields["template"], "a\nb");
         assert_eq!((table.rows[0].line, table.rows[1].line), (2, 4));
+    }
+
+    #[test]
+    fn lines_are_those_of_an_editor_whatever_ends_them() {
+        let lines = |text: &[u8]| csv(text).rows.iter().map(|row| row.line).collect::<Vec<_>>();
+        assert_eq!(lines(b"template,label\r\na,normal\r\nb,normal\r\n"), [2, 3]);
+        assert_eq!(lines(b"template,label\n\n\na,normal\n\nb,normal"), [4, 6]);
+        assert_eq!(lines(b"template,label\ra,normal\rb,normal\r"), [2, 3]);
+        assert_eq!(lines(b"template,label\r\n\"a\r\nx\",normal\r\n\r\nb,normal\r\n"), [2, 5]);
+        let array = b"[\n  {\"a\": 1},\n  {\n    \"a\": 2\n  },\n  7,\n  {\"a\": 3}\n]\n";
+        let table = read(array, Format::Json, &[]).unwrap();
+        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 7]);
+        assert_eq!(table.rejected, [Rejected { line: 6, why: "not an object".into() }]);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_costs_its_own_line() {
+        let table = csv(b"template,label\r\na,normal\r\n\"b,normal\r\nc,normal\r\nd,normal\r\n");
+        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!(table.rejected.len(), 1);
+        assert_eq!((table.rejected[0].line, table.rejected[0].why.contains("never closed")), (3, true));
+    }
+
+    #[test]
+    fn an_array_that_is_cut_short_keeps_its_good_rows() {
+        for (text, line, why) in [
+            (&b"[{\"a\":1},\n{\"a\":2},\n{\"a\""[..], 3, "not JSON"),
+            (b"[{\"a\":1},\n{\"a\":2}\n", 3, "cut short"),
+            (b"[{\"a\":1},\n{\"a\":2},\n", 3, "cut short"),
+            (b"[{\"a\":1},{\"a\":2}\n{\"a\":2}]", 2, "no comma"),
+            (b"[{\"a\":1},{\"a\":2}]\nx", 1, "follows the array"),
+        ] {
+            let table = read(text, Format::Json, &[]).unwrap();
+            assert_eq!((table.rows.len(), table.rejected[0].line), (2, line), "{:?}", table.rejected);
+            assert!(table.rejected[0].why.contains(why), "{:?}", table.rejected);
+        }
+        assert!(read(b"[]", Format::Json, &[]).unwrap().rows.is_empty());
+        assert!(matches!(read(b"[{\"a\"", Format::Json, &[]), Err(TableError::Json(_))));
+        assert!(matches!(read(b"7", Format::Json, &[]), Err(TableError::Json(_))));
     }
 
     #[test]

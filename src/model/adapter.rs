@@ -324,6 +324,13 @@ impl Adapter {
         self.updates.values().map(|u| u.a.elem_count() + u.b.elem_count()).sum()
     }
 
+    /// The same adapter with another share of its inputs dropped in training: that is the recipe's to say, not the file's.
+    #[must_use]
+    pub fn with_dropout(mut self, dropout: f32) -> Self {
+        self.settings.dropout = dropout;
+        self
+    }
+
     /// The same variables with dropout on: what a batch of a training step computes with, `batch` being any number of its
     /// own.
     ///

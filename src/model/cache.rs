@@ -48,7 +48,8 @@ impl KvCache {
                 LayerCache::Cpu(store) => store.copy(from, to, length),
                 LayerCache::Device { keys, values } => {
                     for tensor in [keys, values] {
-                        let source = tensor.narrow(0, from, 1)?.narrow(2, 0, length)?.contiguous()?;
+                        // A true copy: a slice with one head is contiguous as it is, and then shares what it is put into.
+                        let source = tensor.narrow(0, from, 1)?.narrow(2, 0, length)?.copy()?;
                         tensor.narrow(0, to, 1)?.slice_set(&source, 2, 0)?;
                     }
                 }

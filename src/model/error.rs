@@ -51,7 +51,7 @@ pub enum ModelError {
     /// The model would not fit into the memory.
     #[error(
         "{}: it needs about {} (weights {}, {tokens} tokens {}) and {} are free; take a smaller model or one in fewer bits, \
-         fewer tokens (--max-tokens, a shorter log), or set {MEMORY_VARIABLE}=unlimited to try all the same",
+         fewer tokens (--max-tokens or a shorter log; data.max_length in a recipe), or set {MEMORY_VARIABLE}=unlimited to try all the same",
         path.display(),
         told_bytes(footprint.total_bytes(*tokens)),
         told_bytes(footprint.weights_bytes),

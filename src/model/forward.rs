@@ -41,18 +41,32 @@ impl<'a> Forward<'a> {
     /// would take the most memory.
     pub fn run(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
         let mut logits = Vec::new();
-        for (rows, spans) in pieces(spans) {
-            let of_piece = |row: &u32| rows.contains(&(*row as usize)).then(|| *row - rows.start as u32);
-            let wanted: Vec<u32> = wanted.iter().filter_map(of_piece).collect();
-            let found = self.run_piece(&tokens[rows], spans, &wanted)?;
+        self.run_pieces(tokens, spans, wanted, &mut |found| {
             // Nearly always there is one piece with logits: no second copy of its hundreds of kilobytes.
             if logits.is_empty() {
                 logits = found;
             } else {
                 logits.extend(found);
             }
-        }
+        })?;
         Ok(logits)
+    }
+
+    /// As [`Forward::run`], with the logits handed over piece by piece, in order: many rows of a large vocabulary would take
+    /// gigabytes.
+    pub fn run_pieces(
+        &mut self,
+        tokens: &[u32],
+        spans: Vec<Span>,
+        wanted: &[u32],
+        on_logits: &mut dyn FnMut(Vec<f32>),
+    ) -> Result<(), ModelError> {
+        for (rows, spans) in pieces(spans) {
+            let of_piece = |row: &u32| rows.contains(&(*row as usize)).then(|| *row - rows.start as u32);
+            let wanted: Vec<u32> = wanted.iter().filter_map(of_piece).collect();
+            on_logits(self.run_piece(&tokens[rows], spans, &wanted)?);
+        }
+        Ok(())
     }
 
     fn run_piece(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
@@ -79,7 +93,7 @@ impl<'a> Forward<'a> {
 }
 
 /// Rows that go through the decoder at once: more make the matrix products hardly faster.
-const PIECE_ROWS: usize = 256;
+pub(super) const PIECE_ROWS: usize = 256;
 
 /// Spans that lie end to end, cut into runs of at most [`PIECE_ROWS`] rows: the rows of each run, and its spans as they lie
 /// within it.

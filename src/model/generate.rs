@@ -1,7 +1,8 @@
 //! Batched generation with a key-value cache.
 //!
 //! Prompts enter free slots as others finish; what a prompt shares at its start with what some slot holds is copied from there
-//! and not computed again. A sequence's tokens depend on its own prompt and seed, not on its neighbours in the batch.
+//! and not computed again. A sequence's tokens depend on its own prompt and seed; its neighbours in the batch only turn the last bits of
+//! its logits.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -136,6 +137,7 @@ impl LanguageModel {
         let unwritten = |prompt: &Vec<u32>| Trace {
             text: String::new(),
             tokens: Vec::new(),
+            ended_by: None,
             finish: if settings.max_tokens == 0 { Finish::Length } else { Finish::Cancelled },
             prompt_tokens: prompt.len(),
             first_token_ms: 0.0,
@@ -366,6 +368,7 @@ impl<'a> Writer<'a> {
         Trace {
             text: writing.text,
             tokens: writing.tokens,
+            ended_by: (finish == Finish::EndOfText).then_some(writing.last),
             finish,
             prompt_tokens: self.prompts[writing.sequence].len(),
             first_token_ms: (first - writing.started).as_secs_f64() * 1e3,

@@ -9,11 +9,11 @@ use candle_core::quantized::gguf_file::Value;
 use sha2::{Digest, Sha256};
 
 use super::adapter::{Adapter, LayerUpdates};
-use super::chat::{ChatTemplate, Message};
+use super::chat::{ChatTemplate, Message, Role};
 use super::config::ModelConfig;
 use super::decoder::{self, Decoder, Span};
 use super::memory::Footprint;
-use super::tokenizer::ModelTokenizer;
+use super::tokenizer::{ModelTokenizer, Part};
 use super::weights::WeightFiles;
 use super::{DeviceChoice, DeviceMemory, ModelError};
 
@@ -55,6 +55,7 @@ pub struct LanguageModel {
     decoder: Decoder,
     tokenizer: ModelTokenizer,
     chat: ChatTemplate,
+    end_of_turn: Option<u32>,
     note: Option<String>,
     fingerprint: OnceLock<String>,
 }
@@ -101,7 +102,8 @@ impl LanguageModel {
         let decoder = Decoder::load(config, &mut files, &device)?;
         let chat = ChatTemplate::new(template.as_deref(), tokenizer.bos_text(), tokenizer.eos_text())?;
         let name = decoder::name_of(&path);
-        Ok(Self { path, name, decoder, tokenizer, chat, note, fingerprint: OnceLock::new() })
+        let end_of_turn = chat_end(&chat, &tokenizer).or(tokenizer.declared_end());
+        Ok(Self { path, name, decoder, tokenizer, chat, end_of_turn, note, fingerprint: OnceLock::new() })
     }
 
     /// The file or folder that it came from.
@@ -137,6 +139,13 @@ impl LanguageModel {
     /// The tokenizer.
     pub fn tokenizer(&self) -> &ModelTokenizer {
         &self.tokenizer
+    }
+
+    /// The token that ends a turn of its chats, which it must learn to write: what its chat template writes after an
+    /// answer, else what its files name as the end of a text. They differ for some models (Llama 3: `<|eot_id|>` and
+    /// `<|end_of_text|>`).
+    pub fn end_of_turn(&self) -> Option<u32> {
+        self.end_of_turn
     }
 
     /// The token ids of a chat; with `add_generation_prompt` they end where the model is to answer.
@@ -207,6 +216,19 @@ fn resolve(path: &Path) -> Result<PathBuf, ModelError> {
         1 => Ok(files.remove(0)),
         _ => Err(ModelError::NotAModel { path: path.to_owned() }),
     }
+}
+
+/// The ending token that a chat template writes first after an answer, if it writes one.
+fn chat_end(chat: &ChatTemplate, tokenizer: &ModelTokenizer) -> Option<u32> {
+    let turns = [Message::new(Role::User, "?"), Message::new(Role::Assistant, "!")];
+    let after_answer = |parts: &[Part<'_>]| {
+        let answer = parts.iter().rposition(|part| matches!(part, Part::Content(_)))?;
+        let Part::Frame(frame) = parts.get(answer + 1)? else { return None };
+        tokenizer.next_control(frame).map(|(_, _, id)| id)
+    };
+    // A template that cannot render this chat says nothing about its end.
+    let end = chat.with_parts(&turns, false, after_answer).ok().flatten()?;
+    tokenizer.eos().contains(&end).then_some(end)
 }
 
 /// The chat template of a Transformers folder: its own file, or an entry of `tokenizer_config.json`.

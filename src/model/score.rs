@@ -108,10 +108,12 @@ impl LanguageModel {
             return Ok(scores);
         }
         let wanted: Vec<u32> = places.iter().map(|(row, ..)| *row).collect();
-        let logits = forward.run(&tokens, spans, &wanted)?;
-        for ((_, index, number, next), row) in places.into_iter().zip(logits.chunks_exact(vocabulary)) {
-            scores[index][number] += f64::from(row[next as usize]) - log_sum_exp(row);
-        }
+        let mut places = places.into_iter();
+        forward.run_pieces(&tokens, spans, &wanted, &mut |logits| {
+            for (row, (_, index, number, next)) in logits.chunks_exact(vocabulary).zip(&mut places) {
+                scores[index][number] += f64::from(row[next as usize]) - log_sum_exp(row);
+            }
+        })?;
         Ok(scores)
     }
 }

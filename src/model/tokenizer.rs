@@ -33,7 +33,10 @@ pub struct ModelTokenizer {
     bytes: Vec<Box<[u8]>>,
     /// Control tokens by text, longest first.
     control: Vec<(String, u32)>,
+    /// Whatever ends an answer, in order of id.
     eos: Vec<u32>,
+    /// What the model's files name as the end, where they do.
+    declared_end: Option<u32>,
     bos: Option<u32>,
     /// Tokens are written in GPT-2's alphabet of bytes, not in SentencePiece's.
     byte_level: bool,
@@ -130,17 +133,18 @@ impl ModelTokenizer {
             let token = &settings[key];
             token.as_str().or(token["content"].as_str()).and_then(|text| inner.token_to_id(text))
         };
-        let mut eos: Vec<u32> = [&generation["eos_token_id"], &config["eos_token_id"]]
+        let numbered = [&generation["eos_token_id"], &config["eos_token_id"]]
             .into_iter()
             .flat_map(|v| v.as_array().cloned().unwrap_or_else(|| vec![v.clone()]))
-            .filter_map(|v| v.as_u64().map(|id| id as u32))
-            .collect();
-        eos.extend(named("eos_token"));
+            .filter_map(|v| v.as_u64().map(|id| id as u32));
+        let eos = named("eos_token").into_iter().chain(numbered).collect();
         let bos = named("bos_token");
         Ok(Self::new(inner, byte_level, eos, bos))
     }
 
+    /// `eos`: the ends that the model's files declare, the foremost first.
     fn new(mut inner: Tokenizer, byte_level: bool, mut eos: Vec<u32>, bos: Option<u32>) -> Self {
+        let declared_end = eos.first().copied();
         inner.set_encode_special_tokens(true);
         let added = inner.get_added_tokens_decoder();
         let mut control: Vec<(String, u32)> =
@@ -163,7 +167,7 @@ impl ModelTokenizer {
                 (None, None) => Box::default(),
             })
             .collect();
-        Self { inner, bytes, control, eos, bos, byte_level }
+        Self { inner, bytes, control, eos, declared_end, bos, byte_level }
     }
 
     /// The ids of a text, as text.
@@ -199,7 +203,7 @@ impl ModelTokenizer {
     }
 
     /// The first control token in a text: its place, length and id.
-    fn next_control(&self, text: &str) -> Option<(usize, usize, u32)> {
+    pub(super) fn next_control(&self, text: &str) -> Option<(usize, usize, u32)> {
         let found = self.control.iter().filter_map(|(token, id)| text.find(token).map(|at| (at, token.len(), *id)));
         found.min_by_key(|(at, length, _)| (*at, std::cmp::Reverse(*length)))
     }
@@ -253,9 +257,15 @@ impl ModelTokenizer {
         self.bos
     }
 
-    /// The ids that end an answer.
+    /// The ids that end an answer, whichever of them is written, in order.
     pub fn eos(&self) -> &[u32] {
         &self.eos
+    }
+
+    /// The one of them that the model's files name foremost, which need not be what ends a turn of its chats: see
+    /// [`LanguageModel::end_of_turn`](super::LanguageModel::end_of_turn).
+    pub fn declared_end(&self) -> Option<u32> {
+        self.declared_end.or(self.eos.first().copied())
     }
 
     /// The name of the token that starts a text, for chat templates.
@@ -263,9 +273,9 @@ impl ModelTokenizer {
         self.bos.map(|id| self.describe(id)).unwrap_or_default()
     }
 
-    /// The name of the first token that ends a text, for chat templates.
+    /// The name of the token that is declared to end a text, for chat templates.
     pub fn eos_text(&self) -> String {
-        self.eos.first().map(|id| self.describe(*id)).unwrap_or_default()
+        self.declared_end().map(|id| self.describe(id)).unwrap_or_default()
     }
 }
 

@@ -57,6 +57,9 @@ pub struct Trace {
     pub text: String,
     /// The tokens, without the one that ended the answer.
     pub tokens: Vec<TraceToken>,
+    /// The token that ended the answer, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<u32>,
     /// Why it ended.
     pub finish: Finish,
     /// Tokens of the prompt.

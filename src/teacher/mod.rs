@@ -41,7 +41,7 @@ mod wrong;
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
 pub use corrections::{Corrected, Corrections, CorrectionsPlan, ToCorrect};
 pub use desk::{Answered, Desk, NotAnswered, Tally};
-pub use endpoint::{Address, Endpoint, KEY_VARIABLES, key_from_environment};
+pub use endpoint::{Address, Endpoint, KEY_VARIABLES, Keys};
 pub use error::TeacherError;
 pub use estimate::Estimate;
 pub use fence::fenced;

@@ -1,6 +1,6 @@
 //! Whom to ask: what was given, else what the project's settings say.
 
-use super::{Address, Endpoint, TeacherError, key_from_environment};
+use super::{Address, Endpoint, Keys, TeacherError};
 use crate::workspace::Workspace;
 
 /// The name of the teacher's model.
@@ -15,7 +15,7 @@ pub fn model_of<'a>(workspace: &'a Workspace, given: Option<&'a str>) -> Result<
     })
 }
 
-/// The teacher's service, with the key of the environment.
+/// The teacher's service, with the key of the environment. `address` and `model` are what the user named himself, if he did.
 ///
 /// # Errors
 /// [`TeacherError::Settings`] when nothing says where or whom; else what is wrong with the address or the key.
@@ -25,9 +25,10 @@ pub fn endpoint_of(
     model: Option<&str>,
 ) -> Result<Endpoint, TeacherError> {
     let model = model_of(workspace, model)?;
+    let trusted = address.is_some();
     let address = address.or(workspace.settings().teacher.endpoint.as_deref()).ok_or_else(|| {
         let what = "no teacher's address: name one with --endpoint, or as endpoint under [teacher] in logwright.toml";
         TeacherError::Settings(what.into())
     })?;
-    Endpoint::new(Address::parse(address)?, model, key_from_environment())
+    Endpoint::with_keys(Address::parse(address)?, model, Keys::of_environment(), trusted)
 }

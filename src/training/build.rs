@@ -74,6 +74,8 @@ struct Shape {
     r: usize,
     lora_alpha: f64,
     target_modules: Vec<String>,
+    #[serde(default)]
+    use_rslora: bool,
 }
 
 /// Copies the adapter that a run starts from into its folder, and gives its shape as a recipe tells it.
@@ -94,8 +96,8 @@ pub(super) fn keep_start(
     let path = start.join("adapter_config.json");
     let text = std::fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
     // Where PEFT has another way to say it, the model room decides when it loads the adapter.
-    if let Ok(Shape { r, lora_alpha, target_modules }) = serde_json::from_slice(&text) {
-        (lora.rank, lora.alpha, lora.targets) = (r, lora_alpha, target_modules);
+    if let Ok(Shape { r, lora_alpha, target_modules, use_rslora }) = serde_json::from_slice(&text) {
+        (lora.rank, lora.alpha, lora.targets, lora.rank_stabilized) = (r, lora_alpha, target_modules, use_rslora);
     }
     Ok(lora)
 }

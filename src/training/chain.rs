@@ -24,9 +24,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::recipe::lay_over;
+use super::recipe::{lay_over, line_of_element, table, text_of};
 use super::run::replace;
-use super::{ObjectiveName, Recipe, RecipeError, RunFolder, RunState, TrainingError};
+use super::{Checkpoint, ObjectiveName, Recipe, RecipeError, RunFolder, RunState, TrainingError};
 
 const RECORD: &str = "chain.json";
 
@@ -63,7 +63,12 @@ impl Chain {
     /// # Errors
     /// Where a file cannot be read or is not TOML (with its line), and where a stage cannot work (with its name).
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
-        let mut whole = super::recipe::table(path)?;
+        let text = text_of(path)?;
+        Self::parse(path, &text).map_err(|error| error.in_file(path, &text))
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, RecipeError> {
+        let mut whole = table(path, text)?;
         let stages = match whole.remove("stage") {
             Some(toml::Value::Array(stages)) if !stages.is_empty() => stages,
             _ => return Err(invalid("a chain needs at least one [[stage]]")),
@@ -71,8 +76,17 @@ impl Chain {
         if let Some(key) = whole.keys().find(|key| !["model", "seed"].contains(&key.as_str())) {
             return Err(invalid(format!("{key} is no setting of a chain: there are model, seed and [[stage]]")));
         }
-        let stages = stages.into_iter().enumerate();
-        let stages = stages.map(|(at, stage)| Self::stage(path, at, stage, &whole)).collect::<Result<Vec<_>, _>>()?;
+        let stage = |(at, stage)| {
+            Self::stage(path, at, stage, &whole).map_err(|error| match error {
+                RecipeError::Invalid(whys) => RecipeError::Syntax {
+                    path: path.to_path_buf(),
+                    line: line_of_element(text, "stage", at).unwrap_or(1),
+                    why: whys.join("; "),
+                },
+                elsewhere => elsewhere,
+            })
+        };
+        let stages = stages.into_iter().enumerate().map(stage).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { stages })
     }
 
@@ -84,18 +98,19 @@ impl Chain {
             Some(_) => Err(invalid(format!("stage {}: {key} is a text", at + 1))),
         };
         let (name, file) = (word("name")?, word("recipe")?);
-        let mut table = common.clone();
+        let mut whole = common.clone();
         if let Some(file) = file {
             let beside = path.parent().unwrap_or(Path::new("")).join(file);
-            lay_over(&mut table, super::recipe::table(&beside)?);
+            let text = text_of(&beside)?;
+            lay_over(&mut whole, table(&beside, &text)?);
         }
-        lay_over(&mut table, own);
+        lay_over(&mut whole, own);
         let called = name.clone().unwrap_or_else(|| format!("{}", at + 1));
         let wrong = |why: String| invalid(format!("stage {called}: {why}"));
-        if at > 0 && table.contains_key("start") {
+        if at > 0 && whole.contains_key("start") {
             return Err(wrong("start is for the first stage; the others start from the one before".into()));
         }
-        let objective = match table.get("objective") {
+        let objective = match whole.get("objective") {
             None => ObjectiveName::default(),
             Some(word) => {
                 word.clone().try_into().map_err(|_| wrong(format!("objective {word} is none of sft, dpo, grpo")))?
@@ -105,7 +120,11 @@ impl Chain {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
             return Err(wrong(format!("the name {name:?} is part of a folder's: letters, digits, - and _")));
         }
-        let recipe = Recipe::over_defaults(table, objective).map_err(wrong)?;
+        let unknown = |why: String| {
+            let own = if why.starts_with("unknown field") { "; a stage also has name and recipe" } else { "" };
+            wrong(format!("{why}{own}"))
+        };
+        let recipe = Recipe::over_defaults(whole, objective).map_err(unknown)?;
         let recipe = recipe.completed().validated().map_err(|error| match error {
             RecipeError::Invalid(whys) => wrong(whys.join("; ")),
             other => other,
@@ -174,12 +193,16 @@ impl ChainRecord {
     /// Whether a stage was begun so far that its run can be gone on with; what a kill left before that is cleared away.
     ///
     /// # Errors
-    /// When it cannot be cleared away.
+    /// When it cannot be cleared away, or holds more than the beginning of a run.
     pub fn is_begun(&self, runs: &Path, stage: usize) -> Result<bool, TrainingError> {
         let folder = self.folder(runs, stage);
-        // The examples are the last that a start writes.
-        if folder.examples().is_ok() {
+        // The status is the last that a start writes.
+        if folder.has_status() {
             return Ok(true);
+        }
+        if folder.is_locked() || Checkpoint::latest(&folder).is_some() {
+            let why = "it has no status.json, and is no run that was killed as it began; look at it, or move it away";
+            return Err(TrainingError::damaged(folder.path(), why));
         }
         match fs::remove_dir_all(folder.path()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -250,6 +273,12 @@ seed = 8
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text:?}: {error}");
         }
+        let place =
+            |text| load(text).unwrap_err().to_string().rsplit_once("chain.toml:").map(|(_, rest)| rest.to_owned());
+        let misspelt = place("seed = 1\n[[stage]]\n\n[[stage]]\nnmae = \"b\"\n").unwrap();
+        assert!(misspelt.starts_with("4: stage 2: unknown field `nmae`"), "{misspelt}");
+        assert!(misspelt.ends_with("a stage also has name and recipe"), "{misspelt}");
+        assert!(place("").unwrap().starts_with("1: "));
     }
 
     #[test]
@@ -283,7 +312,9 @@ seed = 8
         assert!(!record.is_begun(runs.path(), 0).unwrap());
         assert!(!folder.path().exists());
         fs::create_dir_all(folder.path()).unwrap();
-        folder.write_examples(&[]).unwrap();
+        folder.write_status(&Status::new(RunState::Queued, 0, 1, Timestamp::UNIX_EPOCH)).unwrap();
+        // Even where what it trains on is damaged: what it learnt is not thrown away for that.
+        fs::write(folder.path().join("examples.jsonl"), "{").unwrap();
         assert!(record.is_begun(runs.path(), 0).unwrap());
     }
 }

@@ -10,6 +10,9 @@ use super::{AdamW, LengthSettings, Objective, RunFolder, TrainingError};
 
 const PREFIX: &str = "checkpoint-";
 
+/// What is added to the name of a checkpoint while another one of the same step takes its place.
+const ASIDE: &str = ".old";
+
 /// `progress.json` of a checkpoint: the position in the run. Everything else follows from it and the recipe: the
 /// learning rate, the batches, and whatever is drawn at random.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,9 +75,18 @@ impl Checkpoint {
         // All of it is on the disk before it has its name, and its name is before an older one goes.
         folder.sync_metrics()?;
         sync_all(&partial)?;
-        remove(&path)?;
+        // One of this very step moves aside first, where it is still found if all ends here.
+        let aside = folder.path().join(format!("{PREFIX}{}{ASIDE}", progress.step));
+        remove(&aside)?;
+        match fs::rename(&path, &aside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(TrainingError::file(&path, error));
+            }
+            _ => {}
+        }
         fs::rename(&partial, &path).map_err(|error| TrainingError::file(&path, error))?;
         sync_folder(folder.path())?;
+        remove(&aside)?;
         let best = progress.best.filter(|_| length.keep_best).map(|best| best.step);
         for (step, old) in numbered(folder).into_iter().rev().skip(length.keep_last.max(1)) {
             if Some(step) != best {
@@ -117,8 +129,11 @@ fn numbered(folder: &RunFolder) -> Vec<(usize, PathBuf)> {
     let mut found: Vec<(usize, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
-            let step = entry.file_name().to_str()?.strip_prefix(PREFIX)?.parse().ok()?;
-            Some((step, entry.path()))
+            let name = entry.file_name();
+            let name = name.to_str()?.strip_prefix(PREFIX)?;
+            let number = name.strip_suffix(ASIDE).unwrap_or(name);
+            let replaced = number != name && folder.path().join(format!("{PREFIX}{number}")).exists();
+            Some((number.parse().ok()?, entry.path())).filter(|_| !replaced)
         })
         .collect();
     found.sort();

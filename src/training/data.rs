@@ -1,6 +1,6 @@
 //! Accepted rationales become examples, and examples become weighted token sequences.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -199,8 +199,8 @@ fn verdict(completion: &str) -> Option<Range<usize>> {
 
 /// Splits off what is held out: whole logs, so that no log that is measured on was trained on under another rationale.
 ///
-/// At least one log is held out where `dev_fraction` is above nought and there are two or more; at most `dev_limit`
-/// examples are.
+/// At most `dev_limit` examples are held out; within that at least one log is, where `dev_fraction` is above nought and there
+/// are two or more.
 pub fn split_dev<T: OfLog>(examples: Vec<T>, settings: &DataSettings, seed: u64) -> (Vec<T>, Vec<T>) {
     let wanted = ((examples.len() as f64 * settings.dev_fraction).round() as usize).min(settings.dev_limit);
     let wanted = if settings.dev_fraction > 0.0 { wanted.max(1) } else { 0 };
@@ -215,11 +215,12 @@ pub fn split_dev<T: OfLog>(examples: Vec<T>, settings: &DataSettings, seed: u64)
         return (examples, Vec::new());
     }
     shuffle(&mut logs, seed, Stream::HoldOut);
-    let count_of = |log: &str| examples.iter().filter(|example| example.log() == log).count();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    examples.iter().for_each(|example| *counts.entry(example.log()).or_default() += 1);
     let mut held = HashSet::new();
     let mut held_examples = 0;
     for log in logs.iter().skip(1) {
-        let count = count_of(log);
+        let count = counts[log.as_str()];
         if held_examples + count <= wanted {
             held_examples += count;
             held.insert(log.clone());
@@ -227,6 +228,11 @@ pub fn split_dev<T: OfLog>(examples: Vec<T>, settings: &DataSettings, seed: u64)
         if held_examples == wanted {
             break;
         }
+    }
+    if held.is_empty() {
+        // Every log has more examples than were wanted: the one with the fewest.
+        let fits = logs.iter().skip(1).filter(|log| counts[log.as_str()] <= settings.dev_limit);
+        held.extend(fits.min_by_key(|log| counts[log.as_str()]).cloned());
     }
     examples.into_iter().partition(|example| !held.contains(example.log()))
 }
@@ -307,6 +313,22 @@ pub(super) mod tests {
         let ids = |examples: &[TokenizedExample]| examples.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&dev), ids(&again));
         assert_eq!(split_dev(tokenized, &settings(64, 0.0), 3).1.len(), 0);
+    }
+
+    #[test]
+    fn one_log_is_held_out_even_if_each_has_more_examples_than_were_wanted() {
+        let sizes = [9, 7, 5, 8];
+        let logs = sizes.iter().enumerate().flat_map(|(log, &count)| vec![format!("log {log}"); count]);
+        let examples: Vec<Example> = logs.enumerate().map(|(i, log)| example(i, &log, "x")).collect();
+        let (tokenized, _) = tokenize(&examples, &Bytes, &settings(64, 0.1)).unwrap();
+        for seed in 0..8 {
+            let (train, dev) = split_dev(tokenized.clone(), &settings(64, 0.1), seed);
+            assert_eq!(train.len() + dev.len(), 29);
+            assert!([5, 7].contains(&dev.len()), "the smallest but the one that is kept: {}", dev.len());
+            assert!(dev.iter().all(|held| held.input == dev[0].input));
+        }
+        let few = DataSettings { dev_limit: 4, ..settings(64, 0.1) };
+        assert_eq!(split_dev(tokenized, &few, 3).1.len(), 0);
     }
 
     #[test]

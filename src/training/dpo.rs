@@ -225,6 +225,7 @@ impl Dpo {
             }
             compared.weights.extend(weights);
             let beta = self.settings.beta;
+            // Of the tokens after what both sides share, which cancels in the margin: TRL's rewards have the shared ones, too.
             statistics.count("reward_chosen", beta * chosen);
             statistics.count("reward_rejected", beta * rejected);
             statistics.count("reward_margin", beta * (chosen - rejected));

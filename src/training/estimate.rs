@@ -42,7 +42,7 @@ pub struct Estimate {
     pub refusal: Option<String>,
 }
 
-/// How long examples are, in tokens, before any cut.
+/// How long examples are, in tokens: before any cut, and for pairs as they are trained on, both sides together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Lengths {
     /// Tokens of the shortest example.
@@ -86,7 +86,7 @@ pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize
 /// The largest batch that chance can put together: as many of the longest examples as go into one.
 pub(super) fn largest_batch(objective: &dyn Objective, batch: usize) -> Vec<usize> {
     let mut examples: Vec<usize> = (0..objective.examples()).collect();
-    examples.sort_by_key(|&example| std::cmp::Reverse(objective.rows(&[example])));
+    examples.sort_by_cached_key(|&example| std::cmp::Reverse(objective.rows(&[example])));
     examples.truncate(batch);
     examples
 }

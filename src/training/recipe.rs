@@ -5,6 +5,7 @@ mod layers;
 mod length;
 mod lora;
 mod optimizer;
+mod place;
 mod preset;
 
 pub use data::{DataSettings, DataSource};
@@ -12,6 +13,7 @@ pub(super) use layers::lay_over;
 pub use length::{BestBy, LengthSettings, Take, WatchdogSettings};
 pub use lora::LoraRecipe;
 pub use optimizer::{DecayGroup, OptimizerSettings, ScheduleName};
+pub(super) use place::line_of_element;
 pub use preset::Preset;
 
 use std::path::{Path, PathBuf};
@@ -53,8 +55,8 @@ pub struct Recipe {
     /// The model to start from: a name that `model list` knows, or a path. Absent: the project's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The adapter to start from: a run, or a folder in PEFT's layout. Absent: a fresh one. Its rank, alpha and targets win
-    /// over `lora`.
+    /// The adapter to start from: a run, or a folder in PEFT's layout. Absent: a fresh one. Its rank, alpha, scale and targets
+    /// win over `lora`; its dropout does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// Decides everything that is drawn at random.
@@ -106,11 +108,14 @@ pub(super) fn unmet<const N: usize>(checks: [(bool, String); N]) -> Vec<String> 
     checks.into_iter().filter_map(|(holds, complaint)| (!holds).then_some(complaint)).collect()
 }
 
-/// Reads a TOML file.
-pub(super) fn table(path: &Path) -> Result<toml::Table, RecipeError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
-    toml::from_str(&text).map_err(|error| syntax(path, &text, &error))
+/// Reads a file's text.
+pub(super) fn text_of(path: &Path) -> Result<String, RecipeError> {
+    std::fs::read_to_string(path).map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))
+}
+
+/// What the text of a TOML file says.
+pub(super) fn table(path: &Path, text: &str) -> Result<toml::Table, RecipeError> {
+    toml::from_str(text).map_err(|error| syntax(path, text, &error))
 }
 
 fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> RecipeError {
@@ -124,10 +129,9 @@ impl Recipe {
     /// # Errors
     /// Where the file cannot be read, is not a recipe (with its line), or asks for what cannot work.
     pub fn load(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
+        let text = text_of(path)?;
         let recipe: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
-        recipe.validated()
+        recipe.validated().map_err(|error| error.in_file(path, &text))
     }
 
     /// The recipe, if its settings can work.

@@ -119,7 +119,8 @@ impl ReferenceCache {
             .create(true)
             .append(true)
             .open(path)
-            .and_then(|mut file| file.write_all(&lines))
+            // On the disk before a checkpoint depends on it: asked among other pairs, the last bit might differ.
+            .and_then(|mut file| file.write_all(&lines).and_then(|()| file.sync_data()))
             .map_err(|error| TrainingError::file(path, error))
     }
 }

@@ -22,6 +22,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -39,6 +40,10 @@ pub use list::{RunInfo, list_runs, resolve_run, run_info};
 pub use record::{RunId, RunState, Sample, Status, StepRecord};
 
 use super::{Example, ObjectiveName, Recipe, TrainingError};
+
+/// How often, and how far apart, a run that seems to be locked is tried again.
+const LOCK_TRIES: usize = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +165,16 @@ impl RunFolder {
             .write(true)
             .open(&path)
             .map_err(|error| TrainingError::file(&path, error))?;
-        match file.try_lock() {
+        // Whoever only looks whether the run is locked holds it for an instant.
+        let tries = (0..LOCK_TRIES).map(|at| {
+            if at > 0 {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            file.try_lock()
+        });
+        let busy = |tried: &Result<(), TryLockError>| matches!(tried, Err(TryLockError::WouldBlock));
+        let locked = tries.skip_while(busy).next().unwrap_or(Err(TryLockError::WouldBlock));
+        match locked {
             Ok(()) => Ok(RunLock(file)),
             Err(TryLockError::WouldBlock) => {
                 let pid = self.status().map_or(0, |status| status.pid);
@@ -231,6 +245,11 @@ impl RunFolder {
         replace(&self.status_path(), &bytes)
     }
 
+    /// Whether all that a run begins with is there: its status comes last.
+    pub(super) fn has_status(&self) -> bool {
+        self.status_path().exists()
+    }
+
     /// `status.json`, with the state as it is: a run whose process died is interrupted.
     ///
     /// # Errors
@@ -295,23 +314,23 @@ impl RunFolder {
     /// # Errors
     /// When a file cannot be rewritten.
     pub fn rewind(&self, step: usize) -> Result<(), TrainingError> {
-        #[derive(serde::Deserialize)]
-        struct At {
-            step: usize,
-        }
         for path in [self.metrics_path(), self.samples_path()] {
-            let bytes = match fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(TrainingError::file(path, error)),
-            };
-            let stays = |line: &&[u8]| {
-                line.ends_with(b"\n") && serde_json::from_slice::<At>(line).is_ok_and(|at| at.step <= step)
-            };
-            let kept: Vec<u8> = bytes.split_inclusive(|&byte| byte == b'\n').filter(stays).flatten().copied().collect();
-            replace(&path, &kept)?;
+            if let Some(kept) = lines_until(&path, step)? {
+                replace(&path, &kept)?;
+            }
         }
         Ok(())
+    }
+
+    /// Puts `record` in the place of what was recorded of its step, which is the last.
+    ///
+    /// # Errors
+    /// When the file cannot be rewritten.
+    pub(super) fn amend_step(&self, record: &StepRecord) -> Result<(), TrainingError> {
+        let path = self.metrics_path();
+        let mut bytes = lines_until(&path, record.step.saturating_sub(1))?.unwrap_or_default();
+        bytes.extend(lines(&path, std::slice::from_ref(record))?);
+        replace(&path, &bytes)
     }
 
     /// Asks whatever process works on the run to stop after its present step.
@@ -379,6 +398,22 @@ fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>, TrainingErr
         bytes.push(b'\n');
     }
     Ok(bytes)
+}
+
+/// The whole lines of a file of records up to `step`, byte for byte; `None` where there is no such file.
+fn lines_until(path: &Path, step: usize) -> Result<Option<Vec<u8>>, TrainingError> {
+    #[derive(serde::Deserialize)]
+    struct At {
+        step: usize,
+    }
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(TrainingError::file(path, error)),
+    };
+    let stays =
+        |line: &&[u8]| line.ends_with(b"\n") && serde_json::from_slice::<At>(line).is_ok_and(|at| at.step <= step);
+    Ok(Some(bytes.split_inclusive(|&byte| byte == b'\n').filter(stays).flatten().copied().collect()))
 }
 
 fn append_line(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {

@@ -179,17 +179,42 @@ impl Encoder for LanguageModel {
 
     fn completion(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, TrainingError> {
         let tokenizer = self.tokenizer();
-        let mut at = 0;
-        let place = |id: u32| {
-            let start = at;
-            at = (start + tokenizer.bytes(id).len()).min(text.len());
-            (id, start..at)
-        };
-        Ok(tokenizer.encode(text)?.into_iter().map(place).collect())
+        let ids = tokenizer.encode(text)?;
+        let places = places(ids.iter().map(|&id| tokenizer.bytes(id).len()), text.len());
+        Ok(ids.iter().copied().zip(places).collect())
     }
 
     fn end_of_turn(&self) -> Result<u32, TrainingError> {
         let none = || TrainingError::Model("the model has no token that ends a turn; it cannot learn to stop".into());
-        self.tokenizer().eos().first().copied().ok_or_else(none)
+        LanguageModel::end_of_turn(self).ok_or_else(none)
+    }
+}
+
+/// The bytes of a text of `length` that its tokens stand for, which write so many bytes each.
+fn places(bytes: impl Iterator<Item = usize> + Clone, length: usize) -> Vec<Range<usize>> {
+    // SentencePiece writes a space before a text that is none of it.
+    let before = usize::from(bytes.clone().sum::<usize>() == length + 1);
+    let in_text = |at: usize| at.saturating_sub(before).min(length);
+    let mut end = 0;
+    let place = |bytes: usize| {
+        let start = end;
+        end += bytes;
+        in_text(start)..in_text(end)
+    };
+    bytes.map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_that_the_tokenizer_puts_before_a_text_is_none_of_its_bytes() {
+        let of = |bytes: &[usize], length| places(bytes.iter().copied(), length);
+        assert_eq!(of(&[2, 3], 5), [0..2, 2..5]);
+        assert_eq!(of(&[1, 2, 3], 5), [0..0, 0..2, 2..5]);
+        assert_eq!(of(&[3, 3], 5), [0..2, 2..5]);
+        // Where a tokenizer writes other characters than it read, places stay within the text.
+        assert_eq!(of(&[4, 4], 5), [0..4, 4..5]);
     }
 }

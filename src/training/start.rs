@@ -98,6 +98,8 @@ pub fn prepare(
         Place::In(parent) => RunFolder::create_in(parent, now, recipe.objective)?,
         Place::At(path) => RunFolder::create_at(path)?,
     };
+    // Held until all is there, so that nobody takes it for what a kill left behind.
+    let _lock = folder.lock()?;
     fill(&folder, recipe, &examples, from, now)?;
     Ok(folder)
 }
@@ -121,7 +123,7 @@ fn fill(
 /// The examples that the recipe's tasks ask for.
 fn wanted(recipe: &Recipe, examples: &[Example]) -> Result<Vec<Example>, TrainingError> {
     let wanted = |example: &&Example| {
-        recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task == example.task.as_str())
+        recipe.data.tasks.is_empty() || recipe.data.tasks.iter().any(|task| task.parse() == Ok(example.task))
     };
     let what = recipe.learns_from();
     if examples.is_empty() {
@@ -147,10 +149,9 @@ pub fn estimate(
 ) -> Result<Estimate, TrainingError> {
     let recipe = recipe.completed().validated()?;
     let examples = wanted(&recipe, examples)?;
-    let place = std::env::temp_dir().join(format!("logwright-estimate-{}", std::process::id()));
-    // One that a crash left behind.
-    let _ = std::fs::remove_dir_all(&place);
-    let folder = RunFolder::create_at(&place)?;
+    let place = tempfile::Builder::new().prefix("logwright-estimate-").tempdir();
+    let place = place.map_err(|error| TrainingError::file(std::env::temp_dir(), error))?;
+    let folder = RunFolder::create_at(&place.path().join("run"))?;
     let work = || {
         fill(&folder, recipe.clone(), &examples, from, Timestamp::now())?;
         let recipe = folder.recipe()?;
@@ -175,22 +176,24 @@ pub fn estimate(
         };
         super::estimate::estimate(&*objective, &recipe, data, &lengths)
     };
-    let estimate = thread::scope(|scope| {
+    thread::scope(|scope| {
         let builder = thread::Builder::new().name("estimate".into()).stack_size(STACK_BYTES);
         let thread = builder.spawn_scoped(scope, work).map_err(|error| TrainingError::Thread(error.to_string()))?;
         thread.join().unwrap_or_else(|panic| Err(TrainingError::Thread(panic_text(&*panic))))
-    });
-    // What is left there is the system's to clear away.
-    let _ = std::fs::remove_dir_all(&place);
-    estimate
+    })
 }
 
 /// The adapter that a run begins with: the one that it starts from, or a fresh one.
 fn first_adapter(folder: &RunFolder, model: &LanguageModel, recipe: &Recipe) -> Result<Adapter, TrainingError> {
     if folder.start_dir().is_dir() {
-        return Ok(Adapter::load(&folder.start_dir(), model)?);
+        return load_adapter(&folder.start_dir(), model, recipe);
     }
     Ok(Adapter::new(model, &lora_settings(&recipe.lora, recipe.seed)?)?)
+}
+
+/// An adapter to train on: its shape and scale are its own, and how much of it is dropped is the recipe's.
+fn load_adapter(dir: &Path, model: &LanguageModel, recipe: &Recipe) -> Result<Adapter, TrainingError> {
+    Ok(Adapter::load(dir, model)?.with_dropout(recipe.lora.dropout as f32))
 }
 
 /// Goes on with a run that was prepared, cancelled, failed or interrupted, from its last checkpoint or else from its start,
@@ -288,9 +291,10 @@ impl Work {
         let checkpoint = Checkpoint::latest(&self.folder);
         let model = LanguageModel::load(&self.base.path, &self.base.device)?;
         let adapter = match &checkpoint {
-            Some(checkpoint) => Adapter::load(&checkpoint.adapter_dir(), &model)?,
+            Some(checkpoint) => load_adapter(&checkpoint.adapter_dir(), &model, &self.recipe)?,
             None => first_adapter(&self.folder, &model, &self.recipe)?,
         };
+        let note = model.note().map(str::to_owned);
         let held_out = held_out(&examples, &model, &self.recipe)?;
         let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder, checkpoint.as_ref())?;
         refuse_large_batch(&*objective, &self.recipe)?;
@@ -305,6 +309,7 @@ impl Work {
             cancel: &self.cancel,
             held_out: &held_out,
             measure: self.base.measure.as_ref(),
+            note,
         };
         trainer.run(&*objective, checkpoint.as_ref())
     }
@@ -378,18 +383,23 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
 }
 
-/// The folder of the adapter that a run gave: the trained one, else that of its last checkpoint.
+/// The folder of the adapter that a run gave: the trained one, or that of its last checkpoint if it is not done, or went on
+/// after the trained one was written.
 ///
 /// # Errors
 /// When it has neither yet.
 pub fn adapter_of_run(folder: &RunFolder) -> Result<PathBuf, TrainingError> {
     let whole = |dir: &Path| dir.join("adapter_config.json").is_file();
-    let trained = folder.adapter_dir();
-    if whole(&trained) {
-        return Ok(trained);
-    }
-    Checkpoint::latest(folder)
-        .map(|checkpoint| checkpoint.adapter_dir())
-        .filter(|dir| whole(dir))
+    let checkpoint = Checkpoint::latest(folder);
+    let outdated = |status: &Status| match status.state {
+        RunState::Finished => false,
+        RunState::Cancelled => checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.progress.step != status.step),
+        _ => true,
+    };
+    let trained = Some(folder.adapter_dir()).filter(|dir| whole(dir));
+    let saved = checkpoint.as_ref().map(Checkpoint::adapter_dir).filter(|dir| whole(dir));
+    let newest =
+        if folder.status().is_ok_and(|status| outdated(&status)) { saved.or(trained) } else { trained.or(saved) };
+    newest
         .ok_or_else(|| TrainingError::damaged(folder.path(), "this run has no adapter yet; let it reach a checkpoint"))
 }

@@ -64,6 +64,8 @@ pub struct Trainer<'a> {
     pub held_out: &'a [Example],
     /// Asks the model about them, where the recipe wants that.
     pub measure: Option<&'a Measure>,
+    /// What the user should know of the device, such as that the CPU trains in place of a missing GPU.
+    pub note: Option<String>,
 }
 
 /// How the loop ended.
@@ -107,10 +109,10 @@ impl Trainer<'_> {
             self.close(objective, &mut state, outcome)
         });
         if let Err(error) = &outcome {
-            let steps = self.folder.steps().unwrap_or_default();
-            let done = steps.last().map_or(0, |record| record.step);
+            let done = self.folder.steps().unwrap_or_default().last().map_or(0, |record| record.step);
+            let steps = self.folder.status().map_or(0, |status| status.steps);
             // The first error is the one to tell.
-            let _ = self.write_status(RunState::Failed, done, self.recipe.length.steps.unwrap_or(0), None, Some(error));
+            let _ = self.write_status(RunState::Failed, done, steps, None, Some(error));
         }
         outcome
     }
@@ -130,7 +132,6 @@ impl Trainer<'_> {
             optimizer.restore(&checkpoint.moments_path(), done)?;
         }
         self.folder.rewind(done)?;
-        self.folder.clear_requests();
         let losses = self.folder.steps()?.into_iter().map(|record| record.loss);
         let watchdog = Watchdog::new(&recipe.watchdog, losses);
         self.write_status(RunState::Running, done, steps, None, None)?;
@@ -140,6 +141,7 @@ impl Trainer<'_> {
             done,
             steps,
             data: self.data.clone(),
+            note: self.note.clone(),
         });
         let (best, waited, owed) = (progress.best, progress.waited, progress.owed);
         let (saved, pace) = (resume_from.map(|_| done), VecDeque::new());
@@ -153,6 +155,12 @@ impl Trainer<'_> {
         let due = |every: usize, done: usize| every > 0 && done.is_multiple_of(every);
         if state.owed
             && let Some(outcome) = self.pay_evaluation(objective, state)?
+        {
+            return Ok(outcome);
+        }
+        // A run that was killed between its last checkpoint and its last word has nothing left to do.
+        if state.done < state.steps
+            && let Some(outcome) = self.has_waited_enough(state)
         {
             return Ok(outcome);
         }
@@ -173,11 +181,14 @@ impl Trainer<'_> {
             }
             let last = state.done == state.steps;
             let look = last || due(evaluate_every, state.done);
-            state.owed = look && !self.measure(objective, &mut record)?;
+            let measured = if look { self.measure(objective, &mut record) } else { Ok(true) };
+            state.owed = !matches!(measured, Ok(true));
             if look && !state.owed {
                 (self.events)(Event::Step { record: record.clone(), eta_seconds });
             }
+            // Whatever became of the evaluation, the step is done.
             self.folder.append_step(&record)?;
+            measured?;
             self.write_status(RunState::Running, state.done, state.steps, Some(eta_seconds), None)?;
             if state.owed {
                 return Ok(Outcome::Cancelled);
@@ -187,8 +198,7 @@ impl Trainer<'_> {
                 self.sample(objective, state)?;
                 better = self.compare(state, &record);
             }
-            // What is out of line may be the end of good weights: the checkpoint before stays the last.
-            let sound = verdict == Verdict::Fine;
+            let sound = state.watchdog.is_calm();
             if sound && !last && (better && length.keep_best || due(length.save_every, state.done)) {
                 self.save(objective, state)?;
             }
@@ -204,7 +214,7 @@ impl Trainer<'_> {
         if !self.folder.pause_requested() || self.asked_to_stop() {
             return Ok(());
         }
-        self.save(objective, state)?;
+        self.save_sound(objective, state)?;
         self.write_status(RunState::Paused, state.done, state.steps, None, None)?;
         (self.events)(Event::Paused { step: state.done });
         while self.folder.pause_requested() && !self.asked_to_stop() {
@@ -241,7 +251,7 @@ impl Trainer<'_> {
             require_gradients(objective, &gradients)?;
         }
         let number = state.done + 1;
-        let diverged = |what, value| TrainingError::Diverged { what, value, step: number, kept: number - 1 };
+        let diverged = |what, value| TrainingError::Diverged { what, value, step: number, kept: state.done };
         if !loss.is_finite() {
             return Err(diverged("loss", loss));
         }
@@ -282,27 +292,36 @@ impl Trainer<'_> {
         outcome: Result<Outcome, TrainingError>,
     ) -> Result<Summary, TrainingError> {
         let outcome = match outcome {
-            // A gradient that is no number has moved nothing yet.
-            Err(error @ TrainingError::Diverged { .. }) => {
-                self.save(objective, state)?;
-                return Err(error);
+            // A gradient that is no number has moved nothing yet; what was out of line before it may have.
+            Err(TrainingError::Diverged { what, value, step, .. }) => {
+                if state.watchdog.is_calm() {
+                    self.save(objective, state)?;
+                }
+                return Err(TrainingError::Diverged { what, value, step, kept: state.saved.unwrap_or(0) });
             }
             Err(error) => return Err(self.end_by(error, objective, state)),
             Ok(outcome) => outcome,
         };
-        self.save(objective, state)?;
-        objective.save(&self.folder.adapter_dir())?;
-        if self.recipe.length.take == Take::Best && !matches!(outcome, Outcome::Cancelled) {
-            self.take_best(state)?;
+        let cancelled = matches!(outcome, Outcome::Cancelled);
+        if cancelled {
+            self.save_sound(objective, state)?;
+        } else {
+            self.save(objective, state)?;
+        }
+        if state.saved == Some(state.done) {
+            objective.save(&self.folder.adapter_dir())?;
+        }
+        let mut messages = Vec::new();
+        if matches!(outcome, Outcome::StoppedEarly) {
+            messages.push(self.why_early(state));
+        }
+        if self.recipe.length.take == Take::Best && !cancelled {
+            messages.extend(self.take_best(state)?);
         }
         self.folder.clear_requests();
-        let (run_state, message) = match outcome {
-            Outcome::Finished => (RunState::Finished, None),
-            Outcome::Cancelled => (RunState::Cancelled, None),
-            Outcome::StoppedEarly => (RunState::Finished, Some(self.why_early(state))),
-        };
+        let run_state = if cancelled { RunState::Cancelled } else { RunState::Finished };
         let mut status = Status::new(run_state, state.done, state.steps, self.started);
-        status.message = message;
+        status.message = (!messages.is_empty()).then(|| messages.join("; "));
         self.folder.write_status(&status)?;
         Summary::of(self.folder, &status, &self.data, state.best.map(|best| best.step))
     }
@@ -316,10 +335,19 @@ impl Trainer<'_> {
         )
     }
 
-    /// Puts the best checkpoint's weights in the place of the last.
-    fn take_best(&self, state: &Loop) -> Result<(), TrainingError> {
-        let Some(best) = state.best.filter(|best| best.step != state.done) else { return Ok(()) };
-        let Some(checkpoint) = Checkpoint::of_step(self.folder, best.step) else { return Ok(()) };
+    /// Puts the best checkpoint's weights in the place of the last, or says why the last stay.
+    fn take_best(&self, state: &Loop) -> Result<Option<String>, TrainingError> {
+        let Some(best) = state.best else {
+            return Ok(Some("nothing held out was measured, so the adapter is that of the last step".into()));
+        };
+        if best.step == state.done {
+            return Ok(None);
+        }
+        let Some(checkpoint) = Checkpoint::of_step(self.folder, best.step) else {
+            let why =
+                format!("the best checkpoint, of step {}, is gone, so the adapter is that of the last step", best.step);
+            return Ok(Some(why));
+        };
         let (from, to) = (checkpoint.adapter_dir(), self.folder.adapter_dir());
         let entries = std::fs::read_dir(&from).map_err(|error| TrainingError::file(&from, error))?;
         for entry in entries {
@@ -327,7 +355,12 @@ impl Trainer<'_> {
             let bytes = std::fs::read(entry.path()).map_err(|error| TrainingError::file(entry.path(), error))?;
             super::run::replace(&to.join(entry.file_name()), &bytes)?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Saves what there is, unless the last steps were out of line and there is a checkpoint from before.
+    fn save_sound(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
+        if state.watchdog.is_calm() || state.saved.is_none() { self.save(objective, state) } else { Ok(()) }
     }
 
     fn save(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
@@ -357,7 +390,7 @@ impl Trainer<'_> {
     ) -> Result<(), TrainingError> {
         let mut status = Status::new(state, step, steps, self.started);
         status.eta_seconds = eta_seconds;
-        status.message = error.map(ToString::to_string);
+        status.message = error.map(ToString::to_string).or_else(|| self.note.clone());
         self.folder.write_status(&status)
     }
 }
@@ -381,9 +414,21 @@ fn require_gradients(objective: &dyn Objective, gradients: &Gradients) -> Result
         let why = format!("{} gradients for {} parameters", gradients.len(), parameters.len());
         return Err(TrainingError::Model(why));
     }
-    match parameters.iter().zip(gradients).find(|(_, gradient)| gradient.is_none()) {
-        Some(((name, _), _)) => Err(TrainingError::NoGradient(name.clone())),
-        None => Ok(()),
+    let mut still = Vec::new();
+    let mut moves = false;
+    for ((name, _), gradient) in parameters.iter().zip(gradients) {
+        let Some(gradient) = gradient else { return Err(TrainingError::NoGradient(name.clone())) };
+        let largest = gradient.abs()?.max_all()?.to_scalar::<f32>()?;
+        moves |= largest > 0.0;
+        // As a run begins B is nought, and so is A's gradient; B's is not.
+        if largest == 0.0 && name.contains("lora_B") {
+            still.push(name);
+        }
+    }
+    // Where nothing was to be learnt from a step, nothing moves.
+    match still.first() {
+        Some(name) if moves => Err(TrainingError::NoGradient((*name).clone())),
+        _ => Ok(()),
     }
 }
 

@@ -44,6 +44,11 @@ impl Watchdog {
         watchdog
     }
 
+    /// Whether the last step was not out of line.
+    pub fn is_calm(&self) -> bool {
+        self.out_of_line == 0
+    }
+
     /// Judges the next step's loss.
     pub fn see(&mut self, loss: f64) -> Verdict {
         let usual = median(&self.usual);

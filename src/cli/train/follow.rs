@@ -30,8 +30,9 @@ pub(super) fn follow(job: Job) -> Result<Summary, Failure> {
         }
         match job.events.recv_timeout(LOOK_EVERY) {
             Ok(Event::Preparing(run)) => line.show(&format!("{run}: loading the model and the examples")),
-            Ok(Event::Started { run, steps: all, data, .. }) => {
+            Ok(Event::Started { run, steps: all, data, note, .. }) => {
                 steps = all;
+                note.iter().for_each(|note| output::note(note));
                 let cut = [(data.truncated, "cut to fit"), (data.left_out, "left out as too long")];
                 for (count, what) in cut.into_iter().filter(|(count, _)| *count > 0) {
                     output::note(&format!("{count} examples were {what}"));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::follow::{follow, report};
 use super::launch::{self, LaunchArgs};
@@ -24,13 +25,13 @@ pub(super) struct ObjectiveArgs {
     #[arg(long, value_name = "RUN|DIR")]
     start: Option<String>,
     /// Steps of the optimiser [default: as many as the recipe's passes over the data need]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     steps: Option<usize>,
     /// Examples in a batch [default: 4; grpo 2, each answered several times]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
     batch: Option<usize>,
     /// Highest learning rate [default: sft 0.003, dpo 0.0001, grpo 0.00005]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     learning_rate: Option<f64>,
     /// Decides everything that is drawn at random [default: 0]
     #[arg(long, value_name = "N")]
@@ -45,6 +46,12 @@ pub(super) struct ObjectiveArgs {
     /// Print what came of it as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A learning rate.
+fn rate(word: &str) -> Result<f64, String> {
+    let rate: f64 = word.parse().map_err(|_| "not a number".to_owned())?;
+    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err("not above nought".into()) }
 }
 
 pub(super) fn run(objective: ObjectiveName, args: &ObjectiveArgs, context: &Context) -> Result<(), Failure> {

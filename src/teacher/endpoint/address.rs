@@ -67,6 +67,11 @@ impl Address {
         !name.contains('.') || private.iter().any(|end| name.ends_with(end))
     }
 
+    /// Whether it is OpenAI's own, and nobody can listen.
+    pub fn is_openai(&self) -> bool {
+        !self.is_plain() && self.completions.host_str() == Some("api.openai.com")
+    }
+
     /// Whether what is sent there can be read on the way.
     pub fn is_plain(&self) -> bool {
         self.completions.scheme() == "http"

@@ -29,9 +29,37 @@ const IDLE: Duration = Duration::from_secs(4);
 /// A reply's body may not be larger: a few thousand tokens are some 20 KB.
 const LARGEST: usize = 8 << 20;
 
-/// The key in the environment, if there is one.
-pub fn key_from_environment() -> Option<Secret> {
-    KEY_VARIABLES.iter().find_map(|name| Secret::new(&std::env::var(name).ok()?))
+/// The keys in the environment, if there are any, and where they may go.
+#[derive(Debug)]
+pub struct Keys {
+    /// For whatever teacher is asked.
+    teacher: Option<Secret>,
+    /// Set for other programs, too: for OpenAI itself.
+    openai: Option<Secret>,
+}
+
+impl Keys {
+    /// Those of the environment.
+    pub fn of_environment() -> Self {
+        let [teacher, openai] = KEY_VARIABLES.map(|name| Secret::new(&std::env::var(name).ok()?));
+        Self { teacher, openai }
+    }
+
+    /// The key for a service. OpenAI's goes to OpenAI, to this machine and its network, and where the user said so
+    /// (`trusted`): a project that came from somebody else must not be able to name the address that it is sent to.
+    fn for_address(self, address: &Address, trusted: bool) -> (Option<Secret>, Option<String>) {
+        match self {
+            Self { teacher: Some(key), .. } => (Some(key), None),
+            Self { openai: Some(key), .. } if trusted || address.is_near() || address.is_openai() => (Some(key), None),
+            Self { openai: Some(_), .. } => {
+                let [ours, openai] = KEY_VARIABLES;
+                let why =
+                    format!("{openai} is not sent to {address}, which the project's settings name: set {ours} for it");
+                (None, Some(why))
+            }
+            Self { .. } => (None, None),
+        }
+    }
 }
 
 /// A model of a service.
@@ -40,6 +68,8 @@ pub struct Endpoint {
     address: Address,
     model: String,
     key: Option<Secret>,
+    /// Why a key that is there is not sent.
+    withheld: Option<String>,
     client: Client,
     dialect: Mutex<Dialect>,
 }
@@ -68,6 +98,15 @@ impl Dialect {
 }
 
 impl Endpoint {
+    /// A model at an address, which the user named himself if it is `trusted`.
+    ///
+    /// # Errors
+    /// When the key cannot stand in a header, or the system gives no secure connections.
+    pub fn with_keys(address: Address, model: &str, keys: Keys, trusted: bool) -> Result<Self, TeacherError> {
+        let (key, withheld) = keys.for_address(&address, trusted);
+        Ok(Self { withheld, ..Self::new(address, model, key)? })
+    }
+
     /// A model at an address. The key goes into one header and nowhere else.
     ///
     /// # Errors
@@ -92,16 +131,18 @@ impl Endpoint {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| TeacherError::System(root_cause(&error)))?;
-        Ok(Self { address, model: model.to_owned(), key, client, dialect: Mutex::default() })
+        Ok(Self { address, model: model.to_owned(), key, withheld: None, client, dialect: Mutex::default() })
     }
 
     /// What to say before anything is sent, if anything.
     pub fn warning(&self) -> Option<String> {
         let far = self.address.is_plain() && !self.address.is_near();
-        far.then(|| {
+        let open = far.then(|| {
             let key = if self.key.is_some() { "the key and the logs" } else { "the logs" };
             format!("{}: plain http over a public network: {key} can be read on the way; use https", self.address)
-        })
+        });
+        let all: Vec<String> = open.into_iter().chain(self.withheld.clone()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn body(&self, ask: &Ask, dialect: Dialect) -> Value {
@@ -230,4 +271,32 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = source;
     }
     cause.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_openai_goes_nowhere_that_only_a_project_names() {
+        let keys =
+            |teacher: Option<&str>| Keys { teacher: teacher.and_then(Secret::new), openai: Secret::new("sk-theirs") };
+        let sent = |to: &str, trusted, teacher| {
+            let (key, withheld) = keys(teacher).for_address(&Address::parse(to).unwrap(), trusted);
+            (key.map(|key| key.reveal().to_owned()), withheld.is_some())
+        };
+        let theirs = || (Some("sk-theirs".to_owned()), false);
+        for near in ["https://api.openai.com", "http://localhost:8000", "http://192.168.1.7/v1"] {
+            assert_eq!(sent(near, false, None), theirs(), "{near}");
+        }
+        for far in ["https://collector.example", "http://api.openai.com", "https://api.openai.com.collector.example"] {
+            assert_eq!(sent(far, false, None), (None, true), "{far}");
+            assert_eq!(sent(far, true, None), theirs(), "{far}");
+            assert_eq!(sent(far, false, Some("ours")), (Some("ours".to_owned()), false), "{far}");
+        }
+        let endpoint =
+            Endpoint::with_keys(Address::parse("https://collector.example").unwrap(), "m", keys(None), false);
+        let warning = endpoint.unwrap().warning().unwrap();
+        assert!(warning.contains("OPENAI_API_KEY is not sent to https://collector.example"), "{warning}");
+    }
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use policy::{AdvantageName, AggregationName, TokenLoss, advantages, deviation, k3};
 pub use rollouts::{Group, Rollout, Window};
@@ -120,7 +121,8 @@ impl GrpoSettings {
                 format!("grpo.temperature = {} (above 0, at most 10)", self.temperature),
             ),
             (within(self.top_p) && within(self.min_p), "grpo.top_p and grpo.min_p are above 0, at most 1".to_owned()),
-            (self.max_tokens >= 1, format!("grpo.max_tokens = {} (at least 1)", self.max_tokens)),
+            (self.top_k != Some(0), "grpo.top_k = 0 (at least 1, or none)".to_owned()),
+            ((1..=65_536).contains(&self.max_tokens), format!("grpo.max_tokens = {} (1 to 65536)", self.max_tokens)),
             (
                 self.min_tokens <= self.max_tokens,
                 format!("grpo.min_tokens = {} (at most grpo.max_tokens)", self.min_tokens),
@@ -144,6 +146,13 @@ pub struct Prompted {
 }
 
 impl Prompted {
+    /// SHA-256 of the tokens that ask, in hexadecimal: tells this question from others.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        self.tokens.iter().for_each(|token| hash.update(token.to_le_bytes()));
+        format!("{:x}", hash.finalize())
+    }
+
     /// A question that is nothing but its tokens, about no log; for measurements.
     pub fn of_tokens(tokens: Vec<u32>) -> Self {
         let (id, input, completion) = <(String, String, String)>::default();
@@ -352,7 +361,11 @@ impl Objective for Grpo {
         let first_step = step - step % self.settings.reuse;
         let there = {
             let window = self.window.borrow();
-            window.first_step == first_step && !window.groups.is_empty()
+            // After a change of the recipe the same place may hold another question.
+            let asks = |&example: &usize| {
+                window.group(example).is_some_and(|group| group.prompt == self.prompts[example].digest())
+            };
+            window.first_step == first_step && batches.iter().flatten().all(asks)
         };
         if !there {
             let Some(window) = self.roll_out(first_step, &batches.concat(), cancelled)? else { return Ok(None) };
@@ -398,7 +411,7 @@ impl Objective for Grpo {
         let window = self.window.borrow();
         let of_group = |group: &Group| match self.settings.aggregation {
             AggregationName::Grpo => group.rollouts.len() as f64,
-            AggregationName::DrGrpo => (group.rollouts.len() * self.settings.max_tokens) as f64,
+            AggregationName::DrGrpo => group.rollouts.len() as f64 * self.settings.max_tokens as f64,
             AggregationName::Dapo => {
                 let counted = group.rollouts.iter().filter(|rollout| self.counts(rollout));
                 counted.map(|rollout| rollout.tokens.len() as f64).sum()

@@ -47,6 +47,8 @@ pub struct Rollout {
 pub struct Group {
     /// Which example asks.
     pub example: usize,
+    /// [`Prompted::digest`] of it.
+    pub prompt: String,
     /// All its rollouts.
     pub rollouts: Vec<Rollout>,
 }
@@ -169,7 +171,8 @@ impl Grpo {
         }
         let mut rollouts = rollouts.into_iter();
         let groups = unique.into_iter().map(|example| {
-            let mut group = Group { example, rollouts: rollouts.by_ref().take(settings.rollouts).collect() };
+            let rollouts = rollouts.by_ref().take(settings.rollouts).collect();
+            let mut group = Group { example, prompt: self.prompts[example].digest(), rollouts };
             let above = advantages(&group.rewards(), settings.advantage);
             for (rollout, advantage) in group.rollouts.iter_mut().zip(above) {
                 rollout.advantage = advantage as f32;
@@ -201,14 +204,11 @@ impl Grpo {
             return Ok(None);
         }
         let perplexities = self.perplexities(&traces)?;
-        let end_of_turn = self.model.tokenizer().eos().first().copied();
         let rollout = |((&example, trace), perplexity): ((&usize, Trace), Option<f64>)| {
             let Prompted { example, .. } = &self.prompts[example];
             let rewarded = self.reward.of(example, &trace.text, perplexity);
             let mut tokens: Vec<u32> = trace.tokens.iter().map(|token| token.id).collect();
-            if trace.finish == Finish::EndOfText {
-                tokens.extend(end_of_turn);
-            }
+            tokens.extend(trace.ended_by);
             Rollout {
                 tokens,
                 truncated: trace.finish == Finish::Length,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ObjectiveName, unmet};
+use crate::reasoning::Task;
 
 /// Which things of a project an objective learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -84,7 +85,8 @@ impl DataSettings {
     /// What cannot work, each with what would.
     pub(super) fn complaints(&self) -> Vec<String> {
         let answer_weight = self.answer_weight;
-        unmet([
+        let unknown = self.tasks.iter().filter_map(|task| task.parse::<Task>().err());
+        let mut complaints = unmet([
             ((1..=1024).contains(&self.batch), format!("data.batch = {} (1 to 1024)", self.batch)),
             ((1..=4096).contains(&self.accumulation), format!("data.accumulation = {} (1 to 4096)", self.accumulation)),
             (self.max_length >= 16, format!("data.max_length = {} (at least 16 tokens)", self.max_length)),
@@ -93,6 +95,8 @@ impl DataSettings {
                 format!("data.answer_weight = {answer_weight} (a number above nought)"),
             ),
             ((0.0..=0.5).contains(&self.dev_fraction), format!("data.dev_fraction = {} (0 to 0.5)", self.dev_fraction)),
-        ])
+        ]);
+        complaints.extend(unknown.map(|error| format!("data.tasks: {error}")));
+        complaints
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DataSource, ObjectiveName, Recipe, RecipeError, syntax};
+use super::{DataSource, ObjectiveName, Recipe, RecipeError, syntax, table, text_of};
 
 impl Recipe {
     /// The recipe of an objective with nothing changed.
@@ -53,9 +53,8 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::load`], and where the file is for another objective.
     pub fn load_for(path: &Path, objective: ObjectiveName) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| RecipeError::Unreadable(path.to_path_buf(), error.to_string()))?;
-        let table: toml::Table = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
+        let text = text_of(path)?;
+        let table = table(path, &text)?;
         if table.get("objective").is_some_and(|named| named.as_str() != Some(objective.as_str())) {
             let why = format!("this recipe is not for {}; `train {0}` needs one that is", objective.as_str());
             let line = 1 + text.lines().position(|line| line.trim_start().starts_with("objective")).unwrap_or(0);
@@ -63,7 +62,8 @@ impl Recipe {
         }
         // Read by itself first: what is misspelt is told with its line.
         let _: Self = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
-        Self::over_defaults(table, objective).map_err(|why| RecipeError::Invalid(vec![why]))?.validated()
+        let recipe = Self::over_defaults(table, objective).map_err(|why| RecipeError::Invalid(vec![why]));
+        recipe.and_then(Self::validated).map_err(|error| error.in_file(path, &text))
     }
 
     /// The defaults of `objective` with the settings of `table` in their place.

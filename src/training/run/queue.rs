@@ -4,14 +4,14 @@
 //! the one that has waited longest takes `runs/queue.lock` when it is free, and lets go of it when its run is over, whatever
 //! way that is. There is no server, a killed process leaves no gap, and screen and shell see the same.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{RunFolder, RunId, RunState, list_runs};
+use super::{RunFolder, RunId, RunState};
 use crate::training::TrainingError;
 
 /// How often a waiting run looks whether it is its turn.
@@ -69,6 +69,9 @@ fn is_first(runs: &Path, folder: &RunFolder, since: Timestamp) -> bool {
 
 /// The runs that wait, with when they began to.
 fn queued(runs: &Path) -> Vec<(Timestamp, RunId)> {
-    let waiting = list_runs(runs).into_iter().filter(|info| info.status.state == RunState::Queued);
-    waiting.map(|info| (info.status.updated, info.run)).collect()
+    let Ok(entries) = fs::read_dir(runs) else { return Vec::new() };
+    let folders = entries.flatten().map(|entry| RunFolder::at(entry.path()));
+    // Their statuses alone: this is asked a few times a second, and the histories are long.
+    let statuses = folders.filter_map(|folder| Some((folder.status().ok()?, folder.id())));
+    statuses.filter(|(status, _)| status.state == RunState::Queued).map(|(status, id)| (status.updated, id)).collect()
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::training::adapter_of_run;
+use crate::training::checkpoint::Progress;
 
 fn record(step: usize, loss: f64) -> StepRecord {
     StepRecord {
@@ -86,4 +88,38 @@ fn a_folder_with_a_run_is_not_used_for_another() {
     let folder = tempfile::tempdir().unwrap();
     RunFolder::create_at(folder.path()).unwrap().write_recipe(&Recipe::default()).unwrap();
     assert!(RunFolder::create_at(folder.path()).is_err());
+}
+
+#[test]
+fn the_adapter_of_a_run_is_never_older_than_its_last_checkpoint() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let adapter = |dir: &Path| {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("adapter_config.json"), "{}").unwrap();
+        dir.to_path_buf()
+    };
+    assert!(adapter_of_run(&folder).is_err());
+    let checkpoint = |step: usize| {
+        let dir = temporary.path().join(format!("checkpoint-{step}"));
+        let saved = adapter(&dir.join("adapter"));
+        let progress = Progress { step, ..Progress::default() };
+        fs::write(dir.join("progress.json"), serde_json::to_vec(&progress).unwrap()).unwrap();
+        saved
+    };
+    let at_three = checkpoint(3);
+    assert_eq!(adapter_of_run(&folder).unwrap(), at_three);
+    // Cancelled after step 3, resumed, cancelled again or killed: what was trained first is outdated.
+    let trained = adapter(&folder.adapter_dir());
+    let now = |state| {
+        folder.write_status(&status(state)).unwrap();
+        adapter_of_run(&folder).unwrap()
+    };
+    assert_eq!(now(RunState::Cancelled), trained);
+    let at_seven = checkpoint(7);
+    for state in [RunState::Running, RunState::Paused, RunState::Failed, RunState::Cancelled] {
+        assert_eq!(now(state), at_seven, "{state:?}");
+    }
+    // The weights of a finished run may be those of its best evaluation.
+    assert_eq!(now(RunState::Finished), trained);
 }

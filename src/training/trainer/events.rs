@@ -23,6 +23,8 @@ pub enum Event {
         steps: usize,
         /// What it trains on.
         data: DataSummary,
+        /// What the user should know of the device.
+        note: Option<String>,
     },
     /// A step is done.
     Step {

@@ -44,7 +44,9 @@ impl Trainer<'_> {
             BestBy::F1 => record.statistics.get(F1).map(|f1| -f1),
         };
         let Some(value) = value.filter(|value| value.is_finite()) else { return false };
-        let better = state.best.is_none_or(|best| value < best.value - self.recipe.length.least_gain);
+        // What is out of line gets no checkpoint, so it cannot be the best.
+        let better = state.watchdog.is_calm()
+            && state.best.is_none_or(|best| value < best.value - self.recipe.length.least_gain);
         if better {
             (state.best, state.waited) = (Some(Best { step: state.done, value }), 0);
         } else {
@@ -83,8 +85,7 @@ impl Trainer<'_> {
             return Ok(Some(Outcome::Cancelled));
         }
         state.owed = false;
-        self.folder.rewind(state.done - 1)?;
-        self.folder.append_step(&record)?;
+        self.folder.amend_step(&record)?;
         (self.events)(Event::Step { record: record.clone(), eta_seconds: 0.0 });
         self.sample(objective, state)?;
         self.compare(state, &record);

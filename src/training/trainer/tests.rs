@@ -17,6 +17,8 @@ struct Line {
     runaway: Option<(usize, f64)>,
     /// What each evaluation finds; none where there are none left.
     held: RefCell<VecDeque<f64>>,
+    /// The device fails in the evaluation after so many.
+    held_breaks: Cell<Option<usize>>,
     /// Someone stops this run in the middle of its next evaluation but so many.
     stopped: RefCell<Option<(usize, RunFolder)>>,
     /// From this call on, the device fails and says so.
@@ -38,6 +40,7 @@ impl Line {
             nan_after: None,
             runaway: None,
             held: RefCell::default(),
+            held_breaks: Cell::default(),
             stopped: RefCell::default(),
             breaks: None,
             lost: false,
@@ -129,6 +132,10 @@ impl Objective for Line {
             Some((left, _)) => *left -= 1,
             None => {}
         }
+        match self.held_breaks.get() {
+            Some(0) => return Err(TrainingError::Model("CUDA_ERROR_OUT_OF_MEMORY".into())),
+            left => self.held_breaks.set(left.map(|left| left - 1)),
+        }
         Ok(self.held.borrow_mut().pop_front().map(|loss| Held { loss, ..Held::default() }))
     }
 
@@ -180,6 +187,7 @@ fn train(
         cancel: &cancel,
         held_out: &[],
         measure: None,
+        note: None,
     };
     trainer.run(line, from)
 }
@@ -402,8 +410,6 @@ fn an_evaluation_that_was_broken_off_is_made_up_for() {
 fn a_paused_run_has_its_checkpoint_and_waits_until_it_may_go_on() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::at(temporary.path());
-    folder.request_pause().unwrap();
-    // A request from before the start is forgotten; this one comes while it runs.
     let line = Line::new();
     let (other, seen) = (folder.clone(), std::sync::Arc::new(std::sync::Mutex::new(Vec::new())));
     let events = |event: Event| match event {
@@ -429,7 +435,102 @@ fn a_paused_run_has_its_checkpoint_and_waits_until_it_may_go_on() {
         cancel: &CancelFlag::default(),
         held_out: &[],
         measure: None,
+        note: None,
     };
     assert_eq!(trainer.run(&line, None).unwrap().status, RunState::Finished);
     assert_eq!(*seen.lock().unwrap(), [(7, 7, RunState::Paused)]);
+}
+
+#[test]
+fn a_request_to_stop_from_before_the_first_step_is_heard() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    // While the model was loading.
+    folder.request_cancel().unwrap();
+    let summary = train(&Line::new(), &recipe(12), &folder, None, None).unwrap();
+    assert_eq!((summary.status, summary.steps), (RunState::Cancelled, 0));
+    assert!(!folder.cancel_requested());
+}
+
+#[test]
+fn weights_that_are_out_of_line_never_take_the_place_of_good_ones() {
+    let whole = Line::new();
+    let patient = |steps| Recipe { watchdog: WatchdogSettings { factor: 3.0, patience: 5 }, ..recipe(steps) };
+    train(&whole, &patient(40), &RunFolder::at(tempfile::tempdir().unwrap().path()), None, None).unwrap();
+    // From step 33 on the loss is out of line; the run is cancelled in it, breaks in it, or becomes no number.
+    let loud = || Line { runaway: Some((32, 50.0)), ..Line::new() };
+    let full = (35, "CUDA_ERROR_OUT_OF_MEMORY");
+    let ends = [
+        (loud(), Some(34)),
+        (Line { breaks: Some(full), ..loud() }, None),
+        (Line { nan_after: Some(34), ..loud() }, None),
+    ];
+    for (line, cancel_at) in ends {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = RunFolder::at(temporary.path());
+        let ended = train(&line, &patient(40), &folder, cancel_at, None);
+        match &ended {
+            Ok(summary) => assert_eq!((summary.status, summary.steps), (RunState::Cancelled, 34)),
+            Err(TrainingError::Diverged { step, kept, .. }) => assert_eq!((*step, *kept), (35, 30)),
+            Err(TrainingError::OutOfMemory { step, kept }) => assert_eq!((*step, *kept), (35, 30)),
+            Err(other) => panic!("{other}"),
+        }
+        assert_eq!(folder.status().unwrap().steps, 40);
+        let checkpoint = Checkpoint::latest(&folder).unwrap();
+        assert_eq!(checkpoint.progress.step, 30);
+        let resumed = Line::load(&checkpoint.adapter_dir());
+        train(&resumed, &patient(40), &folder, None, Some(&checkpoint)).unwrap();
+        assert_eq!(resumed.bits(), whole.bits());
+    }
+}
+
+#[test]
+fn an_evaluation_that_a_device_broke_is_made_once_the_run_goes_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let mut recipe = recipe(12);
+    recipe.length = LengthSettings { evaluate_every: 4, save_every: 100, ..recipe.length };
+    let held = |values: &[f64]| RefCell::new(values.iter().copied().collect());
+    let broken = Line { held: held(&[3.0]), held_breaks: Cell::new(Some(1)), ..Line::new() };
+    let error = train(&broken, &recipe, &folder, None, None).unwrap_err();
+    assert!(matches!(error, TrainingError::OutOfMemory { kept: 8, .. }), "{error}");
+    assert_eq!(folder.steps().unwrap().len(), 8, "the step was done");
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    assert!(checkpoint.progress.owed);
+    let line = Line { held: held(&[2.0, 1.0]), ..Line::load(&checkpoint.adapter_dir()) };
+    train(&line, &recipe, &folder, None, Some(&checkpoint)).unwrap();
+    let measured: Vec<(usize, f64)> =
+        folder.steps().unwrap().iter().filter_map(|record| Some((record.step, record.dev_loss?))).collect();
+    assert_eq!(measured, [(4, 3.0), (8, 2.0), (12, 1.0)]);
+}
+
+#[test]
+fn a_run_that_died_after_its_last_checkpoint_has_no_step_left_to_take() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    let mut recipe = recipe(60);
+    recipe.length = LengthSettings { evaluate_every: 4, save_every: 4, patience: 2, ..recipe.length };
+    let held = || RefCell::new([1.0, 2.0, 3.0, 4.0].into_iter().collect());
+    let line = Line { held: held(), ..Line::new() };
+    assert_eq!(train(&line, &recipe, &folder, None, None).unwrap().steps, 12);
+    // As if it was killed before it wrote its last status.
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    let again = Line { held: held(), ..Line::load(&checkpoint.adapter_dir()) };
+    assert_eq!(train(&again, &recipe, &folder, None, Some(&checkpoint)).unwrap().steps, 12);
+    assert_eq!(again.bits(), line.bits());
+}
+
+#[test]
+fn a_checkpoint_that_is_being_replaced_is_never_gone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    train(&Line::new(), &recipe(12), &folder, Some(5), None).unwrap();
+    // As if killed after the old one moved aside.
+    let (there, aside) = (temporary.path().join("checkpoint-5"), temporary.path().join("checkpoint-5.old"));
+    std::fs::rename(&there, &aside).unwrap();
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    assert_eq!((checkpoint.progress.step, checkpoint.adapter_dir()), (5, aside.join("adapter")));
+    let line = Line::load(&checkpoint.adapter_dir());
+    train(&line, &recipe(12), &folder, None, Some(&checkpoint)).unwrap();
+    assert_eq!(Checkpoint::latest(&folder).unwrap().progress.step, 12);
 }

@@ -34,7 +34,7 @@ impl Trainer<'_> {
         // Half of the parameters may have moved already; then the last checkpoint counts.
         if !state.moving {
             // What cannot be read off a lost device any more is in the checkpoint before.
-            let _ = self.save(objective, state);
+            let _ = self.save_sound(objective, state);
         }
         let (step, kept) = (state.done + 1, state.saved.unwrap_or(0));
         match trouble {

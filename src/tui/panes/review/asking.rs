@@ -7,8 +7,8 @@ use super::effects::Message;
 use super::state::State;
 use crate::reasoning::Reviewable;
 use crate::teacher::{
-    self, Address, Chosen, Ended, Endpoint, Event, Outcome, Prompts, Rationales, RationalesPlan, Teacher as _, Terms,
-    key_from_environment, of_project,
+    self, Chosen, Ended, Event, Outcome, Prompts, Rationales, RationalesPlan, Teacher as _, Terms, endpoint_of,
+    of_project,
 };
 use crate::tui::app::{self, Toast};
 use crate::tui::effects::Job;
@@ -57,11 +57,12 @@ impl Taught {
 pub(super) fn ask_again(root: &Path, about: &str, hint: &str, job: &Job) -> Result<Taught, String> {
     let workspace = Workspace::open(root).map_err(|error| error.to_string())?;
     let settings = &workspace.settings().teacher;
-    let (Some(address), Some(model)) = (settings.endpoint.as_deref(), settings.model.as_deref()) else {
+    let (Some(_), Some(model)) = (settings.endpoint.as_deref(), settings.model.as_deref()) else {
         return Err("set endpoint and model under [teacher] in logwright.toml".to_owned());
     };
     let asked = || -> Result<Taught, teacher::TeacherError> {
-        let endpoint = Endpoint::new(Address::parse(address)?, model, key_from_environment())?;
+        let endpoint = endpoint_of(&workspace, None, None)?;
+        endpoint.warning().iter().for_each(|warning| job.progress(warning));
         let same_answer = workspace.settings().review.same_answer;
         let hint = Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty());
         let rationales =

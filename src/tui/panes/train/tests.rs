@@ -106,7 +106,7 @@ fn running(steps: usize) -> AppState {
     runs.insert(0, info("2026-11-21T11:00:00Z", RunState::Running, 0, None));
     news(&mut state, Message::Loaded(Ok(Loaded { runs, supply: supply(727) })));
     let data = DataSummary { examples: 691, held_out: 32, truncated: 4, ..DataSummary::default() };
-    happened(&mut state, Event::Started { run, dir: "runs/x".into(), done: 0, steps: 60, data });
+    happened(&mut state, Event::Started { run, dir: "runs/x".into(), done: 0, steps: 60, data, note: None });
     for step in 1..=steps {
         happened(&mut state, Event::Step { record: record(step), eta_seconds: 1.5 * (60 - step) as f64 });
     }
