@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value, json};
@@ -200,11 +201,19 @@ fn decisions_made_elsewhere_come_back_as_reviews_once() {
 
     run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
     let mut records = rows(&project, "argilla.json");
+    // Argilla takes no two of these with one name.
+    let settings: Value = serde_json::from_slice(&fs::read(project.path("argilla.settings.json")).unwrap()).unwrap();
+    let named = |what: &str| -> BTreeSet<String> {
+        settings[what].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(named("fields").is_disjoint(&named("questions")));
+    assert_eq!(named("fields"), records[0]["fields"].as_object().unwrap().keys().cloned().collect());
+    assert_eq!(named("questions"), ["edited", "reason", "verdict"].map(str::to_owned).into());
     let edited = "<think>1. Read again.</think><answer>normal</answer>";
     records[0]["responses"] = json!({ "verdict": [{ "value": "accept", "user_id": "u-1" }] });
     records[1]["responses"] = json!({
         "verdict": [{ "value": "edit", "user_id": "u-1" }, { "value": "reject", "user_id": "u-2" }],
-        "text": [{ "value": edited, "user_id": "u-1" }],
+        "edited": [{ "value": edited, "user_id": "u-1" }],
         "reason": [{ "value": "too vague", "user_id": "u-2" }],
     });
     records[2]["responses"] = json!({ "verdict": [{ "value": "edit", "user_id": "u-1" }] });
@@ -302,7 +311,7 @@ fn said_in_argilla(
     let record = records.iter_mut().find(|record| record["id"].as_str().unwrap().ends_with(id)).unwrap();
     record["responses"] = json!({ "verdict": [{ "value": verdict, "user_id": reviewer }] });
     if let Some(text) = text {
-        record["responses"]["text"] = json!([{ "value": text, "user_id": reviewer }]);
+        record["responses"]["edited"] = json!([{ "value": text, "user_id": reviewer }]);
     }
     project.write("back.json", &serde_json::to_vec(&records).unwrap());
     as_json(project, &["import", kind, "back.json"])

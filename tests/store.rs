@@ -57,6 +57,24 @@ fn importing_the_same_table_again_changes_nothing_and_an_edited_one_wins() {
 }
 
 #[test]
+fn a_second_row_with_the_id_of_another_one_is_told_and_the_first_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let workspace = project(dir.path());
+    let twice = "dataset,id,template,label\nbgl,z,one,normal\nbgl,z,two,normal\nbgl,z,one,normal\n";
+    let report = import(&workspace, ImportKind::Templates, twice);
+    assert_eq!((report.rows, report.imported, report.unchanged, report.replaced), (3, 2, 1, 0));
+    assert_eq!((report.rejected.len(), report.rejected[0].line), (1, 3));
+    assert!(report.rejected[0].why.contains("line 2 has the same id"), "{}", report.rejected[0].why);
+    let text = || workspace.find_template("z").unwrap().text().to_owned();
+    assert_eq!(text(), "one");
+    assert_eq!(import(&workspace, ImportKind::Templates, twice).unchanged, 2);
+    assert_eq!(text(), "one");
+    let other = twice.replace("one", "three");
+    assert_eq!(import(&workspace, ImportKind::Templates, &other).replaced, 1);
+    assert_eq!(text(), "three");
+}
+
+#[test]
 fn a_vote_taken_back_uncovers_the_one_before() {
     let dir = tempfile::tempdir().unwrap();
     let workspace = project(dir.path());

@@ -576,7 +576,7 @@ fn the_command_line_says_what_is_missing() {
     says(&["--model", "m", "--endpoint", "localhost:8000"], 1, "http://localhost:8000");
     says(&["--model", "m", "--endpoint", "http://me:hunter2@x"], 1, "a password in the address");
     says(&["--model", "m", "--budget", "much"], 2, "no amount of dollars");
-    says(&["--model", "m", "--n", "0", "--endpoint", "http://x"], 1, "--n is from 1");
+    says(&["--model", "m", "--n", "0", "--endpoint", "http://x"], 2, "--n");
     says(&["--model", "m", "--thought", "t", "--endpoint", "http://x"], 1, "no thought t");
     says(&["--model", "m", "--dataset", "hdfs", "--endpoint", "http://x"], 1, "dataset hdfs");
     says(&["--model", "m", "--task", "solution", "--endpoint", "http://x"], 1, "--data FILE");

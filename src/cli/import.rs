@@ -44,7 +44,7 @@ struct ItemFiles {
     /// The files' format; told from name and content otherwise
     #[arg(long)]
     format: Option<ItemFormatArg>,
-    /// Print the result as JSON: {rows, imported, unchanged, reviews, rejected: [{file, line, why}]}
+    /// Print the result as JSON: {rows, imported, unchanged, replaced, reviews, rejected: [{file, line, why}]}
     #[arg(long)]
     json: bool,
 }
@@ -73,7 +73,7 @@ struct Files {
     /// The files' format; told from name and content otherwise
     #[arg(long)]
     format: Option<FormatArg>,
-    /// Print the result as JSON: {rows, imported, unchanged, rejected: [{file, line, why}]}
+    /// Print the result as JSON: {rows, imported, unchanged, replaced, rejected: [{file, line, why}]}
     #[arg(long)]
     json: bool,
 }
@@ -102,6 +102,7 @@ struct Total {
     rows: usize,
     imported: usize,
     unchanged: usize,
+    replaced: usize,
     /// Decisions that came with items from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     reviews: Option<usize>,
@@ -129,7 +130,8 @@ pub(super) fn run(args: &ImportArgs, context: &Context) -> Result<(), Failure> {
 
 fn import(kind: ImportKind, files: &Files, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
-    let mut total = Total::default();
+    let reviewed = !matches!(kind, ImportKind::Templates | ImportKind::Votes | ImportKind::Tasks);
+    let mut total = Total { reviews: reviewed.then_some(0), ..Total::default() };
     let mut failed = Vec::new();
     for file in &files.files {
         // A file that cannot be read does not cost the others.
@@ -164,8 +166,9 @@ fn import_file(
     total.rows += report.rows;
     total.imported += report.imported;
     total.unchanged += report.unchanged;
-    if !matches!(kind, ImportKind::Templates | ImportKind::Votes | ImportKind::Tasks) {
-        *total.reviews.get_or_insert(0) += report.reviews;
+    total.replaced += report.replaced;
+    if let Some(reviews) = &mut total.reviews {
+        *reviews += report.reviews;
     }
     total.rejected.extend(report.rejected.into_iter().map(|row| RejectedIn { file: name.clone(), row }));
     Ok(())
@@ -180,10 +183,14 @@ fn report(total: &Total, json: bool) -> Result<(), Failure> {
     }
     let unchanged =
         if total.unchanged > 0 { format!(", {} of them as they were", total.unchanged) } else { String::new() };
+    let replaced = match total.replaced {
+        0 => String::new(),
+        count => format!(", {count} in the place of other ones with the same id"),
+    };
     let reviews = match total.reviews.unwrap_or(0) {
         0 => String::new(),
         1 => ", and 1 review".to_owned(),
         reviews => format!(", and {reviews} reviews"),
     };
-    output::line(&format!("{} of {} rows imported{unchanged}{reviews}", total.imported, total.rows))
+    output::line(&format!("{} of {} rows imported{unchanged}{replaced}{reviews}", total.imported, total.rows))
 }

@@ -38,7 +38,7 @@ impl Format {
 /// One row: named fields in the order of the file, and the line it starts on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Line number in the file, from 1.
+    /// Line number in the file, from 1; of a JSON array that is all in one line, the element's number.
     pub line: u64,
     /// The fields. CSV gives strings; JSON gives what it holds.
     pub fields: Map<String, Value>,
@@ -278,8 +278,10 @@ fn read_json(bytes: &[u8]) -> Result<Table, TableError> {
     if bytes.get(at) == Some(&b']') {
         return Ok(table);
     }
-    loop {
-        let line = lines.line_of(at);
+    let in_one_line = !bytes.trim_ascii().contains(&b'\n');
+    for number in 1.. {
+        let place = |lines: &mut Lines<'_>, at| if in_one_line { number } else { lines.line_of(at) };
+        let line = place(&mut lines, at);
         let mut elements = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter::<Value>();
         let why = match elements.next() {
             Some(Ok(value)) => {
@@ -302,9 +304,10 @@ fn read_json(bytes: &[u8]) -> Result<Table, TableError> {
             Some(Err(error)) => format!("not JSON, and nothing after it can be read: {}", json_complaint(&error)),
             None => "the array is not closed: the file is cut short".to_owned(),
         };
-        table.rejected.push(Rejected { line: lines.line_of(at), why });
-        return Ok(table);
+        table.rejected.push(Rejected { line: place(&mut lines, at), why });
+        break;
     }
+    Ok(table)
 }
 
 fn read_jsonl(bytes: &[u8]) -> Table {
@@ -400,6 +403,9 @@ mod tests {
             assert_eq!((table.rows.len(), table.rejected[0].line), (2, line), "{:?}", table.rejected);
             assert!(table.rejected[0].why.contains(why), "{:?}", table.rejected);
         }
+        let compact = read(b"[{\"a\":1},7,{\"a\":2}]\n", Format::Json, &[]).unwrap();
+        assert_eq!(compact.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(compact.rejected[0].line, 2);
         assert!(read(b"[]", Format::Json, &[]).unwrap().rows.is_empty());
         assert!(matches!(read(b"[{\"a\"", Format::Json, &[]), Err(TableError::Json(_))));
         assert!(matches!(read(b"7", Format::Json, &[]), Err(TableError::Json(_))));

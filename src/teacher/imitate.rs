@@ -10,11 +10,12 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::error::checked;
+use super::questions::of_rationale;
 use super::reading::judge;
 use super::{Ask, Desk, Job, NotAnswered, Question, TeacherError, tidy};
 use crate::logs::{TemplateKey, made_id};
 use crate::reasoning::prompt::{AnomalyPrompt, Turn, ask};
-use crate::reasoning::{Judged, Rationale, Reviewable, SAME_ANSWER, Task};
+use crate::reasoning::{Judged, Rationale, SAME_ANSWER, Task};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How solutions are drawn.
@@ -217,25 +218,9 @@ pub fn questions_of_rationales(workspace: &Workspace) -> Result<Vec<Question>, T
     let mut seen: HashSet<(Task, String)> = HashSet::new();
     let mut questions = Vec::new();
     for rationale in workspace.rationales()? {
-        if !seen.insert((rationale.task, rationale.input.clone())) {
-            continue;
+        if seen.insert((rationale.task, rationale.input.clone())) {
+            questions.push(of_rationale(rationale, &gold));
         }
-        let item = Reviewable::Rationale(rationale);
-        let truth = gold.truth(&item).map(|truth| truth.answer);
-        let Reviewable::Rationale(rationale) = item else { continue };
-        let text = |name: &str| rationale.attributes.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        let template = text("dataset").zip(text("template")).map(|(dataset, id)| TemplateKey::new(dataset, id));
-        questions.push(Question {
-            system: text("dataset").unwrap_or_default(),
-            label: truth.unwrap_or(rationale.label),
-            id: rationale.id,
-            task: rationale.task,
-            instruction: rationale.instruction,
-            input: rationale.input,
-            category: rationale.category,
-            template,
-            earlier: None,
-        });
     }
     Ok(questions)
 }

@@ -7,7 +7,7 @@ use super::TeacherError;
 use crate::labels::{Category, Label};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{TemplateKey, made_id};
-use crate::reasoning::{Task, yes_or_no};
+use crate::reasoning::{GoldByText, Rationale, Reviewable, Task, yes_or_no};
 use crate::workspace::{TaskCase, Workspace};
 
 /// The question about an anomaly, in the words of the published rationales.
@@ -107,6 +107,25 @@ fn of_template(key: &TemplateKey, text: &str, label: Label, category: Option<Cat
     }
 }
 
+/// The question that a rationale answers, with the answer that is held true now: it may have changed since it was written.
+pub(super) fn of_rationale(rationale: Rationale, gold: &GoldByText) -> Question {
+    let item = Reviewable::Rationale(rationale.clone());
+    let truth = gold.truth(&item).map(|truth| truth.answer);
+    let text = |name: &str| rationale.attributes.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    let template = text("dataset").zip(text("template")).map(|(dataset, id)| TemplateKey::new(dataset, id));
+    Question {
+        system: text("dataset").unwrap_or_default(),
+        label: truth.unwrap_or(rationale.label),
+        id: rationale.id,
+        task: rationale.task,
+        instruction: rationale.instruction,
+        input: rationale.input,
+        category: rationale.category,
+        template,
+        earlier: None,
+    }
+}
+
 fn of_case(case: TaskCase) -> Question {
     Question {
         id: case.id,
@@ -132,23 +151,9 @@ fn described(log: String, description: Option<String>) -> String {
 /// The question that one rationale or template stands for.
 fn named(workspace: &Workspace, id: &str) -> Result<Question, TeacherError> {
     if let Some(rationale) = workspace.rationales()?.into_iter().find(|rationale| rationale.id == id) {
-        let text = |name: &str| rationale.attributes.get(name).and_then(|value| value.as_str()).map(str::to_owned);
-        let template = text("dataset").zip(text("template")).map(|(dataset, id)| TemplateKey::new(dataset, id));
-        // The truth may have changed since it was written.
-        let gold = workspace.gold()?;
-        let now = template.as_ref().and_then(|template| gold.get(template));
         let steps: Vec<String> = rationale.parsed().steps.into_iter().map(|step| step.text).collect();
-        return Ok(Question {
-            earlier: (!steps.is_empty()).then(|| steps.join("\n")),
-            id: rationale.id.clone(),
-            task: rationale.task,
-            system: text("dataset").unwrap_or_default(),
-            instruction: rationale.instruction.clone(),
-            label: now.map_or(rationale.label, |gold| gold.label.as_str().to_owned()),
-            category: rationale.category,
-            input: rationale.input,
-            template,
-        });
+        let earlier = (!steps.is_empty()).then(|| steps.join("\n"));
+        return Ok(Question { earlier, ..of_rationale(rationale, &workspace.gold_by_text()?) });
     }
     let record = workspace.find_template(id)?;
     let gold = workspace.gold()?.remove(record.key());

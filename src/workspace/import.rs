@@ -1,9 +1,12 @@
 //! Import: tables from outside become rows of the store, the good ones all, the bad ones told by line.
 
-use std::collections::{HashMap, HashSet};
+mod known;
+
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use known::Known;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -12,7 +15,7 @@ use super::store::At;
 use super::{
     NewReview, NewVote, TaskCase, TemplateRecord, Workspace, WorkspaceError, items, reviews, tasks, templates, votes,
 };
-use crate::labels::{Category, Judgement, LabelledTemplate, Round, RoundState, Rounds};
+use crate::labels::{Category, Judgement, LabelledTemplate, Round};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
 use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
@@ -84,6 +87,8 @@ pub struct ImportReport {
     pub imported: usize,
     /// How many of those were there before: just the same, or as anything where a row comes back from review.
     pub unchanged: usize,
+    /// How many of them are new versions of what was there before under the same id.
+    pub replaced: usize,
     /// How many decisions of reviewers came with them that were not here before.
     pub reviews: usize,
     /// The rows that could not be used.
@@ -91,6 +96,7 @@ pub struct ImportReport {
 }
 
 /// A row made into something the store takes.
+#[derive(PartialEq)]
 enum Entry {
     Template(Box<TemplateRecord>),
     Vote(Box<NewVote>),
@@ -100,7 +106,25 @@ enum Entry {
     Task(Box<TaskCase>),
 }
 
+/// What a row goes by in the store.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Template(TemplateKey),
+    Item(String),
+}
+
 impl Entry {
+    /// What it goes by; votes and tasks go by all that they say.
+    fn key(&self) -> Option<Key> {
+        match self {
+            Self::Template(record) => Some(Key::Template(record.key().clone())),
+            Self::Rationale(item) => Some(Key::Item(item.id.clone())),
+            Self::Pair(item) => Some(Key::Item(item.id.clone())),
+            Self::Thought(item) => Some(Key::Item(item.id.clone())),
+            Self::Vote(_) | Self::Task(_) => None,
+        }
+    }
+
     /// The item that it is, if it is one.
     fn reviewable(&self) -> Option<Reviewable> {
         match self {
@@ -122,22 +146,38 @@ impl Workspace {
         let rows = found.len() + rejected.len();
         let known = Known::load(self, kind)?;
         let mut entries = Vec::with_capacity(found.len());
-        let mut imported = 0;
+        let (mut imported, mut replaced) = (0, 0);
+        // Where each id stands first: its line, and its place among the entries if it is new.
+        let mut firsts: HashMap<Key, (u64, Option<usize>)> = HashMap::new();
         for Made { line, entry, from_review } in found {
-            match known.check(&entry) {
-                Ok(()) => {
+            if let Err(why) = known.check(&entry) {
+                rejected.push(Rejected { line, why });
+                continue;
+            }
+            let key = entry.key();
+            let earlier = key.as_ref().and_then(|key| firsts.get(key)).filter(|_| !from_review);
+            if let Some((first, place)) = earlier {
+                let said = place.map_or_else(|| known.row(&entry), |place| entries.get(place));
+                if said == Some(&entry) {
                     imported += 1;
-                    if !known.has(&entry, from_review) {
-                        entries.push(entry);
-                    }
+                } else {
+                    let why = format!("line {first} has the same id and says something else; it stays");
+                    rejected.push(Rejected { line, why });
                 }
-                Err(why) => rejected.push(Rejected { line, why }),
+                continue;
+            }
+            imported += 1;
+            let is_new = !known.has(&entry, from_review);
+            firsts.extend(key.map(|key| (key, (line, is_new.then_some(entries.len())))));
+            if is_new {
+                replaced += usize::from(known.row(&entry).is_some());
+                entries.push(entry);
             }
         }
         rejected.sort_by_key(|bad| bad.line);
 
         let (appended, reviews) = self.append_all(entries, reviews)?;
-        Ok(ImportReport { rows, imported, unchanged: imported - appended, reviews, rejected })
+        Ok(ImportReport { rows, imported, unchanged: imported - appended, replaced, reviews, rejected })
     }
 
     /// Appends entries, and what reviewers said of them elsewhere, in one transaction; gives how many of each were new.
@@ -173,85 +213,6 @@ impl Workspace {
                 Ok((appended, reviewed))
             })
         })
-    }
-}
-
-/// What the store holds already, as far as an import must know.
-enum Known {
-    Templates(HashMap<TemplateKey, TemplateRecord>),
-    Rationales(HashMap<String, Rationale>),
-    Pairs(HashMap<String, Pair>),
-    Thoughts(HashMap<String, Thought>),
-    Tasks(HashSet<TaskCase>),
-    /// Votes: the templates there are, and what closed rounds still take. The store tells known votes from new ones.
-    Votes {
-        templates: HashSet<TemplateKey>,
-        rounds: Rounds,
-        frozen: HashSet<String>,
-    },
-}
-
-impl Known {
-    fn load(workspace: &Workspace, kind: ImportKind) -> Result<Self, WorkspaceError> {
-        let templates = || -> Result<HashMap<_, _>, WorkspaceError> {
-            Ok(workspace.templates()?.into_iter().map(|record| (record.key().clone(), record)).collect())
-        };
-        Ok(match kind {
-            ImportKind::Templates => Self::Templates(templates()?),
-            ImportKind::Votes => Self::votes(workspace)?,
-            ImportKind::Tasks => Self::Tasks(workspace.task_cases()?.into_iter().collect()),
-            ImportKind::Rationales => {
-                Self::Rationales(workspace.rationales()?.into_iter().map(|item| (item.id.clone(), item)).collect())
-            }
-            ImportKind::Pairs => {
-                Self::Pairs(workspace.pairs()?.into_iter().map(|item| (item.id.clone(), item)).collect())
-            }
-            ImportKind::Thoughts => {
-                Self::Thoughts(workspace.thoughts()?.into_iter().map(|item| (item.id.clone(), item)).collect())
-            }
-        })
-    }
-
-    fn votes(workspace: &Workspace) -> Result<Self, WorkspaceError> {
-        let templates = workspace.templates()?.into_iter().map(|record| record.key().clone()).collect();
-        let rounds = workspace.rounds()?;
-        let closed = Round::ALL.iter().any(|&round| rounds.state(round) == RoundState::Closed);
-        let frozen = if closed { workspace.vote_uids()? } else { HashSet::new() };
-        Ok(Self::Votes { templates, rounds, frozen })
-    }
-
-    /// Whether the store can take `entry`.
-    fn check(&self, entry: &Entry) -> Result<(), String> {
-        let (Self::Votes { templates, rounds, frozen }, Entry::Vote(vote)) = (self, entry) else { return Ok(()) };
-        if !templates.contains(&vote.template) {
-            return Err(format!("no template {} here", vote.template));
-        }
-        let round = vote.round;
-        let Some(closed) = rounds.closed_since(round) else { return Ok(()) };
-        let at = vote.at.unwrap_or(Timestamp::MAX);
-        let in_time = Timestamp::from_second(86_400).is_ok_and(|known| at >= known) && at <= closed;
-        if in_time || frozen.contains(&votes::vote_uid(At::from(at), vote)) {
-            return Ok(());
-        }
-        Err(format!(
-            "the {round} round was closed at {closed}, and this vote names no time before that in \"at\" (a senior may open \
-             it again: `logwright round open {round}`)"
-        ))
-    }
-
-    /// Whether the store's newest row for the same id says just the same, or `whatever` it says.
-    fn has(&self, entry: &Entry, whatever: bool) -> bool {
-        fn same<T: PartialEq>(known: Option<&T>, item: &T, whatever: bool) -> bool {
-            known.is_some_and(|known| whatever || known == item)
-        }
-        match (self, entry) {
-            (Self::Templates(known), Entry::Template(record)) => known.get(record.key()) == Some(record),
-            (Self::Rationales(known), Entry::Rationale(item)) => same(known.get(&item.id), item, whatever),
-            (Self::Pairs(known), Entry::Pair(item)) => same(known.get(&item.id), item, whatever),
-            (Self::Thoughts(known), Entry::Thought(item)) => same(known.get(&item.id), item, whatever),
-            (Self::Tasks(known), Entry::Task(case)) => known.contains(&**case),
-            _ => false,
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::local;
 use crate::cli::{Failure, interrupt, output};
 use crate::model::DeviceChoice;
+use crate::reasoning::prompt::Turn;
 use crate::teacher::{self, Ask, Ended, Estimate, Event, Job, Ran, Tally, Teacher, TeacherError, Terms};
 use crate::workspace::{Money, Workspace};
 
@@ -105,12 +106,7 @@ impl AskingArgs {
                 "model": model, "price": terms.price, "budget": terms.budget, "first_prompt": first, "estimate": estimate,
             }));
         }
-        let mut text = String::new();
-        for turn in asks.first().map(|ask| ask.messages.as_slice()).unwrap_or_default() {
-            let speaker = serde_json::to_value(turn.speaker)?;
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "── {} ──\n{}\n", speaker.as_str().unwrap_or_default(), turn.text);
-        }
+        let mut text = prompt_text(asks.first().map(|ask| ask.messages.as_slice()).unwrap_or_default())?;
         let Estimate { requests, cached, unsettled, prompt_tokens, completion_tokens, cost, cost_at_most } = estimate;
         let _ = write!(text, "nothing was sent. {model}: {requests} requests, {cached} of them answered already");
         let again = if terms.ask_again { "asked again" } else { "left alone without --ask-again" };
@@ -127,6 +123,17 @@ impl AskingArgs {
         }
         output::line(&text)
     }
+}
+
+/// A prompt, turn by turn.
+pub(super) fn prompt_text(turns: &[Turn]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for turn in turns {
+        let speaker = serde_json::to_value(turn.speaker)?;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "── {} ──\n{}\n", speaker.as_str().unwrap_or_default(), turn.text);
+    }
+    Ok(text)
 }
 
 /// Settings that neither the command line nor the project has are wrong usage.
@@ -208,7 +215,9 @@ pub(super) fn failure(ended: &Ended, left: usize) -> Option<Failure> {
     match ended {
         Ended::Whole => None,
         Ended::Stopped => Some(Failure::failed(format!("stopped with {left} left; {go_on}"))),
-        Ended::Budget(why) => Some(Failure::failed(format!("{why}; {left} left: with a higher --budget {go_on}"))),
+        Ended::Budget(why) => Some(Failure::failed(format!(
+            "{why}; {left} left: with a higher budget (--budget, and [teacher] in logwright.toml where that has one) {go_on}"
+        ))),
         Ended::Refused(why) | Ended::Store(why) => Some(Failure::failed(format!("{why}; {left} left"))),
     }
 }

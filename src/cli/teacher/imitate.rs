@@ -3,10 +3,11 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::asking::{AskingArgs, common_json, failure, go, told_unchecked};
+use super::asking::{AskingArgs, common_json, failure, go, prompt_text, told_unchecked};
 use super::corrections::correct;
 use super::local;
 use super::shared::{LogsArgs, SamplingArgs, WhichArgs};
+use crate::cli::base::named_adapter;
 use crate::cli::{Context, Failure, output};
 use crate::model::DeviceChoice;
 use crate::teacher::{
@@ -37,7 +38,7 @@ pub(super) struct ImitateArgs {
     #[arg(long, conflicts_with = "data")]
     rationales: bool,
     /// Solutions of each
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
     /// Let a teacher correct the wrong ones at once; otherwise they wait for `teacher corrections`
     #[arg(long)]
@@ -67,9 +68,21 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
         return Err(Failure::failed("there is nothing to solve"));
     }
     if args.asking.dry_run {
+        if let Some(run) = &args.adapter {
+            named_adapter(run, Some(&workspace))?;
+        }
         let first = items.first().map(|item| job.ask(item, 0).messages);
         let requests = items.len() * args.n as usize;
-        return output::json(&json!({ "questions": items.len(), "solutions": requests, "first_prompt": first }));
+        if args.json {
+            output::json(&json!({ "questions": items.len(), "solutions": requests, "first_prompt": first }))?;
+        } else {
+            output::line(&prompt_text(first.as_deref().unwrap_or_default())?)?;
+            output::line(&format!("{} logs would be solved {} times each: {requests} solutions", items.len(), args.n))?;
+        }
+        return match questions.rejected.len() {
+            0 => Ok(()),
+            bad => Err(Failure::failed(format!("{bad} rows left out"))),
+        };
     }
     let batch = args.asking.concurrency;
     let mut opened = local::open(args.base.as_deref(), args.adapter.as_deref(), &args.device, batch, &workspace)?;

@@ -23,7 +23,7 @@ pub(super) struct RationalesArgs {
     #[command(flatten)]
     logs: LogsArgs,
     /// Rationales for each log
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
     /// The thought in the prompt: its id, or none [default: the seed thought for task and system]
     #[arg(long, value_name = "ID")]

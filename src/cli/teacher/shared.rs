@@ -4,8 +4,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use crate::reasoning::Task;
+
+/// A temperature.
+fn temperature(word: &str) -> Result<f64, String> {
+    let temperature: f64 = word.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=10.0).contains(&temperature) { Ok(temperature) } else { Err("not from 0 to 10".into()) }
+}
 
 /// How replies are drawn.
 #[derive(Debug, Args)]
@@ -14,10 +21,10 @@ pub(super) struct SamplingArgs {
     #[arg(long, value_name = "K", default_value_t = 3)]
     pub tries: u32,
     /// How freely to sample
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
     pub temperature: f64,
     /// The most tokens of a reply
-    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: u32,
     /// What sampling starts from; another one asks for other replies
     #[arg(long, default_value_t = 0)]
@@ -31,7 +38,7 @@ pub(super) struct WhichArgs {
     #[arg(long, value_name = "NAME")]
     pub dataset: Option<String>,
     /// At most so many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub limit: Option<usize>,
 }
 

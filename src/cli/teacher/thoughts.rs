@@ -1,5 +1,6 @@
 //! `logwright teacher thoughts`
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -173,9 +174,16 @@ fn distil(
 
 fn seeds(args: &ThoughtsArgs, workspace: &Workspace) -> Result<(), Failure> {
     let thoughts = seed_thoughts();
-    let new = workspace.add_thoughts(&thoughts)?;
+    let dry = args.asking.dry_run;
+    let new = if dry {
+        let known: HashSet<String> = workspace.thoughts()?.into_iter().map(|thought| thought.id).collect();
+        thoughts.iter().filter(|thought| !known.contains(&thought.id)).count()
+    } else {
+        workspace.add_thoughts(&thoughts)?
+    };
     if args.json {
         return output::json(&json!({ "seeds": thoughts.len(), "new": new }));
     }
-    output::line(&format!("{new} of {} seed thoughts are new here and wait for review", thoughts.len()))
+    let what = if dry { "would be new here" } else { "are new here and wait for review" };
+    output::line(&format!("{new} of {} seed thoughts {what}", thoughts.len()))
 }

@@ -61,7 +61,9 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Miss> {
     })?;
     let usage = completion.usage.and_then(|usage| {
         let (prompt_tokens, completion_tokens) = (usage.prompt_tokens?, usage.completion_tokens.unwrap_or(0));
-        Some(Usage { prompt_tokens, completion_tokens })
+        // No reply is so long: a number without sense must not spoil the sums that it goes into.
+        let sane = |tokens: u64| tokens.min(u64::from(u32::MAX));
+        Some(Usage { prompt_tokens: sane(prompt_tokens), completion_tokens: sane(completion_tokens) })
     });
     let paid = usage.map_or(Paid::Perhaps, Paid::Yes);
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
@@ -185,6 +187,9 @@ mod tests {
             (cut.why.as_str(), cut.remedy, cut.paid),
             ("the reply's JSON is cut off", Remedy::Again(None), Paid::Perhaps)
         );
+        let silly = json!({ "choices": [], "usage": { "prompt_tokens": u64::MAX, "completion_tokens": i64::MAX } });
+        let most = u64::from(u32::MAX);
+        assert_eq!(of(silly).unwrap_err().paid, Paid::Yes(Usage { prompt_tokens: most, completion_tokens: most }));
         let empty = of(json!({ "choices": [], "usage": { "prompt_tokens": 5, "completion_tokens": 0 } })).unwrap_err();
         assert_eq!(empty.paid, Paid::Yes(Usage { prompt_tokens: 5, completion_tokens: 0 }));
         let refusal = json!({ "choices": [{ "message": { "content": null, "refusal": "I can't." } }] });

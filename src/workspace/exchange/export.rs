@@ -231,10 +231,7 @@ fn table(items: &[Reviewable], format: Format, file: &Path) -> Result<Vec<u8>, W
 fn beside(what: ExportWhat, format: ItemFormat, file: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, WorkspaceError> {
     Ok(match format {
         ItemFormat::LlamaFactory => Some(dataset_info(what, file)?),
-        ItemFormat::LabelStudio => {
-            Some((review_tools::interface_beside(file), review_tools::LABEL_STUDIO_INTERFACE.as_bytes().to_vec()))
-        }
-        _ => None,
+        _ => review_tools::settings_beside(format, file),
     })
 }
 

@@ -1,14 +1,15 @@
 //! Argilla and Label Studio: items go out to be reviewed there, and come back with what was decided.
 //!
-//! Both ask the same three questions: `verdict` (accept, edit or reject), `text` (how an edited item reads) and `reason`.
+//! Both ask the same three questions: `verdict` (accept, edit or reject), how an edited item reads (`edited` in Argilla, where a
+//! question must not be named as a field is, else `text`), and `reason`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::own::{object_in, own_columns};
-use super::{OWN, SHOWN};
+use super::{ItemFormat, OWN, SHOWN};
 use crate::labels::Label;
 use crate::reasoning::{Reviewable, Verdict};
 use crate::workspace::Queued;
@@ -124,25 +125,19 @@ pub(super) fn label_studio(queued: &Queued) -> Value {
 }
 
 /// Label Studio's labelling interface for such tasks, to be pasted into a project's settings.
-pub(super) const LABEL_STUDIO_INTERFACE: &str = r#"<View>
-  <Header value="$question"/>
-  <Text name="log" value="$log"/>
-  <Header value="label: $label   $trouble"/>
-  <Text name="item" value="$text"/>
-  <Text name="rejected" value="$rejected"/>
-  <Choices name="verdict" toName="item" choice="single" required="true">
-    <Choice value="accept"/>
-    <Choice value="edit"/>
-    <Choice value="reject"/>
-  </Choices>
-  <TextArea name="text" toName="item" value="$text" rows="12" maxSubmissions="1" editable="true"/>
-  <TextArea name="reason" toName="item" rows="2" maxSubmissions="1" editable="true"/>
-</View>
-"#;
+const LABEL_STUDIO_INTERFACE: &str = include_str!("../../../assets/review/label_studio.interface.xml");
 
-/// Where the labelling interface for a file goes.
-pub(super) fn interface_beside(file: &Path) -> std::path::PathBuf {
-    file.with_extension("interface.xml")
+/// Argilla's settings of a dataset for such records, for `argilla.Settings.from_json`.
+const ARGILLA_SETTINGS: &str = include_str!("../../../assets/review/argilla.settings.json");
+
+/// What goes beside a file of records or tasks, so that the other program asks what it should ask.
+pub(super) fn settings_beside(format: ItemFormat, file: &Path) -> Option<(PathBuf, Vec<u8>)> {
+    let (ending, text) = match format {
+        ItemFormat::Argilla => ("settings.json", ARGILLA_SETTINGS),
+        ItemFormat::LabelStudio => ("interface.xml", LABEL_STUDIO_INTERFACE),
+        _ => return None,
+    };
+    Some((file.with_extension(ending), text.into()))
 }
 
 /// Reads a record of either program; `None` where a row is none.
@@ -181,7 +176,8 @@ fn argilla_said(responses: &Value) -> Result<Vec<Said>, String> {
         let word = answer.get("value").and_then(Value::as_str).unwrap_or_default();
         let draft = answer.get("status").and_then(Value::as_str).is_some_and(|status| status != "submitted");
         if !draft {
-            said.push(one(name(user), word, of_user("text", user), of_user("reason", user))?);
+            let text = of_user("edited", user).or_else(|| of_user("text", user));
+            said.push(one(name(user), word, text, of_user("reason", user))?);
         }
     }
     Ok(said)
