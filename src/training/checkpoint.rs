@@ -160,3 +160,19 @@ fn remove(path: &Path) -> Result<(), TrainingError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_that_was_measured_is_read_back_to_the_bit() {
+        for numerator in 1..200 {
+            for denominator in 1..200 {
+                let best = Best { step: 3, value: -f64::from(numerator) / f64::from(denominator) };
+                let read: Best = serde_json::from_slice(&serde_json::to_vec(&best).unwrap()).unwrap();
+                assert_eq!(read.value.to_bits(), best.value.to_bits(), "{numerator}/{denominator}");
+            }
+        }
+    }
+}
