@@ -7,15 +7,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod screen;
+
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use screen::Screen;
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -45,28 +46,11 @@ fn main() {
     run(&["import", "rationales", "second.jsonl"]);
     let before = accepted(&run(&["review", "list", "--standing", "accepted"]));
 
-    let size = PtySize { rows: 60, cols: 200, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size).unwrap();
-    let mut command = CommandBuilder::new(&program);
-    command.args(["."]);
-    command.cwd(project.path());
-    command.env("TERM", "xterm-256color");
-    command.env("XDG_STATE_HOME", project.path().join("state"));
-    let mut child = pair.slave.spawn_command(command).unwrap();
-    drop(pair.slave);
-    let mut writer = pair.master.take_writer().unwrap();
-    let mut output = pair.master.try_clone_reader().unwrap();
-    let (heard, bytes) = channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(read) = output.read(&mut buffer)
-            && read > 0
-            && heard.send(Instant::now()).is_ok()
-        {}
-    });
+    let state = [("XDG_STATE_HOME", project.path().join("state"))];
+    let Screen { mut child, keys: mut typed, bytes } = Screen::open(Path::new(&program), project.path(), &state);
     let mut press = |text: &str| {
-        writer.write_all(text.as_bytes()).unwrap();
-        writer.flush().unwrap();
+        typed.write_all(text.as_bytes()).unwrap();
+        typed.flush().unwrap();
     };
     let quiet = |most: u64| while bytes.recv_timeout(Duration::from_millis(most)).is_ok() {};
     thread::sleep(Duration::from_secs(3));

@@ -6,13 +6,16 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::io::{Read, Write};
+mod screen;
+
+use std::io::Write;
+use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use screen::Screen;
 
 /// Between two keys, as someone types who moves through a list.
 const BETWEEN: Duration = Duration::from_millis(90);
@@ -31,24 +34,7 @@ fn main() {
     run(&["import", "rationales", &demo("rationales.jsonl")]);
     run(&["review", "accept", "--all"]);
 
-    let size = PtySize { rows: 60, cols: 200, pixel_width: 0, pixel_height: 0 };
-    let pair = native_pty_system().openpty(size).unwrap();
-    let mut command = CommandBuilder::new(program);
-    command.arg(".");
-    command.cwd(project.path());
-    command.env("TERM", "xterm-256color");
-    let mut child = pair.slave.spawn_command(command).unwrap();
-    drop(pair.slave);
-    let mut keys = pair.master.take_writer().unwrap();
-    let mut output = pair.master.try_clone_reader().unwrap();
-    let (heard, bytes) = channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(read) = output.read(&mut buffer)
-            && read > 0
-            && heard.send(Instant::now()).is_ok()
-        {}
-    });
+    let Screen { mut child, mut keys, bytes } = Screen::open(Path::new(program), project.path(), &[]);
     let mut press = |text: &str, wait: u64| {
         keys.write_all(text.as_bytes()).unwrap();
         keys.flush().unwrap();

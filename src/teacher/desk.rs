@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::job::{Ended, Terms};
-use super::{Ask, Finish, Miss, Pacer, Paid, Purse, Remedy, Reply, Reservation, Teacher, Usage};
+use super::{Ask, Finish, Miss, OverBudget, Pacer, Paid, Purse, Remedy, Reply, Reservation, Teacher, Usage};
 use crate::workspace::{Completion, CompletionEnd, Money, Sending, Sent, Settled, Settlement, ToSend};
 
 /// The most that is waited between two attempts, unless the service asks for more.
@@ -352,6 +352,12 @@ impl<'a> Desk<'a> {
             Some(Sent::Open(_)) => {
                 self.pacer.settle(number, 0);
                 return Ok(Attempted::Busy);
+            }
+            Some(Sent::TooDear { spent, budget }) => {
+                self.pacer.settle(number, 0);
+                let over = OverBudget { budget, spent, needed: reservation.amount() };
+                self.end(Ended::Budget(over.to_string()));
+                return Err(NotAnswered::Over);
             }
         };
         self.lock().under_way += 1;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use super::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, TeacherError, Usage};
@@ -38,8 +39,9 @@ pub struct Local {
 }
 
 impl Local {
-    /// Loads the model at `path` with the adapter in a folder, if any; `name` tells the two of them from others, and `batch`
-    /// replies are written at the same time.
+    /// Loads the model at `path` with the adapter in a folder, if any; `name` says which they are, and `batch` replies are
+    /// written at the same time. An adapter's weights are part of the name that replies are kept under: a run that goes on
+    /// becomes another teacher.
     ///
     /// # Errors
     /// When they cannot be loaded, or there is no thread.
@@ -52,7 +54,9 @@ impl Local {
     ) -> Result<Self, TeacherError> {
         let failed = |error: model::ModelError| TeacherError::System(format!("{name}: {error}"));
         let model = LanguageModel::load(path, device).map_err(failed)?;
+        let weights = adapter.map(weights_of).transpose()?;
         let adapter = adapter.map(|dir| Adapter::load(dir, &model)).transpose().map_err(failed)?;
+        let name = weights.map_or_else(|| name.to_owned(), |weights| format!("{name}@{weights}"));
         let (requests, coming) = unbounded();
         let desk = Writer { model, adapter, batch: batch.max(1), coming };
         // Its end is that of the channel: it goes when nobody can ask any more.
@@ -61,8 +65,15 @@ impl Local {
             .stack_size(STACK_BYTES)
             .spawn(move || desk.run())
             .map_err(|error| TeacherError::System(format!("no thread for the model: {error}")))?;
-        Ok(Self { name: name.to_owned(), requests })
+        Ok(Self { name, requests })
     }
+}
+
+/// The first eight digits of the SHA-256 of an adapter's weights.
+fn weights_of(dir: &Path) -> Result<String, TeacherError> {
+    let path = dir.join("adapter_model.safetensors");
+    let bytes = std::fs::read(&path).map_err(|error| TeacherError::System(format!("{}: {error}", path.display())))?;
+    Ok(Sha256::digest(&bytes).iter().take(4).map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Teacher for Local {

@@ -166,15 +166,14 @@ impl RunFolder {
             .open(&path)
             .map_err(|error| TrainingError::file(&path, error))?;
         // Whoever only looks whether the run is locked holds it for an instant.
-        let tries = (0..LOCK_TRIES).map(|at| {
+        let mut tries = (0..LOCK_TRIES).map(|at| {
             if at > 0 {
                 std::thread::sleep(LOCK_PAUSE);
             }
             file.try_lock()
         });
-        let busy = |tried: &Result<(), TryLockError>| matches!(tried, Err(TryLockError::WouldBlock));
-        let locked = tries.skip_while(busy).next().unwrap_or(Err(TryLockError::WouldBlock));
-        match locked {
+        let told = tries.find(|tried| !matches!(tried, Err(TryLockError::WouldBlock)));
+        match told.unwrap_or(Err(TryLockError::WouldBlock)) {
             Ok(()) => Ok(RunLock(file)),
             Err(TryLockError::WouldBlock) => {
                 let pid = self.status().map_or(0, |status| status.pid);

@@ -70,6 +70,13 @@ pub enum Sent {
     Answered(Completion),
     /// It is open already, and these were not to be sent again.
     Open(Vec<Sending>),
+    /// The project's budget has no room for it: so much is spent, or promised to requests under way, of all its processes.
+    TooDear {
+        /// What is spent and promised.
+        spent: Money,
+        /// What the project may spend in all.
+        budget: Money,
+    },
 }
 
 /// What is known of a request before it is sent.
@@ -180,13 +187,25 @@ fn sending_of(row: &SqliteRow) -> Result<Sending, sqlx::Error> {
     })
 }
 
-async fn send(write: &mut Write<'_>, at: At, to_send: ToSend) -> Result<Sent, sqlx::Error> {
+/// What is spent, and promised to requests that were sent and not settled.
+const SPENT: &str = "SELECT (SELECT coalesce(sum(cost), 0) FROM completions)
+                          + (SELECT coalesce(sum(cost), 0) FROM sendings
+                             WHERE NOT EXISTS (SELECT 1 FROM settlements WHERE sending = sendings.uid))";
+
+async fn send(write: &mut Write<'_>, at: At, to_send: ToSend, budget: Option<Money>) -> Result<Sent, sqlx::Error> {
     match known(write, &to_send.key).await? {
         Known::Answered(completion) => return Ok(Sent::Answered(completion)),
         Known::Open(open) if open.iter().any(|one| !to_send.again.contains(&one.id)) => return Ok(Sent::Open(open)),
         Known::Open(_) | Known::Nothing => {}
     }
     let ToSend { key, job, model, process, cost, .. } = to_send;
+    if let Some((budget, cost)) = budget.zip(cost) {
+        let spent: i64 = sqlx::query_scalar(SPENT).fetch_one(&mut **write).await?;
+        let spent = Money::from_nanos(spent.max(0) as u64);
+        if spent + cost > budget {
+            return Ok(Sent::TooDear { spent, budget });
+        }
+    }
     let id = uid("sendings", &(at.0, &key, &process));
     sqlx::query("INSERT INTO sendings (uid, at, key, job, model, process, cost) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(&id)
@@ -244,12 +263,14 @@ impl Workspace {
     }
 
     /// Settles requests and writes down those that are to be sent, all or none; it is on disk when this returns. A request
-    /// may be sent only if the answer to it is [`Sent::Go`]: of several processes that want the same, one gets that.
+    /// may be sent only if the answer to it is [`Sent::Go`]: of several processes that want the same, one gets that, and
+    /// together they keep to the project's budget.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn post(&self, settled: &[Settled], to_send: &[ToSend]) -> Result<Vec<Sent>, WorkspaceError> {
         let (settled, to_send) = (settled.to_vec(), to_send.to_vec());
+        let budget = self.settings().teacher.budget.and_then(Money::from_dollars);
         self.store.write(|write, at| {
             Box::pin(async move {
                 let mut rows = 0;
@@ -272,7 +293,7 @@ impl Workspace {
                 }
                 let mut sent = Vec::with_capacity(to_send.len());
                 for to_send in to_send {
-                    sent.push(send(write, at.after(rows), to_send).await?);
+                    sent.push(send(write, at.after(rows), to_send, budget).await?);
                     rows += 1;
                 }
                 Ok(sent)
@@ -339,6 +360,22 @@ mod tests {
             Sent::Go(sending) => sending,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn all_processes_together_keep_to_the_projects_budget() {
+        let dir = tempfile::tempdir().unwrap();
+        Workspace::init(dir.path()).unwrap();
+        std::fs::write(dir.path().join("logwright.toml"), "[teacher]\nbudget = 0.000001\n").unwrap();
+        let workspace = Workspace::open(dir.path()).unwrap();
+        let first = go(&workspace, want("a", "p"));
+        let (spent, budget) = (Money::from_nanos(700), Money::from_nanos(1_000));
+        assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [Sent::TooDear { spent, budget }]);
+        // What costs nothing is not held up, and what was not paid for makes room.
+        let free = ToSend { cost: None, ..want("c", "q") };
+        assert!(matches!(workspace.post(&[], &[free]).unwrap()[..], [Sent::Go(_)]));
+        let settled = [settle(&first, Settlement::Unpaid, None)];
+        assert!(matches!(workspace.post(&settled, &[want("b", "q")]).unwrap()[..], [Sent::Go(_)]));
     }
 
     #[test]

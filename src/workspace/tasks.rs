@@ -34,7 +34,7 @@ impl TaskCase {
     /// # Errors
     /// Says what is missing or wrong.
     pub(super) fn of_row(mut row: Row, dataset: Option<&str>) -> Result<Self, String> {
-        let log = row.take_text("log").map_or_else(|| row.require_text("input"), Ok)?;
+        let log = row.take_text("log").or_else(|| row.take_text("input")).ok_or("\"log\" is missing or empty")?;
         let truths =
             [("match", Task::SemanticMatching), ("failure", Task::FailurePrediction), ("cause", Task::RootCause)];
         let told = truths.into_iter().find_map(|(name, task)| Some((name, task, row.take_text(name)?)));

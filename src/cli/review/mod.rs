@@ -9,6 +9,7 @@ mod thoughts;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -121,13 +122,13 @@ struct Accept {
     #[arg(long, requires = "sample", conflicts_with = "all")]
     trouble_free: bool,
     /// How many of the trouble-free must have been reviewed
-    #[arg(long, value_name = "N", requires = "trouble_free")]
+    #[arg(long, value_name = "N", requires = "trouble_free", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     sample: Option<usize>,
     /// How many of the sample may have been rejected
-    #[arg(long, value_name = "K", default_value_t = 0)]
+    #[arg(long, value_name = "K", default_value_t = 0, requires = "trouble_free")]
     tolerate: usize,
     /// Where the draw of the sample starts: the same seed draws the same items
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, requires = "trouble_free")]
     seed: u64,
     #[command(flatten)]
     common: Common,

@@ -122,6 +122,14 @@ impl Workspace {
             let (name, formats) = (format.as_str(), what.formats());
             return Err(WorkspaceError::Invalid(format!("this cannot be written as {name}: take one of {formats}")));
         }
+        if format != ItemFormat::Table(Format::Csv)
+            && file.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"))
+        {
+            let (name, file) = (format.as_str(), file.display());
+            return Err(WorkspaceError::Invalid(format!(
+                "{file}: {name} is no CSV: give the file another ending, such as .jsonl, or ask for --format csv"
+            )));
+        }
         let board = self.review_board()?;
         let of_kind = board.items.iter().filter(|queued| queued.item.kind() == what.kind());
         let (mut chosen, mut left_out) = (Vec::new(), LeftOut::default());
