@@ -59,6 +59,29 @@ fn brought_in(project: &Project, kind: &str, file: &str) -> Project {
 }
 
 #[test]
+fn free_text_without_a_reference_comes_back_without_one() {
+    let project = Project::empty();
+    let cause = json!({
+        "id": "c-1", "task": "root_cause", "instruction": "Name it.", "input": "fan 2 stopped", "label": "",
+        "reasoning": "<think>1. A fan.\n2. It stopped.</think><answer>dust</answer>",
+    });
+    project.write("causes.jsonl", cause.to_string().as_bytes());
+    run(&project, &["import", "rationales", "causes.jsonl"]);
+    run(&project, &["review", "accept", "c-1", "--as", "ana"]);
+    let expected = items(&project, "rationales");
+    for (what, format, file) in [
+        ("sft", "alpaca", "a.json"),
+        ("sft", "trl", "t.jsonl"),
+        ("sft", "sharegpt", "s.json"),
+        ("rationales", "csv", "c.csv"),
+        ("rationales", "argilla", "g.json"),
+    ] {
+        run(&project, &["export", what, file, "--format", format]);
+        assert_eq!(items(&brought_in(&project, "rationales", file), "rationales"), expected, "{format}");
+    }
+}
+
+#[test]
 fn what_is_exported_for_training_comes_back_as_the_same_items() {
     let project = demo();
     let round_trips = [

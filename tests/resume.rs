@@ -132,11 +132,12 @@ fn a_run_killed_at_any_moment_goes_on_to_the_same_bits() {
     let mut points = Vec::new();
     let mut during_a_write = 0;
     for kill in 0..8u64 {
-        let drawn = (seed.rotate_left(kill as u32 * 8) % 17) as usize;
+        let drawn = usize::from(seed.to_le_bytes()[kill as usize]) % 17;
         let before = lines(&run).len();
         if kill.is_multiple_of(2) {
-            // A few steps on, then a moment within a step.
-            kill_when(&mut child, || lines(&run).len() >= (before + drawn).min(STEPS - 2));
+            // A few steps on, then a moment within a step; before there is a run, there is nothing to go on with.
+            let begun = || run.join("status.json").is_file();
+            kill_when(&mut child, || begun() && lines(&run).len() >= (before + drawn).min(STEPS - 2));
         } else {
             thread::sleep(Duration::from_millis(drawn as u64));
             kill_when(&mut child, || partial_checkpoint(&run));

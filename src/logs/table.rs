@@ -169,42 +169,66 @@ fn read_csv(bytes: &[u8], required: &[&str]) -> Result<Table, TableError> {
     let mut lines = Lines::of(bytes);
     let mut record = csv::ByteRecord::new();
     let mut from = byte_of(reader.position());
-    'after_quote: loop {
+    for _ in 0..MOST_OPEN_QUOTES {
         let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(&bytes[from..]);
-        loop {
+        let next = loop {
             // A record's own position is before the line breaks that lead to it.
             let start = from + byte_of(reader.position());
             let start = start + bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let line = lines.line_of(start);
-            let why = match reader.read_byte_record(&mut record) {
+            match reader.read_byte_record(&mut record) {
                 Ok(false) => return Ok(table),
-                Ok(true) => match csv_row(&names, &record) {
-                    Ok(fields) => {
-                        table.rows.push(Row { line, fields });
-                        continue;
-                    }
-                    Err(why) => why,
-                },
+                Ok(true) => {}
                 Err(error) => {
                     table.rejected.push(Rejected { line, why: error.to_string() });
                     return Ok(table);
                 }
-            };
-            let end = from + byte_of(reader.position());
-            let quotes = bytes[start..end].iter().filter(|&&byte| byte == b'"').count();
-            if end < bytes.len() || quotes % 2 == 0 {
-                table.rejected.push(Rejected { line, why });
-                continue;
             }
+            let raw = bytes[start..from + byte_of(reader.position())].trim_ascii_end();
             // Without its other half a quotation mark takes in all that follows: only its own line is lost.
-            table.rejected.push(Rejected { line, why: "a quotation mark is opened here and never closed".into() });
-            from = match bytes[start..].iter().position(|&byte| byte == b'\n') {
-                Some(length) => start + length + 1,
-                None => return Ok(table),
-            };
-            continue 'after_quote;
-        }
+            if let Some(first) = raw.iter().position(|&byte| byte == b'\n')
+                && !is_well_quoted(raw)
+            {
+                let why = "a quotation mark is opened here and not closed where its field ends".into();
+                table.rejected.push(Rejected { line, why });
+                break start + first + 1;
+            }
+            match csv_row(&names, &record) {
+                Ok(fields) => table.rows.push(Row { line, fields }),
+                Err(why) => table.rejected.push(Rejected { line, why }),
+            }
+        };
+        from = next;
     }
+    let why = format!("{MOST_OPEN_QUOTES} quotation marks before this line are not closed: the rest was not read");
+    table.rejected.push(Rejected { line: lines.line_of(from), why });
+    Ok(table)
+}
+
+/// After so many quotation marks without their other half a table is given up: each may mean reading to the file's end.
+const MOST_OPEN_QUOTES: usize = 1_000;
+
+/// Whether every quoted field of a record ends where its quotation mark does (RFC 4180).
+fn is_well_quoted(record: &[u8]) -> bool {
+    let (mut at, mut field_begins) = (0, true);
+    while let Some(&byte) = record.get(at) {
+        at += 1;
+        if !(field_begins && byte == b'"') {
+            field_begins = byte == b',';
+            continue;
+        }
+        loop {
+            let Some(length) = record[at..].iter().position(|&byte| byte == b'"') else { return false };
+            at += length + 1;
+            match record.get(at) {
+                Some(b'"') => at += 1,
+                Some(b',' | b'\r' | b'\n') | None => break,
+                Some(_) => return false,
+            }
+        }
+        field_begins = false;
+    }
+    true
 }
 
 /// Where a reader stands, in bytes.
@@ -383,11 +407,32 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_that_is_never_closed_costs_its_own_line() {
-        let table = csv(b"template,label\r\na,normal\r\n\"b,normal\r\nc,normal\r\nd,normal\r\n");
-        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4, 5]);
-        assert_eq!(table.rejected.len(), 1);
-        assert_eq!((table.rejected[0].line, table.rejected[0].why.contains("never closed")), (3, true));
+    fn a_quote_that_is_not_closed_costs_its_own_line() {
+        let lines = |text: &str| {
+            let table = csv(text.as_bytes());
+            let told = table.rejected.iter().map(|bad| (bad.line, bad.why.contains("not closed"))).collect::<Vec<_>>();
+            (table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), told)
+        };
+        let rest = "c,normal\r\nd,normal\r\n";
+        // In the first column and in the last, with and without a quotation mark later on.
+        for open in ["\"b,normal", "b,\"normal"] {
+            assert_eq!(
+                lines(&format!("template,label\r\na,normal\r\n{open}\r\n{rest}")),
+                (vec![2, 4, 5], vec![(3, true)])
+            );
+            let later = format!("template,label\r\na,normal\r\n{open}\r\n{rest}\"said, hi\",normal\r\ne,normal\r\n");
+            assert_eq!(lines(&later), (vec![2, 4, 5, 6, 7], vec![(3, true)]), "{open}");
+            let within = format!("template,label\n{open}\nc said \"hi\",normal\n");
+            assert_eq!(lines(&within), (vec![3], vec![(2, true)]), "{open}");
+        }
+        // One that spans lines and is closed is a row, or a bad row, as a whole.
+        assert_eq!(
+            lines("template,label\n\"a\n\"\"b\"\"\",normal\n\"c\nd\"\ne,normal\n"),
+            (vec![2, 6], vec![(4, false)])
+        );
+        // However many there are, it comes to an end.
+        let many = format!("template,label\n{}", "a\"b\"d,\"c\n".repeat(3_000));
+        assert!(csv(many.as_bytes()).rejected.last().unwrap().why.contains("the rest was not read"));
     }
 
     #[test]

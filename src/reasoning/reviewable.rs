@@ -135,8 +135,8 @@ impl Reviewable {
     }
 
     /// What tells the text that a review judges from any other of the same id: half of the SHA-256, in hexadecimal, of the task, the
-    /// question, the log and all text that an edit may change. Labels have a rule of their own, and attributes are nothing
-    /// that is judged. It stands in stored reviews: what goes into it must never change.
+    /// question, the log and all text that an edit may change; and the right answer, but for normal and abnormal, which have a rule
+    /// of their own. Attributes are nothing that is judged. It stands in stored reviews: what goes into it must never change.
     pub fn judged(&self) -> String {
         let of = match self {
             Self::Rationale(item) => {
@@ -147,7 +147,11 @@ impl Reviewable {
             }
             Self::Thought(item) => (item.task, &item.problem, &item.challenge, [item.steps.join("\n"), String::new()]),
         };
-        let content = serde_json::to_vec(&of).expect("texts are plain data");
+        let mut content = serde_json::to_vec(&of).expect("texts are plain data");
+        if let (None, Self::Rationale(Rationale { label, .. }) | Self::Pair(Pair { label, .. })) = (self.label(), self)
+        {
+            content.extend(label.as_bytes());
+        }
         Sha256::digest(content).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -222,6 +226,27 @@ mod tests {
             assert_ne!(other, judged);
         }
         assert_ne!(thought("c", &["s", "t"]).judged(), thought("c", &["s", "u"]).judged());
+    }
+
+    #[test]
+    fn what_has_no_rule_of_its_own_for_labels_is_judged_with_its_label() {
+        let cause = |label: &str| {
+            let (instruction, input) = ("Why?".to_owned(), "fan 2 stopped".to_owned());
+            let reasoning = "<think>1. Dust.</think><answer>dust</answer>".to_owned();
+            Reviewable::Rationale(Rationale {
+                id: "c".into(),
+                task: Task::RootCause,
+                instruction,
+                input,
+                label: label.into(),
+                category: None,
+                reasoning,
+                source: None,
+                attributes: serde_json::Map::new(),
+            })
+            .judged()
+        };
+        assert_ne!(cause("dust"), cause("a cable"));
     }
 
     #[test]

@@ -353,9 +353,15 @@ impl<'a> Desk<'a> {
                 self.pacer.settle(number, 0);
                 return Ok(Attempted::Busy);
             }
-            Some(Sent::TooDear { spent, budget }) => {
+            Some(Sent::Wait) => {
                 self.pacer.settle(number, 0);
-                let over = OverBudget { budget, spent, needed: reservation.amount() };
+                drop(reservation);
+                self.unless_over(tokio::time::sleep(OTHERS)).await?;
+                return Ok(Attempted::Busy);
+            }
+            Some(Sent::TooDear { spent, promised, budget }) => {
+                self.pacer.settle(number, 0);
+                let over = OverBudget { budget, spent: spent + promised, needed: reservation.amount() };
                 self.end(Ended::Budget(over.to_string()));
                 return Err(NotAnswered::Over);
             }

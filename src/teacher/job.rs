@@ -282,9 +282,14 @@ impl<J: Job> Clerk<'_, J> {
             Known::Answered(completion) => Found::Answered(completion),
             Known::Nothing => Found::Nothing,
             // The lost ones are nobody's any more, whoever lost them.
-            Known::Open(open) => match open.iter().any(|one| !one.lost && self.workspace.is_under_way(one)) {
-                true => Found::UnderWay,
-                false => Found::Open(open),
+            Known::Open(open) if open.iter().any(|one| !one.lost && self.workspace.is_under_way(one)) => {
+                Found::UnderWay
+            }
+            // Its sender may have settled it and gone since this was read.
+            Known::Open(_) => match self.workspace.known(key)? {
+                Known::Answered(completion) => Found::Answered(completion),
+                Known::Open(open) => Found::Open(open),
+                Known::Nothing => Found::Nothing,
             },
         })
     }

@@ -77,6 +77,10 @@ impl Checkpoint {
         sync_all(&partial)?;
         // One of this very step moves aside first, where it is still found if all ends here.
         let aside = folder.path().join(format!("{PREFIX}{}{ASIDE}", progress.step));
+        if aside.is_dir() && !path.is_dir() {
+            // The only one: all ended here once before.
+            fs::rename(&aside, &path).map_err(|error| TrainingError::file(&aside, error))?;
+        }
         remove(&aside)?;
         match fs::rename(&path, &aside) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -103,7 +107,8 @@ impl Checkpoint {
 
     /// The checkpoint after `step`, if there is a whole one.
     pub fn of_step(folder: &RunFolder, step: usize) -> Option<Self> {
-        Self::read(step, folder.path().join(format!("{PREFIX}{step}")))
+        let (step, path) = numbered(folder).into_iter().find(|(number, _)| *number == step)?;
+        Self::read(step, path)
     }
 
     fn read(step: usize, path: PathBuf) -> Option<Self> {
@@ -154,7 +159,10 @@ fn sync_all(path: &Path) -> Result<(), TrainingError> {
     sync_folder(path)
 }
 
+/// Removes a checkpoint, or what is left of one.
 fn remove(path: &Path) -> Result<(), TrainingError> {
+    // Without this it is no checkpoint any more, wherever its removal ends.
+    let _ = fs::remove_file(path.join("progress.json"));
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainingError::file(path, error)),
         _ => Ok(()),

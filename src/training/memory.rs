@@ -36,6 +36,12 @@ pub fn peak_bytes() -> Option<u64> {
     fs::read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmHWM:"))
 }
 
+/// Begins [`peak_bytes`] anew with what this process has now, where the system can do that: in a program that stays open, what
+/// was taken before says nothing of what is tried next.
+pub fn forget_peak() {
+    let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Bytes that this process has in memory.
 pub fn resident_bytes() -> Option<u64> {
     fs::read_to_string("/proc/self/status").ok().and_then(|text| field(&text, "VmRSS:"))

@@ -313,12 +313,28 @@ impl RunFolder {
     /// # Errors
     /// When a file cannot be rewritten.
     pub fn rewind(&self, step: usize) -> Result<(), TrainingError> {
-        for path in [self.metrics_path(), self.samples_path()] {
-            if let Some(kept) = lines_until(&path, step)? {
-                replace(&path, &kept)?;
-            }
+        rewind(&self.metrics_path(), step)?;
+        self.rewind_samples(step)
+    }
+
+    /// Drops what the model said after `step`.
+    ///
+    /// # Errors
+    /// When the file cannot be rewritten.
+    pub(super) fn rewind_samples(&self, step: usize) -> Result<(), TrainingError> {
+        rewind(&self.samples_path(), step)
+    }
+
+    /// Removes the trained adapter, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(super) fn remove_adapter(&self) -> Result<(), TrainingError> {
+        let path = self.adapter_dir();
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainingError::file(path, error)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Puts `record` in the place of what was recorded of its step, which is the last.
@@ -397,6 +413,13 @@ fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>, TrainingErr
         bytes.push(b'\n');
     }
     Ok(bytes)
+}
+
+fn rewind(path: &Path, step: usize) -> Result<(), TrainingError> {
+    match lines_until(path, step)? {
+        Some(kept) => replace(path, &kept),
+        None => Ok(()),
+    }
 }
 
 /// The whole lines of a file of records up to `step`, byte for byte; `None` where there is no such file.

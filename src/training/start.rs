@@ -153,6 +153,7 @@ pub fn estimate(
     let place = place.map_err(|error| TrainingError::file(std::env::temp_dir(), error))?;
     let folder = RunFolder::create_at(&place.path().join("run"))?;
     let work = || {
+        super::memory::forget_peak();
         fill(&folder, recipe.clone(), &examples, from, Timestamp::now())?;
         let recipe = folder.recipe()?;
         let model = LanguageModel::load(&base.path, &base.device)?;

@@ -132,6 +132,12 @@ impl Trainer<'_> {
             optimizer.restore(&checkpoint.moments_path(), done)?;
         }
         self.folder.rewind(done)?;
+        if progress.owed {
+            // What the model says then was perhaps noted before the evaluation was broken off.
+            self.folder.rewind_samples(done.saturating_sub(1))?;
+        }
+        // The weights of an earlier end: from now on the checkpoints are newer.
+        self.folder.remove_adapter()?;
         let losses = self.folder.steps()?.into_iter().map(|record| record.loss);
         let watchdog = Watchdog::new(&recipe.watchdog, losses);
         self.write_status(RunState::Running, done, steps, None, None)?;

@@ -18,7 +18,7 @@ use super::{
 use crate::labels::{Category, Judgement, LabelledTemplate, Round};
 use crate::logs::table::{self, Format, Rejected, Row};
 use crate::logs::{Template, TemplateKey, made_id};
-use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Thought};
+use crate::reasoning::{ItemKind, Pair, Rationale, Reviewable, Task, Thought};
 
 /// What a table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -392,6 +392,11 @@ fn timeless(line: u64) -> Timestamp {
     Timestamp::from_microsecond(microsecond).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// The right answer; in free text it may be missing.
+fn label(row: &mut Row, task: Task) -> Result<String, String> {
+    if task.is_free_text() { Ok(row.take_text("label").unwrap_or_default()) } else { row.require_text("label") }
+}
+
 fn rationale(mut row: Row) -> Result<Rationale, String> {
     let input = row.require_text("input")?;
     let reasoning = row.require_text("reasoning")?;
@@ -400,7 +405,7 @@ fn rationale(mut row: Row) -> Result<Rationale, String> {
         id: row.take_text("id").unwrap_or_else(|| made_id(task.as_str(), &format!("{input}\n{reasoning}"))),
         task,
         instruction: row.take_text("instruction").unwrap_or_default(),
-        label: row.require_text("label")?,
+        label: label(&mut row, task)?,
         category: take_category(&mut row),
         source: row.take_text("source"),
         input,
@@ -419,7 +424,7 @@ fn pair(mut row: Row) -> Result<Pair, String> {
         id: row.take_text("id").unwrap_or_else(|| made_id(task.as_str(), &format!("{input}\n{chosen}\n{rejected}"))),
         task,
         instruction: row.take_text("instruction").unwrap_or_default(),
-        label: row.require_text("label")?,
+        label: label(&mut row, task)?,
         first_wrong_step: step
             .trim()
             .parse()

@@ -70,13 +70,17 @@ pub enum Sent {
     Answered(Completion),
     /// It is open already, and these were not to be sent again.
     Open(Vec<Sending>),
-    /// The project's budget has no room for it: so much is spent, or promised to requests under way, of all its processes.
+    /// The project's budget has no room for it beside what is spent and promised, of all its processes.
     TooDear {
-        /// What is spent and promised.
+        /// What is spent.
         spent: Money,
+        /// What requests may cost that were sent and not answered.
+        promised: Money,
         /// What the project may spend in all.
         budget: Money,
     },
+    /// The same, but requests of another process are under way, and may leave more than they were promised.
+    Wait,
 }
 
 /// What is known of a request before it is sent.
@@ -187,12 +191,35 @@ fn sending_of(row: &SqliteRow) -> Result<Sending, sqlx::Error> {
     })
 }
 
-/// What is spent, and promised to requests that were sent and not settled.
-const SPENT: &str = "SELECT (SELECT coalesce(sum(cost), 0) FROM completions)
-                          + (SELECT coalesce(sum(cost), 0) FROM sendings
-                             WHERE NOT EXISTS (SELECT 1 FROM settlements WHERE sending = sendings.uid))";
+/// A project's budget, and what of it is gone.
+struct Budget {
+    whole: Money,
+    spent: Money,
+    /// What requests may cost that were sent and are not settled.
+    promised: Money,
+}
 
-async fn send(write: &mut Write<'_>, at: At, to_send: ToSend, budget: Option<Money>) -> Result<Sent, sqlx::Error> {
+impl Budget {
+    async fn read(write: &mut Write<'_>, whole: Money) -> Result<Self, sqlx::Error> {
+        let spent: i64 =
+            sqlx::query_scalar("SELECT coalesce(sum(cost), 0) FROM completions").fetch_one(&mut **write).await?;
+        let promised: i64 = sqlx::query_scalar(
+            "SELECT coalesce(sum(cost), 0) FROM sendings
+             WHERE NOT EXISTS (SELECT 1 FROM settlements WHERE sending = sendings.uid)",
+        )
+        .fetch_one(&mut **write)
+        .await?;
+        let money = |nanos: i64| Money::from_nanos(nanos.max(0) as u64);
+        Ok(Self { whole, spent: money(spent), promised: money(promised) })
+    }
+}
+
+async fn send(
+    write: &mut Write<'_>,
+    at: At,
+    to_send: ToSend,
+    budget: Option<&mut Budget>,
+) -> Result<Sent, sqlx::Error> {
     match known(write, &to_send.key).await? {
         Known::Answered(completion) => return Ok(Sent::Answered(completion)),
         Known::Open(open) if open.iter().any(|one| !to_send.again.contains(&one.id)) => return Ok(Sent::Open(open)),
@@ -200,11 +227,11 @@ async fn send(write: &mut Write<'_>, at: At, to_send: ToSend, budget: Option<Mon
     }
     let ToSend { key, job, model, process, cost, .. } = to_send;
     if let Some((budget, cost)) = budget.zip(cost) {
-        let spent: i64 = sqlx::query_scalar(SPENT).fetch_one(&mut **write).await?;
-        let spent = Money::from_nanos(spent.max(0) as u64);
-        if spent + cost > budget {
-            return Ok(Sent::TooDear { spent, budget });
+        let Budget { whole, spent, promised } = *budget;
+        if spent + promised + cost > whole {
+            return Ok(Sent::TooDear { spent, promised, budget: whole });
         }
+        budget.promised += cost;
     }
     let id = uid("sendings", &(at.0, &key, &process));
     sqlx::query("INSERT INTO sendings (uid, at, key, job, model, process, cost) VALUES (?, ?, ?, ?, ?, ?, ?)")
@@ -271,7 +298,9 @@ impl Workspace {
     pub fn post(&self, settled: &[Settled], to_send: &[ToSend]) -> Result<Vec<Sent>, WorkspaceError> {
         let (settled, to_send) = (settled.to_vec(), to_send.to_vec());
         let budget = self.settings().teacher.budget.and_then(Money::from_dollars);
-        self.store.write(|write, at| {
+        let wanted: Vec<(String, Option<Money>)> =
+            to_send.iter().map(|wanted| (wanted.process.clone(), wanted.cost)).collect();
+        let mut sent = self.store.write(|write, at| {
             Box::pin(async move {
                 let mut rows = 0;
                 for Settled { sending, outcome, completion } in settled {
@@ -291,14 +320,27 @@ impl Workspace {
                         rows += 1;
                     }
                 }
+                let mut budget = match budget.filter(|_| !to_send.is_empty()) {
+                    Some(whole) => Some(Budget::read(write, whole).await?),
+                    None => None,
+                };
                 let mut sent = Vec::with_capacity(to_send.len());
                 for to_send in to_send {
-                    sent.push(send(write, at.after(rows), to_send, budget).await?);
+                    sent.push(send(write, at.after(rows), to_send, budget.as_mut()).await?);
                     rows += 1;
                 }
                 Ok(sent)
             })
-        })
+        })?;
+        for (sent, (process, cost)) in sent.iter_mut().zip(wanted) {
+            if let Sent::TooDear { spent, budget, .. } = sent
+                && *spent + cost.unwrap_or_default() <= *budget
+                && self.open_sendings()?.under_way.iter().any(|other| other.process != process)
+            {
+                *sent = Sent::Wait;
+            }
+        }
+        Ok(sent)
     }
 
     /// The requests that were sent and have no reply.
@@ -369,12 +411,19 @@ mod tests {
         std::fs::write(dir.path().join("logwright.toml"), "[teacher]\nbudget = 0.000001\n").unwrap();
         let workspace = Workspace::open(dir.path()).unwrap();
         let first = go(&workspace, want("a", "p"));
-        let (spent, budget) = (Money::from_nanos(700), Money::from_nanos(1_000));
-        assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [Sent::TooDear { spent, budget }]);
+        let (promised, budget) = (Money::from_nanos(700), Money::from_nanos(1_000));
+        let too_dear = Sent::TooDear { spent: Money::ZERO, promised, budget };
+        assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [too_dear]);
+        // Where the other one lives, it may leave more than it was promised.
+        let living = workspace.asking().unwrap();
+        let second = [settle(&first, Settlement::Unpaid, None)];
+        let [Sent::Go(first)] = &workspace.post(&second, &[want("a", living.process())]).unwrap()[..] else { panic!() };
+        assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [Sent::Wait]);
+        drop(living);
         // What costs nothing is not held up, and what was not paid for makes room.
         let free = ToSend { cost: None, ..want("c", "q") };
         assert!(matches!(workspace.post(&[], &[free]).unwrap()[..], [Sent::Go(_)]));
-        let settled = [settle(&first, Settlement::Unpaid, None)];
+        let settled = [settle(first, Settlement::Unpaid, None)];
         assert!(matches!(workspace.post(&settled, &[want("b", "q")]).unwrap()[..], [Sent::Go(_)]));
     }
 

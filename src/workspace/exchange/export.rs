@@ -166,8 +166,10 @@ impl Workspace {
             _ => self.exercises(&items, what.lesson(), format, file)?,
         };
         // What goes beside it may be refused, and then nothing is written.
-        let written: Vec<(PathBuf, Vec<u8>)> =
-            [(file.to_owned(), bytes)].into_iter().chain(beside(what, format, file)?).collect();
+        let written: Vec<(PathBuf, Vec<u8>)> = [(file.to_owned(), bytes)]
+            .into_iter()
+            .chain(beside(what, format, self.settings().review.reviewers, file)?)
+            .collect();
         for (file, bytes) in &written {
             write_whole(file, bytes).map_err(|error| WorkspaceError::io(file, error))?;
         }
@@ -236,10 +238,15 @@ fn table(items: &[Reviewable], format: Format, file: &Path) -> Result<Vec<u8>, W
 }
 
 /// What a program needs beside the file, and where.
-fn beside(what: ExportWhat, format: ItemFormat, file: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, WorkspaceError> {
+fn beside(
+    what: ExportWhat,
+    format: ItemFormat,
+    reviewers: usize,
+    file: &Path,
+) -> Result<Option<(PathBuf, Vec<u8>)>, WorkspaceError> {
     Ok(match format {
         ItemFormat::LlamaFactory => Some(dataset_info(what, file)?),
-        _ => review_tools::settings_beside(format, file),
+        _ => review_tools::settings_beside(format, reviewers, file),
     })
 }
 

@@ -7,7 +7,7 @@ use super::review_tools::{self, Said, Shown};
 use super::training::Conversation;
 use crate::logs::table::Row;
 use crate::reasoning::prompt::{ASK_FOR_THOUGHT, CHALLENGE};
-use crate::reasoning::{ItemKind, Reviewable, Step, answer_label, parse};
+use crate::reasoning::{ItemKind, Reviewable, Step, Task, answer_label, parse};
 
 /// A row of an item's own columns.
 pub(in crate::workspace) struct OwnRow {
@@ -164,11 +164,13 @@ fn derived(conversation: &Conversation, others: Map<String, Value>) -> Result<Ma
     Ok(own)
 }
 
-/// Finds out label and task of a row that does not say them.
+/// Finds out label and task of a row that does not say them. An answer in free text may have no label.
 fn complete(kind: ItemKind, own: &mut Map<String, Value>) -> Result<(), String> {
     let known = |own: &Map<String, Value>, name: &str| !text_of(own, name).trim().is_empty();
     let text = text_of(own, if kind == ItemKind::Pair { "chosen" } else { "reasoning" });
-    if !known(own, "label") {
+    let free_text = text_of(own, "task").parse().is_ok_and(Task::is_free_text);
+    // Without a reference nothing says that free text is right: its own answer least of all.
+    if !known(own, "label") && !free_text {
         let answer = parse(&text).answer.ok_or("\"label\" is missing, and there is no <answer> to take it from")?;
         own.insert("label".into(), Value::String(answer));
     }

@@ -130,11 +130,19 @@ const LABEL_STUDIO_INTERFACE: &str = include_str!("../../../assets/review/label_
 /// Argilla's settings of a dataset for such records, for `argilla.Settings.from_json`.
 const ARGILLA_SETTINGS: &str = include_str!("../../../assets/review/argilla.settings.json");
 
+/// How many must answer, as Argilla's settings say it of one.
+const ONE_ANSWER: &str = "\"min_submitted\": 1";
+
+fn answers(reviewers: usize) -> String {
+    format!("\"min_submitted\": {reviewers}")
+}
+
 /// What goes beside a file of records or tasks, so that the other program asks what it should ask.
-pub(super) fn settings_beside(format: ItemFormat, file: &Path) -> Option<(PathBuf, Vec<u8>)> {
+pub(super) fn settings_beside(format: ItemFormat, reviewers: usize, file: &Path) -> Option<(PathBuf, Vec<u8>)> {
     let (ending, text) = match format {
-        ItemFormat::Argilla => ("settings.json", ARGILLA_SETTINGS),
-        ItemFormat::LabelStudio => ("interface.xml", LABEL_STUDIO_INTERFACE),
+        // A record is done there once as many have answered as must agree here.
+        ItemFormat::Argilla => ("settings.json", ARGILLA_SETTINGS.replace(ONE_ANSWER, &answers(reviewers))),
+        ItemFormat::LabelStudio => ("interface.xml", LABEL_STUDIO_INTERFACE.to_owned()),
         _ => return None,
     };
     Some((file.with_extension(ending), text.into()))

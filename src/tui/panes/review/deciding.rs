@@ -164,10 +164,19 @@ pub(super) fn decided(state: &mut State, result: Result<Box<Changed>, String>, s
     }
 }
 
+/// So many changed items are judged at once without anybody noticing.
+const MANY: usize = 200;
+
 /// Takes in what a decision changed, and moves on to what comes next.
 fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Effect> {
     let Changed { deed, news } = changed;
     state.until = news.until;
+    if news.items.len() > MANY {
+        // To judge so many here would hold the screen up: the queue is read anew, on the store's thread.
+        let mut effects = vec![app::Effect::Review(Effect::Load(shared.annotator.clone()))];
+        effects.extend(followed(state, deed));
+        return effects;
+    }
     let mut touched = [false; 3];
     let mut reworded = false;
     let mut near: Vec<(ItemKind, Vec<String>)> = Vec::new();
@@ -198,7 +207,13 @@ fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Eff
         state.lists[kind].arrange(&state.queues[kind]);
     }
     let mut effects = if reworded { super::closeness::look(state) } else { Vec::new() };
-    effects.extend(match deed {
+    effects.extend(followed(state, deed));
+    effects
+}
+
+/// What follows a deed that is on disk and taken in.
+fn followed(state: &mut State, deed: Deed) -> Vec<app::Effect> {
+    match deed {
         Deed::Decided => sampling::go_on(state),
         Deed::Marked => {
             state.deeds.push(true);
@@ -217,8 +232,7 @@ fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Eff
             back_to(state, &item, &told)
         }
         Deed::Unmarked(Some(item)) => back_to(state, &item, &format!("took back the last marks, on {}", item.1)),
-    });
-    effects
+    }
 }
 
 /// Goes to the item on which something was taken back.

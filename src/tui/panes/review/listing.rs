@@ -91,7 +91,9 @@ impl Listing {
                 self.rows.extend(members.into_iter().map(Row::Item));
             }
         }
-        let listed = |place: &usize| self.rows.contains(&Row::Item(*place));
+        let mut shown = vec![false; entries.len()];
+        self.places().for_each(|place| shown[place] = true);
+        let listed = |place: &usize| shown.get(*place).is_some_and(|shown| *shown);
         let at = self.front.and_then(|front| before.iter().position(|place| *place == front));
         let after = at.and_then(|at| before[at..].iter().chain(before[..at].iter().rev()).copied().find(listed));
         let kept = self.front.filter(listed).or(after).or(self.places().next());

@@ -302,6 +302,7 @@ fn the_form_shows_what_it_would_train_on_and_what_that_takes() {
     insta::assert_snapshot!("train-80x24-estimate", screen(&state, 80, 24));
     survives_any_size(&state);
     assert!(press(&mut state, "s").is_empty() && toast(&state).contains("try data.batch = 2"), "{}", toast(&state));
+    assert!(!press(&mut state, "t").is_empty(), "what is free may be another number by now");
     news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(on_device.clone()))));
     assert!(screen(&state, 80, 24).contains("memory of the device: 1,290 MiB of 900"), "{}", screen(&state, 80, 24));
     // Another setting makes it a thing of the past.

@@ -91,8 +91,10 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
             state.watching = false;
             Vec::new()
         }
-        // Of settings that were changed meanwhile nobody wants to know.
-        Message::Estimated(recipe, _) if *recipe != state.form.recipe => Vec::new(),
+        // Of settings that were changed meanwhile, or before a run, nobody wants to know.
+        Message::Estimated(recipe, _) if *recipe != state.form.recipe || !matches!(state.forecast, Forecast::Asked) => {
+            Vec::new()
+        }
         Message::Estimated(_, estimate) => {
             state.forecast = match estimate {
                 Ok(estimate) => Forecast::Known(estimate),
@@ -213,14 +215,17 @@ fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> 
     if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
-    if let Forecast::Known(estimate) = &state.forecast
-        && let Some(why) = &estimate.refusal
-    {
-        return vec![Toast::warning(format!("{why}; t looks again")).into()];
-    }
     let effect = how(Box::new(state.form.recipe.clone()));
-    if state.is_busy() && matches!(effect, Effect::Start(_)) {
-        return vec![Toast::warning(BUSY).into()];
+    if matches!(effect, Effect::Start(_)) {
+        if state.is_busy() {
+            return vec![Toast::warning(BUSY).into()];
+        }
+        // One that waits for its turn elsewhere looks for itself what is free then.
+        if let Forecast::Known(estimate) = &state.forecast
+            && let Some(why) = &estimate.refusal
+        {
+            return vec![Toast::warning(format!("{why}; t looks again")).into()];
+        }
     }
     state.filling = false;
     // What is free will be another number by the time the form is open again.
