@@ -59,6 +59,20 @@ fn brought_in(project: &Project, kind: &str, file: &str) -> Project {
 }
 
 #[test]
+fn free_text_that_says_otherwise_than_its_reference_is_counted_as_contradicting() {
+    let project = Project::empty();
+    let cause = |id: &str, label: &str| {
+        let reasoning = "<think>1. A fan.\n2. It stopped.</think><answer>dust blocks the fan</answer>";
+        json!({ "id": id, "task": "root_cause", "instruction": "Name it.", "input": id, "label": label, "reasoning": reasoning })
+    };
+    let rows = [cause("c-1", "the fan is blocked by dust"), cause("c-2", "an expired certificate"), cause("c-3", "")];
+    project.write("causes.json", json!(rows).to_string().as_bytes());
+    run(&project, &["import", "rationales", "causes.json"]);
+    run(&project, &["review", "accept", "--all", "--as", "ana"]);
+    assert_eq!(as_json(&project, &["export", "sft", "a.jsonl"])["contradicting"], 1);
+}
+
+#[test]
 fn free_text_without_a_reference_comes_back_without_one() {
     let project = Project::empty();
     let cause = json!({

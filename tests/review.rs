@@ -209,6 +209,12 @@ fn two_reviewers_accept_what_each_may_see() {
     }
     let came = "<think>1. It is ready.</think><answer>normal</answer>";
     assert_eq!(json(&project, &["review", "show", "a", "--as", "bo"])["reasoning"], came, "blind");
+    let listed = |name: &str| json(&project, &["review", "list", "--as", name])["items"][0]["reviewers"].clone();
+    assert_eq!(
+        (listed("bo"), listed("ana")),
+        (Value::Array(Vec::new()), Value::Array(vec!["ana".into()])),
+        "so is the list"
+    );
     let seen_by_ana = json(&project, &["review", "show", "a", "--as", "ana"])["reasoning"].to_string();
     assert!(seen_by_ana.contains("Read by ana"), "{seen_by_ana}");
     run(&project, &["review", "accept", "a", "--as", "bo"]);

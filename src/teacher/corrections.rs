@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 
-use super::error::checked;
+use super::error::{checked, sampling_checks};
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, TeacherError, WrongTrajectory, fenced};
 use crate::reasoning::prompt::{Speaker, Turn};
 use crate::reasoning::{Correction, CorrectionError, Judged, Pair, SAME_ANSWER, parse};
@@ -85,11 +85,7 @@ impl Corrections {
     /// # Errors
     /// When the plan cannot be followed.
     pub fn new(plan: CorrectionsPlan, model: &str) -> Result<Self, TeacherError> {
-        checked([
-            (plan.tries <= 1_000, "--tries is at most 1000"),
-            ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
-            (plan.max_tokens >= 1, "--max-tokens is at least 1"),
-        ])?;
+        checked(sampling_checks(plan.tries, plan.temperature, plan.max_tokens))?;
         Ok(Self { plan, model: model.to_owned() })
     }
 

@@ -63,6 +63,15 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// What a plan that asks again and samples must keep to.
+pub(super) fn sampling_checks(tries: u32, temperature: f64, max_tokens: u32) -> [(bool, &'static str); 3] {
+    [
+        (tries <= 1_000, "--tries is at most 1000"),
+        ((0.0..=2.0).contains(&temperature), "--temperature is from 0 to 2"),
+        (max_tokens >= 1, "--max-tokens is at least 1"),
+    ]
+}
+
 /// The first complaint whose check does not hold.
 pub(super) fn checked<const N: usize>(checks: [(bool, &str); N]) -> Result<(), TeacherError> {
     match checks.into_iter().find(|(holds, _)| !holds) {

@@ -258,18 +258,7 @@ mod tests {
     }
 
     fn terms() -> Terms {
-        Terms {
-            concurrency: 4,
-            requests_per_minute: None,
-            tokens_per_minute: None,
-            timeout: Duration::from_secs(60),
-            retries: 0,
-            backoff: Duration::ZERO,
-            price: None,
-            budget: None,
-            ask_again: true,
-            free: true,
-        }
+        Terms::free(4, Duration::from_secs(60))
     }
 
     #[test]

@@ -41,6 +41,22 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// For a model that costs nothing and is in no hurry: it is asked `concurrency` things at a time, each once.
+    pub fn free(concurrency: usize, timeout: Duration) -> Self {
+        Self {
+            concurrency,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            timeout,
+            retries: 0,
+            backoff: Duration::ZERO,
+            price: None,
+            budget: None,
+            ask_again: true,
+            free: true,
+        }
+    }
+
     /// What the settings say for a model, with a budget for this job, where one is given; of the project's own budget, what
     /// is not spent yet.
     ///

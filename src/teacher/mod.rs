@@ -32,6 +32,7 @@ mod rationales;
 mod reading;
 mod secret;
 mod seeds;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod thoughts;
@@ -40,7 +41,7 @@ mod wrong;
 
 pub use ask::{Ask, Finish, Miss, Paid, Remedy, Reply, Teacher, Usage};
 pub use corrections::{Corrected, Corrections, CorrectionsPlan, ToCorrect};
-pub use desk::{Answered, Desk, NotAnswered, Tally};
+pub use desk::{Answered, Desk, NotAnswered};
 pub use endpoint::{Address, Endpoint, KEY_VARIABLES, Keys};
 pub use error::TeacherError;
 pub use estimate::Estimate;
@@ -56,6 +57,7 @@ pub use rationales::{Prepared, Rationales, RationalesPlan, Taught};
 pub use reading::tidy;
 pub use secret::Secret;
 pub use seeds::{Seed, seed_for, seeds};
+pub use tally::Tally;
 pub use thoughts::{
     Analyses, Analysis, DETAILS, Excluded, FEWEST_STEPS, FEWEST_WORDS, Overview, Picked, PreparedThought, TSNE_MOST,
     Thinking, Thoughts, ThoughtsPlan, alike, alike_of, from_cases, from_tasks, meaning, nearest_by_words, points,

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::error::checked;
+use super::error::{checked, sampling_checks};
 use super::fence::restored;
 use super::reading::judge;
 use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, Question, TeacherError, fenced, seed_for, seeds, tidy};
@@ -126,12 +126,8 @@ impl Rationales {
     /// # Errors
     /// When the plan asks for nothing.
     pub fn new(plan: RationalesPlan, model: &str) -> Result<Self, TeacherError> {
-        checked([
-            ((1..=1_000).contains(&plan.n), "--n is from 1 to 1000"),
-            (plan.tries <= 1_000, "--tries is at most 1000"),
-            ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
-            (plan.max_tokens >= 1, "--max-tokens is at least 1"),
-        ])?;
+        checked([((1..=1_000).contains(&plan.n), "--n is from 1 to 1000")])?;
+        checked(sampling_checks(plan.tries, plan.temperature, plan.max_tokens))?;
         Ok(Self { plan, model: model.to_owned() })
     }
 

@@ -384,23 +384,15 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
 }
 
-/// The folder of the adapter that a run gave: the trained one, or that of its last checkpoint if it is not done, or went on
-/// after the trained one was written.
+/// The folder of the adapter that a run gave: the trained one, else that of its last checkpoint. A run that goes on removes
+/// the trained one first.
 ///
 /// # Errors
 /// When it has neither yet.
 pub fn adapter_of_run(folder: &RunFolder) -> Result<PathBuf, TrainingError> {
-    let whole = |dir: &Path| dir.join("adapter_config.json").is_file();
-    let checkpoint = Checkpoint::latest(folder);
-    let outdated = |status: &Status| match status.state {
-        RunState::Finished => false,
-        RunState::Cancelled => checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.progress.step != status.step),
-        _ => true,
-    };
-    let trained = Some(folder.adapter_dir()).filter(|dir| whole(dir));
-    let saved = checkpoint.as_ref().map(Checkpoint::adapter_dir).filter(|dir| whole(dir));
-    let newest =
-        if folder.status().is_ok_and(|status| outdated(&status)) { saved.or(trained) } else { trained.or(saved) };
-    newest
+    let checkpoint = Checkpoint::latest(folder).map(|checkpoint| checkpoint.adapter_dir());
+    let mut places = [Some(folder.adapter_dir()), checkpoint].into_iter().flatten();
+    places
+        .find(|dir| dir.join("adapter_config.json").is_file())
         .ok_or_else(|| TrainingError::damaged(folder.path(), "this run has no adapter yet; let it reach a checkpoint"))
 }

@@ -2,22 +2,19 @@
 
 mod agreement;
 mod check;
+mod decide;
 mod mark;
 mod meaning;
 mod thoughts;
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-
-use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Context, Failure, output};
 use crate::labels::Label;
-use crate::reasoning::{ItemKind, Likeness, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth, Verdict};
-use crate::workspace::{NewReview, Queued, ReviewBoard, SampleCheck, SampleOutcome, Workspace};
+use crate::reasoning::{ItemKind, Likeness, Near, PlacedClaim, Reviewable, Standing, Task, Trouble, Truth};
+use crate::workspace::{Queued, ReviewBoard, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct ReviewArgs {
@@ -35,15 +32,15 @@ enum What {
     /// near-duplicates and more
     Check(check::Check),
     /// Accept items as they are, so that they train
-    Accept(Accept),
+    Accept(decide::Accept),
     /// Accept an item with its text replaced
-    Edit(Edit),
+    Edit(decide::Edit),
     /// Reject items, so that they do not train
-    Reject(Reject),
+    Reject(decide::Reject),
     /// Say of a step that it is right or wrong, or which step is the first wrong one
     Mark(mark::MarkArgs),
     /// Take back your last decision, of one item or of all that were decided in one go
-    Undo(Undo),
+    Undo(decide::Undo),
     /// How far the reviewers agree
     Agreement(agreement::AgreementArgs),
     /// All thoughts at a glance: which say the same, in what order each adds most, how many steps they have, where they lie
@@ -70,6 +67,9 @@ struct List {
     /// Only what waits for a decision of this reviewer
     #[arg(long, value_name = "NAME")]
     waits_for: Option<String>,
+    /// Who looks: what two decide blind to one another is listed as this one may see it [default: whom --waits-for names]
+    #[arg(long = "as", value_name = "NAME")]
+    reviewer: Option<String>,
     /// Print as JSON: {items: [{kind, id, task, input, standing, troubles, reviewer, reason, at, label, truth, ungrounded,
     /// near, reviewers}]}
     #[arg(long)]
@@ -110,80 +110,6 @@ struct Show {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct Accept {
-    /// The items' ids
-    #[arg(required_unless_present_any = ["all", "trouble_free"], conflicts_with_all = ["all", "trouble_free"])]
-    ids: Vec<String>,
-    /// Everything that waits for you, seen or not, but what others disagree on or decided for another label or text
-    #[arg(long)]
-    all: bool,
-    /// Everything without trouble that waits for you, once a sample of it was reviewed one by one
-    #[arg(long, requires = "sample", conflicts_with = "all")]
-    trouble_free: bool,
-    /// How many of the trouble-free must have been reviewed
-    #[arg(long, value_name = "N", requires = "trouble_free", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    sample: Option<usize>,
-    /// How many of the sample may have been rejected
-    #[arg(long, value_name = "K", default_value_t = 0, requires = "trouble_free")]
-    tolerate: usize,
-    /// Where the draw of the sample starts: the same seed draws the same items
-    #[arg(long, default_value_t = 1, requires = "trouble_free")]
-    seed: u64,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-struct Edit {
-    /// The item's id
-    id: String,
-    /// The new text, or - for standard input: a rationale's reasoning, a pair's chosen side (and the rejected one under a
-    /// line `=== rejected ===`), or a thought's challenge and then a step a line
-    #[arg(long, value_name = "FILE")]
-    text: PathBuf,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-struct Reject {
-    /// The items' ids
-    #[arg(required = true)]
-    ids: Vec<String>,
-    /// Why
-    #[arg(long)]
-    reason: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-struct Common {
-    /// Only rationale, pair or thought
-    #[arg(long)]
-    kind: Option<ItemKind>,
-    /// Who reviews
-    #[arg(long = "as", value_name = "NAME")]
-    reviewer: Option<String>,
-    /// Print as JSON: {verdict, reviewer, count}
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct Undo {
-    /// Take back marks on steps, not a decision
-    #[arg(long)]
-    mark: bool,
-    /// Whose decision
-    #[arg(long = "as", value_name = "NAME")]
-    reviewer: Option<String>,
-    /// Print as JSON: {undone, count}, the decision or null, and of how many items it was; with --mark: {undone}, the marks
-    #[arg(long)]
-    json: bool,
-}
-
 /// A line of the list.
 #[derive(Debug, Serialize)]
 struct Listed<'a> {
@@ -208,13 +134,6 @@ struct Listed<'a> {
     reviewers: Vec<&'a str>,
 }
 
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    verdict: &'a str,
-    reviewer: &'a str,
-    count: usize,
-}
-
 pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
     match &args.what {
         // Files are checked without a project.
@@ -225,17 +144,10 @@ pub(super) fn run(args: &ReviewArgs, context: &Context) -> Result<(), Failure> {
         What::Neighbours(args) => thoughts::neighbours(args, &context.workspace()?),
         What::List(args) => list(args, &context.workspace()?),
         What::Show(args) => show(args, &context.workspace()?),
-        What::Accept(args) if args.trouble_free => accept_trouble_free(args, &context.workspace()?),
-        What::Accept(args) => accept(args, &context.workspace()?),
-        What::Edit(args) => {
-            let verdict = Verdict::Edit(read_text(&args.text)?);
-            decide(std::slice::from_ref(&args.id), &verdict, None, &args.common, &context.workspace()?)
-        }
-        What::Reject(args) => {
-            let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-            decide(&args.ids, &Verdict::Reject, reason, &args.common, &context.workspace()?)
-        }
-        What::Undo(args) => undo(args, &context.workspace()?),
+        What::Accept(args) => decide::accept(args, &context.workspace()?),
+        What::Edit(args) => decide::edit(args, &context.workspace()?),
+        What::Reject(args) => decide::reject(args, &context.workspace()?),
+        What::Undo(args) => decide::undo(args, &context.workspace()?),
     }
 }
 
@@ -246,8 +158,15 @@ fn board(workspace: &Workspace) -> Result<ReviewBoard, Failure> {
     Ok(board)
 }
 
+/// All items as `reviewer` may see them.
+fn seen(mut board: ReviewBoard, reviewer: &str) -> Vec<Queued> {
+    let items = std::mem::take(&mut board.items);
+    items.into_iter().map(|queued| board.seen_by(queued, reviewer)).collect()
+}
+
 fn list(args: &List, workspace: &Workspace) -> Result<(), Failure> {
-    let queue = board(workspace)?.items;
+    let looks = args.reviewer.as_deref().or(args.waits_for.as_deref());
+    let queue = seen(board(workspace)?, &workspace.settings().acting(looks));
     let wanted = |queued: &&Queued| {
         args.kind.is_none_or(|kind| kind == queued.item.kind())
             && args.standing.is_none_or(|standing| Standing::from(standing) == queued.standing())
@@ -375,73 +294,6 @@ fn detail(trouble: Trouble, queued: &Queued) -> String {
     }
 }
 
-fn accept_trouble_free(args: &Accept, workspace: &Workspace) -> Result<(), Failure> {
-    let reviewer = args.common.reviewer(workspace);
-    let mut board = workspace.review_board()?;
-    let thoughts = args.common.kind.is_none_or(|kind| kind == ItemKind::Thought);
-    meaning::compare(&mut board, !thoughts)?;
-    let outcome = workspace.accept_trouble_free(&SampleCheck {
-        kinds: args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]),
-        reviewer: reviewer.clone(),
-        sample: args.sample.unwrap_or_default(),
-        seed: args.seed,
-        tolerate: args.tolerate,
-        alike: board.background.alike().to_vec(),
-    })?;
-    if args.common.json {
-        output::json(&outcome)?;
-    }
-    if let Some(why) = outcome.refused {
-        return Err(Failure::failed(why));
-    }
-    if args.common.json {
-        return Ok(());
-    }
-    let SampleOutcome { accepted, sample, drawn_from, rejected, .. } = outcome;
-    let s = if accepted == 1 { "" } else { "s" };
-    output::line(&format!(
-        "accept: {accepted} item{s} without trouble by {reviewer}, after a sample of {} of {drawn_from} (seed {}) with {} rejected",
-        sample.len(),
-        args.seed,
-        rejected.len()
-    ))
-}
-
-fn accept(args: &Accept, workspace: &Workspace) -> Result<(), Failure> {
-    let reviewer = args.common.reviewer(workspace);
-    let count = if args.all {
-        let kinds = args.common.kind.map_or_else(|| ItemKind::ALL.to_vec(), |kind| vec![kind]);
-        workspace.accept_pending(&kinds, &reviewer)?
-    } else {
-        let items = kinded(&args.ids, args.common.kind, workspace)?;
-        workspace.accept(&items, &reviewer)?;
-        items.len()
-    };
-    args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
-}
-
-fn decide(
-    ids: &[String],
-    verdict: &Verdict,
-    reason: Option<&str>,
-    common: &Common,
-    workspace: &Workspace,
-) -> Result<(), Failure> {
-    let reviewer = common.reviewer(workspace);
-    let review = |(kind, id): (ItemKind, &str)| NewReview {
-        kind,
-        item: id.to_owned(),
-        reviewer: reviewer.clone(),
-        verdict: verdict.clone(),
-        label: None,
-        judged: None,
-        reason: reason.map(str::to_owned),
-    };
-    let reviews: Vec<NewReview> = kinded(ids, common.kind, workspace)?.into_iter().map(review).collect();
-    workspace.review(&reviews)?;
-    common.report(&Outcome { verdict: verdict.word(), reviewer: &reviewer, count: reviews.len() })
-}
-
 /// The kind of the item that goes by `id`.
 fn kind_of(id: &str, given: Option<ItemKind>, workspace: &Workspace) -> Result<ItemKind, Failure> {
     Ok(kinded(&[id.to_owned()], given, workspace)?[0].0)
@@ -464,56 +316,4 @@ fn kinded<'a>(
         }
     };
     ids.iter().zip(workspace.kinds_of(ids)?).map(one).collect()
-}
-
-fn read_text(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text =
-            std::fs::read_to_string(file).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))?;
-    }
-    let text = text.trim_end();
-    if text.trim().is_empty() {
-        return Err(Failure::failed(format!("{}: there is no text in it", file.display())));
-    }
-    Ok(text.to_owned())
-}
-
-fn undo(args: &Undo, workspace: &Workspace) -> Result<(), Failure> {
-    if args.mark {
-        let undone = workspace.undo_marks(&workspace.settings().acting(args.reviewer.as_deref()))?;
-        if args.json {
-            return output::json(&serde_json::json!({ "undone": undone }));
-        }
-        return output::line(&match undone.first() {
-            Some(mark) => format!("took back {} on steps of {} {}", undone.len(), mark.kind, mark.item),
-            None => "nothing to take back".to_owned(),
-        });
-    }
-    let undone = workspace.undo_review(&workspace.settings().acting(args.reviewer.as_deref()))?;
-    if args.json {
-        return output::json(&serde_json::json!({ "undone": undone.last(), "count": undone.len() }));
-    }
-    output::line(&match undone.as_slice() {
-        [] => "nothing to take back".to_owned(),
-        [review] => format!("took back {} of {} {}", review.verdict.word(), review.kind, review.item),
-        [.., review] => format!("took back {} of {} items", review.verdict.word(), undone.len()),
-    })
-}
-
-impl Common {
-    fn reviewer(&self, workspace: &Workspace) -> String {
-        workspace.settings().acting(self.reviewer.as_deref())
-    }
-
-    fn report(&self, outcome: &Outcome<'_>) -> Result<(), Failure> {
-        if self.json {
-            return output::json(outcome);
-        }
-        let Outcome { verdict, reviewer, count } = outcome;
-        let s = if *count == 1 { "" } else { "s" };
-        output::line(&format!("{verdict}: {count} item{s} by {reviewer}"))
-    }
 }

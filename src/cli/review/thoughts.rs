@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::{Failure, interrupt, output};
 use super::meaning::{Basis, encoder, reading};
+use super::seen;
 use crate::model::Embedder;
 use crate::reasoning::neighbours::{NearPair, Neighbour};
 use crate::reasoning::projection::Point;
@@ -19,6 +20,9 @@ pub(super) struct ThoughtsArgs {
     /// Where each thought lies on the map: by principal components (pca), or by t-SNE
     #[arg(long, value_name = "HOW")]
     map: Option<Projection>,
+    /// Who looks: what two decide blind to one another reads as this one may see it
+    #[arg(long = "as", value_name = "NAME")]
+    reviewer: Option<String>,
     /// Print as JSON: {basis, projection, explained, thoughts: [{id, task, standing, steps, order, x, y}], step_counts,
     /// same: [{first, second, similarity}]}
     #[arg(long)]
@@ -39,14 +43,17 @@ pub(super) struct NeighboursArgs {
     /// How many
     #[arg(long, default_value_t = 5)]
     count: usize,
+    /// Who looks: what two decide blind to one another reads as this one may see it
+    #[arg(long = "as", value_name = "NAME")]
+    reviewer: Option<String>,
     /// Print as JSON: {id, basis, neighbours: [{id, task, similarity, challenge}]}
     #[arg(long)]
     json: bool,
 }
 
-/// The project's thoughts as their newest reviews leave them.
-fn thoughts_of(workspace: &Workspace) -> Result<Vec<(Thought, Standing)>, Failure> {
-    let queue = workspace.review_queue()?;
+/// The project's thoughts as `reviewer` may see them.
+fn thoughts_of(workspace: &Workspace, reviewer: Option<&str>) -> Result<Vec<(Thought, Standing)>, Failure> {
+    let queue = seen(workspace.review_board()?, &workspace.settings().acting(reviewer));
     let thoughts = queue.iter().filter_map(|queued| match queued.current() {
         Reviewable::Thought(thought) => Some((thought, queued.standing())),
         _ => None,
@@ -80,7 +87,8 @@ struct Same<'a> {
 }
 
 pub(super) fn thoughts(args: &ThoughtsArgs, workspace: &Workspace) -> Result<(), Failure> {
-    let (thoughts, standings): (Vec<Thought>, Vec<Standing>) = thoughts_of(workspace)?.into_iter().unzip();
+    let (thoughts, standings): (Vec<Thought>, Vec<Standing>) =
+        thoughts_of(workspace, args.reviewer.as_deref())?.into_iter().unzip();
     let overview = overview(&thoughts)?;
     let points = match (&overview, args.map) {
         (Some(overview), Some(Projection::Pca)) => Some(overview.components().points.clone()),
@@ -163,7 +171,8 @@ pub(super) fn thoughts(args: &ThoughtsArgs, workspace: &Workspace) -> Result<(),
 }
 
 pub(super) fn neighbours(args: &NeighboursArgs, workspace: &Workspace) -> Result<(), Failure> {
-    let thoughts: Vec<Thought> = thoughts_of(workspace)?.into_iter().map(|(thought, _)| thought).collect();
+    let thoughts: Vec<Thought> =
+        thoughts_of(workspace, args.reviewer.as_deref())?.into_iter().map(|(thought, _)| thought).collect();
     let place = thoughts.iter().position(|thought| thought.id == args.id);
     let place = place.ok_or_else(|| {
         Failure::failed(format!("no thought {}; `logwright review list --kind thought` names them", args.id))

@@ -17,18 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// On which terms a model here is asked: it costs nothing and is in no hurry.
 pub(super) fn terms(concurrency: Option<u16>) -> Terms {
-    Terms {
-        concurrency: concurrency.map_or(BATCH, usize::from),
-        requests_per_minute: None,
-        tokens_per_minute: None,
-        timeout: PATIENCE,
-        retries: 0,
-        backoff: Duration::ZERO,
-        price: None,
-        budget: None,
-        ask_again: true,
-        free: true,
-    }
+    Terms::free(concurrency.map_or(BATCH, usize::from), PATIENCE)
 }
 
 /// The model named `model`, else that of the adapter's run, else the project's, wearing the adapter that `run` names.

@@ -88,6 +88,14 @@ impl Background {
         &self.gold
     }
 
+    /// Whether an item answers otherwise than what is held true of its log.
+    pub fn contradicts(&self, current: &Reviewable) -> bool {
+        self.gold.truth(current).is_some_and(|truth| {
+            current.troubles_against(&truth.answer).contains(&Trouble::AnswerMismatch)
+                || free_text_judged(current, &truth, &self.rule) == Some(Judged::Wrong)
+        })
+    }
+
     /// What is wrong with an item as it is now, given what reviewers decided.
     pub fn findings(&self, current: &Reviewable, decided: &Decided) -> Findings {
         let truth = self.gold.truth(current);
@@ -97,9 +105,7 @@ impl Background {
         };
         let ungrounded = ungrounded(current);
         let text = current.text();
-        // The answer of a rationale, or of a pair's chosen side.
-        let answer = truth.as_ref().filter(|_| current.task().is_free_text()).zip(parse(&text).answer);
-        let judged = answer.map(|(truth, answer)| current.task().judge(&answer, &truth.answer, self.rule.same_answer));
+        let judged = truth.as_ref().and_then(|truth| free_text_judged(current, truth, &self.rule));
         let mismatch = judged == Some(Judged::Wrong) && !troubles.contains(&Trouble::AnswerMismatch);
         let near = self.repeats.near(current, &text);
         let length = self.medians.compare((current.kind(), current.task()), words(&text), &self.rule);
@@ -118,6 +124,12 @@ impl Background {
         troubles.sort_unstable();
         Findings { troubles, truth, ungrounded, near, length, unchecked: judged == Some(Judged::Unchecked) }
     }
+}
+
+/// What the answer in free text of a rationale, or of a pair's chosen side, is when it is held against the truth.
+fn free_text_judged(current: &Reviewable, truth: &Truth, rule: &ReviewRule) -> Option<Judged> {
+    let answer = parse(&current.text()).answer.filter(|_| current.task().is_free_text())?;
+    Some(current.task().judge(&answer, &truth.answer, rule.same_answer))
 }
 
 fn words(text: &str) -> usize {

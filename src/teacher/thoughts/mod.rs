@@ -26,7 +26,7 @@ use super::{Ask, Desk, Finish, Job, NotAnswered, Prompts, TeacherError, fenced, 
 use crate::logs::made_id;
 use crate::reasoning::Thought;
 use crate::reasoning::prompt::{Speaker, Turn};
-use crate::teacher::error::checked;
+use crate::teacher::error::{checked, sampling_checks};
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// Bytes of a reply that are shown to the teacher again, to say what was wrong with it.
@@ -95,11 +95,7 @@ impl Thoughts {
     /// # Errors
     /// When the plan asks for nothing.
     pub fn new(plan: ThoughtsPlan, model: &str) -> Result<Self, TeacherError> {
-        checked([
-            (plan.tries <= 1_000, "--tries is at most 1000"),
-            ((0.0..=2.0).contains(&plan.temperature), "--temperature is from 0 to 2"),
-            (plan.max_tokens >= 1, "--max-tokens is at least 1"),
-        ])?;
+        checked(sampling_checks(plan.tries, plan.temperature, plan.max_tokens))?;
         Ok(Self { plan, model: model.to_owned() })
     }
 

@@ -442,6 +442,20 @@ fn a_paused_run_has_its_checkpoint_and_waits_until_it_may_go_on() {
 }
 
 #[test]
+fn a_run_that_goes_on_has_no_trained_adapter_of_before() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = RunFolder::at(temporary.path());
+    train(&Line::new(), &recipe(40), &folder, Some(17), None).unwrap();
+    assert!(folder.adapter_dir().is_dir(), "a cancelled run gives what it has");
+    // Resumed, and dead at some later step: cancelled, failed or killed, its newest checkpoint counts.
+    let checkpoint = Checkpoint::latest(&folder).unwrap();
+    let broken = Line { breaks: Some((15, "gone")), ..Line::load(&checkpoint.adapter_dir()) };
+    assert!(train(&broken, &recipe(40), &folder, None, Some(&checkpoint)).is_err());
+    assert!(!folder.adapter_dir().exists());
+    assert_eq!(Checkpoint::latest(&folder).unwrap().progress.step, 30);
+}
+
+#[test]
 fn a_request_to_stop_from_before_the_first_step_is_heard() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = RunFolder::at(temporary.path());

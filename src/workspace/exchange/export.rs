@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::own::{field_of, keep_types, own_columns};
 use super::parquet::write_verl;
-use super::training::{Lesson, contradicts, row};
+use super::training::{Lesson, row};
 use super::{ItemFormat, as_array, review_tools};
 use crate::logs::table::Format;
 use crate::reasoning::{ItemKind, Reviewable, Standing};
@@ -149,11 +149,7 @@ impl Workspace {
             }
         }
         let items: Vec<Reviewable> = chosen.iter().map(|queued| as_it_trains(queued)).collect();
-        let contradicting = items
-            .iter()
-            .zip(&chosen)
-            .filter(|(item, queued)| contradicts(item, queued.findings.truth.as_ref()))
-            .count();
+        let contradicting = items.iter().filter(|item| board.background.contradicts(item)).count();
         let bytes = match format {
             ItemFormat::Table(format) => table(&items, format, file)?,
             ItemFormat::Argilla | ItemFormat::LabelStudio => {

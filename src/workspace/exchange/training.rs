@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::own::own_column;
 use super::{ItemFormat, OWN};
+use crate::reasoning::Reviewable;
 use crate::reasoning::prompt::{AnomalyPrompt, PromptError, Speaker, Turn, ask, thought_turns};
-use crate::reasoning::{Reviewable, Truth};
 
 /// What is to be learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,10 +263,4 @@ fn said_in(value: &Value) -> Option<String> {
 
 fn text_in(turn: &Value) -> Option<String> {
     ["content", "value"].into_iter().find_map(|name| turn.get(name)?.as_str().map(str::to_owned))
-}
-
-/// Whether an item's answer is not what is held true of its log.
-pub(super) fn contradicts(item: &Reviewable, truth: Option<&Truth>) -> bool {
-    use crate::reasoning::Trouble;
-    truth.is_some_and(|truth| item.troubles_against(&truth.answer).contains(&Trouble::AnswerMismatch))
 }

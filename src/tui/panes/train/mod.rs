@@ -10,6 +10,7 @@ mod effects;
 mod figure;
 mod form;
 mod front;
+mod launching;
 mod preview;
 mod samples;
 mod state;

@@ -3,14 +3,14 @@
 use super::actions::Action;
 use super::compare::differences;
 use super::effects::{Course, Effect, Loaded, Message, can_resume};
-use super::form::Change;
+use super::launching::{change, forecast, obstacle, open_form, open_form_from, start};
 use super::samples::Reading;
 use super::state::{Active, Compared, Forecast, State};
 use crate::logs::SafeText;
 use crate::training::{DataSummary, Event, RunId, RunInfo, RunState, StepRecord, Summary};
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
-use crate::tui::overlays::{Confirm, Page, Prompt};
+use crate::tui::overlays::{Confirm, Page};
 use crate::tui::panes::{PaneId, Shared};
 
 pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app::Effect> {
@@ -129,109 +129,6 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
 
 fn load() -> app::Effect {
     app::Effect::Train(Effect::Load)
-}
-
-/// Why nothing can be trained now, if that is so.
-fn obstacle(shared: &Shared) -> Option<String> {
-    match &shared.model {
-        ModelStanding::Here(_) => None,
-        ModelStanding::Coming(how_far) => Some(format!("the model {} is still coming: {how_far}", shared.model_name)),
-        ModelStanding::Missing(_) | ModelStanding::Unknown => {
-            Some(format!("the model {} is not here: press m to fetch it", shared.model_name))
-        }
-    }
-}
-
-/// This workbench trains one run at a time by itself; more wait as processes of their own.
-const BUSY: &str = "a run is going on here: start others detached (d), where they wait for their turn";
-
-fn open_form(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
-    if let Some(why) = obstacle(shared) {
-        return vec![Toast::warning(why).into()];
-    }
-    if state.supply.is_some_and(|supply| supply.is_empty()) {
-        return vec![Toast::warning("nothing is accepted yet: accept something in Review (3) first").into()];
-    }
-    state.filling = true;
-    forecast_unasked(state)
-}
-
-/// The form of a run that starts from the selected one's adapter.
-fn open_form_from(state: &mut State, shared: &Shared) -> Vec<app::Effect> {
-    let Some(info) = state.front() else { return vec![Toast::warning("there is no run to start from").into()] };
-    if info.status.step == 0 {
-        return vec![Toast::warning(format!("{} has no adapter yet", info.run)).into()];
-    }
-    let run = info.run.to_string();
-    let effects = open_form(state, shared);
-    if !state.filling {
-        return effects;
-    }
-    state.form.start_from(&run);
-    state.forecast = Forecast::None;
-    forecast_unasked(state)
-}
-
-fn change(state: &mut State) -> Vec<app::Effect> {
-    match state.form.change() {
-        Change::Turn(recipe) => {
-            state.form.replace(*recipe);
-            state.forecast = Forecast::None;
-            Vec::new()
-        }
-        Change::Ask => {
-            let typed = |text| app::Message::Train(Message::Typed(text));
-            vec![Prompt::line(state.form.field().help, &state.form.initial(), typed).into()]
-        }
-    }
-}
-
-/// Why the form's run cannot be begun.
-fn form_obstacle(state: &State) -> Option<String> {
-    state.form.obstacle().or_else(|| state.lack())
-}
-
-/// What the form's run would take is looked at as the form opens, but not beside a run, whose memory and cores it would take.
-fn forecast_unasked(state: &mut State) -> Vec<app::Effect> {
-    let known = !matches!(state.forecast, Forecast::None);
-    if known || state.is_busy() || !state.others_alive().is_empty() || form_obstacle(state).is_some() {
-        return Vec::new();
-    }
-    forecast(state)
-}
-
-fn forecast(state: &mut State) -> Vec<app::Effect> {
-    if let Some(why) = form_obstacle(state) {
-        return vec![Toast::warning(why).into()];
-    }
-    if matches!(state.forecast, Forecast::Asked) {
-        return Vec::new();
-    }
-    state.forecast = Forecast::Asked;
-    vec![app::Effect::Train(Effect::Estimate(Box::new(state.form.recipe.clone())))]
-}
-
-fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> Vec<app::Effect> {
-    if let Some(why) = form_obstacle(state) {
-        return vec![Toast::warning(why).into()];
-    }
-    let effect = how(Box::new(state.form.recipe.clone()));
-    if matches!(effect, Effect::Start(_)) {
-        if state.is_busy() {
-            return vec![Toast::warning(BUSY).into()];
-        }
-        // One that waits for its turn elsewhere looks for itself what is free then.
-        if let Forecast::Known(estimate) = &state.forecast
-            && let Some(why) = &estimate.refusal
-        {
-            return vec![Toast::warning(format!("{why}; t looks again")).into()];
-        }
-    }
-    state.filling = false;
-    // What is free will be another number by the time the form is open again.
-    state.forecast = Forecast::None;
-    state.starting = matches!(effect, Effect::Start(_));
-    vec![app::Effect::Train(effect)]
 }
 
 fn pause(state: &State) -> Vec<app::Effect> {
