@@ -172,3 +172,118 @@ fn an_export_is_written_where_it_was_asked_for() {
     let unfit = project.run(&["train", "export", "latest", "--to", "peft", "--format", "f32"]);
     assert_eq!(unfit.code, 2);
 }
+
+/// What `train list --json` says of a run.
+fn listed(project: &Project, run: &str) -> Value {
+    let runs = project.run(&["train", "list", "--json"]).json();
+    runs["runs"].as_array().unwrap().iter().find(|info| info["run"] == run).cloned().unwrap()
+}
+
+/// A GPU that no machine of ours has: whoever is told to compute on it says that the CPU does.
+const NO_GPU: &str = "cuda:77";
+
+fn notes(project: &Project, run: &str) -> usize {
+    let log = fs::read_to_string(project.path("runs").join(run).join("output.log")).unwrap_or_default();
+    log.matches(NO_GPU).count()
+}
+
+#[test]
+fn a_run_goes_on_where_it_was_begun_unless_told_otherwise() {
+    let project = project();
+    let begun = json(&train(&project, &["--steps", "1000000", "--detach", "--device", NO_GPU]));
+    let run = begun["run"].as_str().unwrap().to_owned();
+    let cancelled = || {
+        wait_until("it trains", || state(&project, &run) == "running");
+        assert_eq!(project.run(&["train", "cancel", &run]).code, 0);
+        wait_until("it is cancelled", || state(&project, &run) == "cancelled");
+    };
+    cancelled();
+    assert_eq!(listed(&project, &run)["device"], NO_GPU);
+    assert_eq!(notes(&project, &run), 1);
+    // Of the run, not of what is learnt: the recipe goes to other machines.
+    let recipe = fs::read_to_string(project.path("runs").join(&run).join("recipe.toml")).unwrap();
+    assert!(!recipe.contains("device"), "{recipe}");
+
+    json(&project.run(&["train", "resume", &run, "--detach", "--model", &model(), "--json"]));
+    cancelled();
+    assert_eq!((&listed(&project, &run)["device"], notes(&project, &run)), (&Value::from(NO_GPU), 2));
+    let watched = project.run(&["train", "watch", &run]);
+    assert!(watched.stdout.contains(&format!("cancelled on {NO_GPU}")), "{}", watched.stdout);
+
+    json(&project.run(&["train", "resume", &run, "--detach", "--model", &model(), "--device", "cpu", "--json"]));
+    cancelled();
+    assert_eq!((&listed(&project, &run)["device"], notes(&project, &run)), (&Value::from("cpu"), 2));
+}
+
+#[test]
+fn a_chain_goes_on_where_its_last_stage_was() {
+    let project = project();
+    let stage = "[[stage]]\nname = \"NAME\"\ndata.batch = 2\nlength.steps = 2\n";
+    let file = ["a", "b"].map(|name| stage.replace("NAME", name)).concat();
+    project.write("chain.toml", file.as_bytes());
+    let run = |more: &[&str]| {
+        let chain = ["train", "chain", "chain.toml", "--model", &model(), "--json"];
+        json(&project.run(&[&chain[..], more].concat()))
+    };
+    let devices = |chained: &Value| {
+        let stages = chained["stages"].as_array().unwrap().clone();
+        stages.into_iter().map(|stage| stage["device"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = run(&["--device", NO_GPU]);
+    assert_eq!(devices(&first), [NO_GPU, NO_GPU]);
+    // As if it had been stopped between its stages.
+    fs::remove_dir_all(first["stages"][1]["dir"].as_str().unwrap()).unwrap();
+    let again = run(&[]);
+    assert_eq!((&again["chain"], devices(&again)), (&first["chain"], vec![NO_GPU.to_owned(); 2]));
+}
+
+#[test]
+fn a_project_says_where_to_compute() {
+    let project = project();
+    let settings = fs::read_to_string(project.path("logwright.toml")).unwrap();
+    let set = |device: &str| {
+        project.write("logwright.toml", format!("device = \"{device}\"\n{settings}").as_bytes());
+    };
+    set(NO_GPU);
+    let output = train(&project, &["--steps", "1"]);
+    assert!(output.stderr.contains(NO_GPU) && output.stderr.contains("using the CPU"), "{}", output.stderr);
+    let run = json(&output)["run"].as_str().unwrap().to_owned();
+    assert_eq!(listed(&project, &run)["device"], NO_GPU);
+    let run = json(&train(&project, &["--steps", "1", "--device", "cpu"]))["run"].as_str().unwrap().to_owned();
+    assert_eq!(listed(&project, &run)["device"], "cpu");
+    set("gpu");
+    let output = train(&project, &["--steps", "1"]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("logwright.toml: device \"gpu\" is neither"), "{}", output.stderr);
+}
+
+#[test]
+fn a_run_whose_status_is_broken_is_listed_with_what_to_do_and_that_helps() {
+    let project = project();
+    let run = json(&train(&project, &["--steps", "2"]))["run"].as_str().unwrap().to_owned();
+    let other = json(&train(&project, &["--steps", "1"]))["run"].as_str().unwrap().to_owned();
+    let dir = project.path("runs").join(&run);
+    let weights = || fs::read(dir.join("adapter/adapter_model.safetensors")).unwrap();
+    let before = weights();
+    for broken in [Some("{\"state\": \"fin"), None] {
+        match broken {
+            Some(text) => fs::write(dir.join("status.json"), text).unwrap(),
+            None => fs::remove_file(dir.join("status.json")).unwrap(),
+        }
+        let output = project.run(&["train", "list", "--json"]);
+        assert_eq!(output.code, 1);
+        assert!(output.stderr.contains("1 of 2 runs cannot be read"), "{}", output.stderr);
+        let info = listed(&project, &run);
+        assert_eq!((&info["state"], &info["step"]), (&Value::from("damaged"), &Value::from(2)));
+        let message = info["message"].as_str().unwrap();
+        for part in ["status.json", &format!("`logwright train resume {run}`")] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(listed(&project, &other)["state"], "finished");
+        let text = project.run(&["train", "list"]);
+        assert!(text.code == 1 && text.stdout.contains("damaged") && text.stdout.contains(&other), "{}", text.stdout);
+        json(&project.run(&["train", "resume", &run, "--model", &model(), "--json"]));
+        assert_eq!(json(&project.run(&["train", "list", "--json"]))["runs"].as_array().unwrap().len(), 2);
+        assert!(weights() == before, "what was learnt is as it was");
+    }
+}

@@ -15,9 +15,10 @@ pub(super) struct BaseArgs {
     /// The model: a name that `model list` knows, or a path [default: the run's, else the project's]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU
-    #[arg(long, default_value_t)]
-    pub device: DeviceChoice,
+    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU [default: the run's, where one goes on; else the project's
+    /// `device`, else the first GPU that can be used, else cpu]
+    #[arg(long)]
+    pub device: Option<DeviceChoice>,
 }
 
 /// A model on this machine.
@@ -39,6 +40,14 @@ impl BaseArgs {
         let name = self.model.as_deref().or(of_run).or(of_project).unwrap_or(pull::DEFAULT_MODEL);
         let path = installed(name).ok_or_else(|| not_here(name))?;
         Ok(Base { name: name.to_owned(), path })
+    }
+
+    /// The device that is meant: the one named, else the project's.
+    ///
+    /// # Errors
+    /// When the project's settings name something that is no device.
+    pub fn device(&self, workspace: Option<&Workspace>) -> Result<DeviceChoice, Failure> {
+        Ok(self.device.map_or_else(|| training::project_device(workspace), Ok)?)
     }
 }
 

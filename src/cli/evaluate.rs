@@ -91,7 +91,7 @@ fn anomaly(args: &AnomalyArgs, context: &Context) -> Result<(), Failure> {
             let adapter = args.adapter.as_deref().map(|name| named_adapter(name, workspace.as_ref())).transpose()?;
             let of_run = adapter.as_ref().and_then(|adapter| adapter.model.as_deref());
             let base = args.base.resolve(of_run, workspace.as_ref())?;
-            let model = LanguageModel::load(&base.path, &args.base.device)?;
+            let model = LanguageModel::load(&base.path, &args.base.device(workspace.as_ref())?)?;
             if let Some(note) = model.note() {
                 output::note(note);
             }

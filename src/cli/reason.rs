@@ -152,13 +152,14 @@ pub(super) fn run(args: &ReasonArgs, context: &Context) -> Result<(), Failure> {
     }
     let of_run = adapters.iter().flatten().find_map(|adapter| adapter.model.clone());
     let base = args.base.resolve(of_run.as_deref(), workspace.as_ref())?;
+    let device = args.base.device(workspace.as_ref())?;
     let calibrations = workspace.as_ref().map(calibrations).unwrap_or_default();
     let keeping = match workspace {
         Some(workspace) if args.keep => Some(Keeping::new(workspace, args)?),
         _ => None,
     };
     let context = ModelInfo::read(&base.path)?.context;
-    let model = LanguageModel::load_for(&base.path, &args.base.device, Some(args.tokens_at_once(log.len(), context)))?;
+    let model = LanguageModel::load_for(&base.path, &device, Some(args.tokens_at_once(log.len(), context)))?;
     if let Some(note) = model.note() {
         output::note(note);
     }

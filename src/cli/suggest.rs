@@ -48,7 +48,7 @@ fn by_model(args: &SuggestArgs, workspace: &Workspace, wanted: Wanted<'_>) -> Re
     let of_run = adapter.as_ref().and_then(|adapter| adapter.model.as_deref());
     let base = args.base.resolve(of_run, Some(workspace))?;
     let worn = adapter.as_ref().map(|adapter| format!(" + {}", adapter.name)).unwrap_or_default();
-    let model = LanguageModel::load(&base.path, &args.base.device)?;
+    let model = LanguageModel::load(&base.path, &args.base.device(Some(workspace))?)?;
     if let Some(note) = model.note() {
         output::note(note);
     }

@@ -6,6 +6,14 @@ use super::{
 };
 use crate::model::{Adapter, LanguageModel};
 
+/// What an objective keeps in its run's folder, and finds there.
+pub(super) enum Keep<'a> {
+    /// What is worth it, from this checkpoint on.
+    From(Option<&'a Checkpoint>),
+    /// Nothing: it is tried and thrown away.
+    Nothing,
+}
+
 /// The objective of a run in `folder`, ready to train `adapter`.
 ///
 /// # Errors
@@ -16,7 +24,7 @@ pub(super) fn build(
     examples: &[Example],
     recipe: &Recipe,
     folder: &RunFolder,
-    checkpoint: Option<&Checkpoint>,
+    keep: Keep<'_>,
 ) -> Result<(Box<dyn Objective>, DataSummary), TrainingError> {
     let mut settings = recipe.data.clone();
     settings.max_length = settings.max_length.min(model.config().context);
@@ -43,8 +51,8 @@ pub(super) fn build(
             data.tokens = train.iter().map(|pair| pair.chosen.len() + pair.rejected.len()).sum();
             let dpo = recipe.dpo.clone().unwrap_or_default();
             let reference = Reference::open(dpo.reference, folder, &model)?;
-            let dpo =
-                Dpo::new(model, adapter, reference, dpo, train, dev, settings.batch, Some(folder))?.seeded(recipe.seed);
+            let kept = matches!(keep, Keep::From(_)).then_some(folder);
+            let dpo = Dpo::new(model, adapter, reference, dpo, train, dev, settings.batch, kept)?.seeded(recipe.seed);
             Ok((Box::new(dpo), data))
         }
         ObjectiveName::Grpo => {
@@ -59,6 +67,7 @@ pub(super) fn build(
             let reward = Reward::new(&recipe.reward.clone().unwrap_or_default());
             let reference = Reference::open(settings.reference, folder, &model)?;
             let grpo = Grpo::new(model, adapter, reference, settings, reward, train, dev, recipe.seed);
+            let checkpoint = if let Keep::From(checkpoint) = keep { checkpoint } else { None };
             let state = checkpoint.map(|it| it.adapter_dir().with_file_name(Grpo::STATE_FILE));
             if let Some(state) = state.filter(|path| path.is_file()) {
                 grpo.restore(&state)?;

@@ -33,13 +33,11 @@ pub fn detach(folder: &RunFolder, base: &Base) -> Result<u32, TrainingError> {
     if std::env::var_os(ONE_HEAP.0).is_none() {
         command.env(ONE_HEAP.0, ONE_HEAP.1);
     }
+    command.args(["train", "resume"]).arg(path).arg("--model").arg(&base.path);
+    if let Some(device) = base.device {
+        command.arg("--device").arg(device.to_string());
+    }
     let mut child = command
-        .args(["train", "resume"])
-        .arg(path)
-        .arg("--model")
-        .arg(&base.path)
-        .arg("--device")
-        .arg(base.device.to_string())
         .arg(DETACHED)
         .stdin(Stdio::null())
         .stdout(output)

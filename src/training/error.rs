@@ -115,6 +115,9 @@ pub enum TrainingError {
     /// A tensor operation failed.
     #[error("tensor arithmetic failed: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// Someone stopped an estimate.
+    #[error("stopped before a step was tried")]
+    NotTried,
     /// The trainer thread is gone.
     #[error("the training thread ended unexpectedly: {0}")]
     Thread(String),

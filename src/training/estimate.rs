@@ -119,12 +119,14 @@ pub(super) fn refusal(needed: u64, room: Room, recipe: &Recipe, rows: usize) -> 
     ))
 }
 
-/// Tries one step – forward and backward of the largest batch; nothing moves – and says what the run will take.
+/// Tries one step – forward and backward of the largest batch; nothing moves – and says what the run will take, unless
+/// `cancelled` holds before its backward pass begins.
 pub(super) fn estimate(
     objective: &dyn Objective,
     recipe: &Recipe,
     data: DataSummary,
     lengths: &[usize],
+    cancelled: &dyn Fn() -> bool,
 ) -> Result<Estimate, TrainingError> {
     let plan = BatchPlan::new(objective.examples(), recipe.data.batch, recipe.data.accumulation, recipe.seed);
     let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs) * objective.reuse());
@@ -160,7 +162,9 @@ pub(super) fn estimate(
     }
     let batches = [largest.clone()];
     let begin = Instant::now();
-    objective.prepare(0, &batches, &|| false)?;
+    if objective.prepare(0, &batches, cancelled)?.is_none() || cancelled() {
+        return Err(TrainingError::NotTried);
+    }
     objective.loss(&largest, objective.weight(&largest).max(f64::MIN_POSITIVE))?;
     let seconds = begin.elapsed().as_secs_f64();
     let tried: usize = largest.iter().map(|&example| objective.tokens(example)).sum();

@@ -7,8 +7,8 @@ use super::{
     Base, Estimate, Example, Job, Measure, Place, Recipe, RunFolder, Supply, TrainingError, accepted_examples,
     adapter_of_run, detach, estimate, prepare, resolve_run, start,
 };
-use crate::model::{DeviceChoice, installed};
-use crate::workspace::Workspace;
+use crate::model::{DeviceChoice, default_device, installed};
+use crate::workspace::{SETTINGS_FILE, Workspace};
 
 /// An adapter that someone named.
 #[derive(Debug, Clone)]
@@ -38,13 +38,23 @@ pub fn named_adapter(name: &str, runs: &Path) -> Result<NamedAdapter, TrainingEr
     Ok(NamedAdapter { dir: adapter_of_run(&run)?, name: run.id().to_string(), model })
 }
 
+/// Where a project computes unless someone says otherwise: as its settings say, else as [`default_device`].
+///
+/// # Errors
+/// When the settings name something that is no device.
+pub fn project_device(workspace: Option<&Workspace>) -> Result<DeviceChoice, TrainingError> {
+    let named = workspace.and_then(|workspace| Some((workspace.dir(), workspace.settings().device.as_deref()?)));
+    let Some((dir, name)) = named else { return Ok(default_device()) };
+    name.parse().map_err(|why| TrainingError::damaged(dir.join(SETTINGS_FILE), why))
+}
+
 /// With what a run is to be computed.
 #[derive(Debug, Clone, Default)]
 pub struct Means {
     /// The model; `None`: the recipe's, else that of the adapter it starts from, else the project's.
     pub model: Option<String>,
-    /// Where to compute.
-    pub device: DeviceChoice,
+    /// Where to compute; `None`: as [`project_device`] says.
+    pub device: Option<DeviceChoice>,
     /// Asks the model about what is held out, where the recipe wants that.
     pub measure: Option<Measure>,
 }
@@ -82,6 +92,7 @@ impl Launch {
             .or_else(|| start.as_ref().and_then(|start| start.model.clone()))
             .unwrap_or_else(|| workspace.settings().model.clone());
         let path = installed(&model).ok_or_else(|| TrainingError::NoModel(model.clone()))?;
+        let device = Some(device.map_or_else(|| project_device(Some(workspace)), Ok)?);
         let name = start.as_ref().map(|start| start.name.clone());
         Ok(Self {
             recipe: Recipe { model: Some(model), start: name, ..recipe },
@@ -95,8 +106,8 @@ impl Launch {
     ///
     /// # Errors
     /// As [`estimate`].
-    pub fn estimate(self) -> Result<Estimate, TrainingError> {
-        estimate(self.recipe, &self.examples, self.from.as_deref(), &self.base)
+    pub fn estimate(self, cancelled: &(dyn Fn() -> bool + Sync)) -> Result<Estimate, TrainingError> {
+        estimate(self.recipe, &self.examples, self.from.as_deref(), &self.base, cancelled)
     }
 
     /// Begins it in a thread of this process.
@@ -112,7 +123,7 @@ impl Launch {
     /// # Errors
     /// As [`prepare`] and [`detach`].
     pub fn detach(self, place: &Place) -> Result<(RunFolder, u32), TrainingError> {
-        let folder = prepare(self.recipe, &self.examples, self.from.as_deref(), place)?;
+        let folder = prepare(self.recipe, &self.examples, self.from.as_deref(), place, self.base.device())?;
         let process = detach(&folder, &self.base)?;
         Ok((folder, process))
     }

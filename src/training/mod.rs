@@ -51,7 +51,7 @@ pub use grpo::{
     AdvantageName, AggregationName, Group, Grpo, GrpoSettings, Prompted, Rollout, TokenLoss, Window, advantages,
     deviation, k3, tokenize_prompts,
 };
-pub use launch::{Launch, Means, NamedAdapter, named_adapter};
+pub use launch::{Launch, Means, NamedAdapter, named_adapter, project_device};
 pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;

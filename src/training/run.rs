@@ -7,6 +7,7 @@
 //!   metrics.jsonl    one line a step
 //!   samples.jsonl    what the model wrote along the way
 //!   status.json      state, step, process; replaced as a whole
+//!   device           where it computes, `cpu` or `cuda:0`, as it was last begun
 //!   checkpoint-50/   adapter, moments and position, to resume from
 //!   start/           the adapter that it started from, if any
 //!   reference-….jsonl what the reference says of preference pairs
@@ -40,6 +41,7 @@ pub use list::{RunInfo, list_runs, resolve_run, run_info};
 pub use record::{RunId, RunState, Sample, Status, StepRecord};
 
 use super::{Example, ObjectiveName, Recipe, TrainingError};
+use crate::model::DeviceChoice;
 
 /// How often, and how far apart, a run that seems to be locked is tried again.
 const LOCK_TRIES: usize = 10;
@@ -136,6 +138,10 @@ impl RunFolder {
         self.path.join("status.json")
     }
 
+    fn device_path(&self) -> PathBuf {
+        self.path.join("device")
+    }
+
     fn cancel_path(&self) -> PathBuf {
         self.path.join("cancel")
     }
@@ -203,6 +209,19 @@ impl RunFolder {
     /// When the file cannot be read, or is no recipe.
     pub fn recipe(&self) -> Result<Recipe, TrainingError> {
         Ok(Recipe::load(&self.recipe_path())?)
+    }
+
+    /// Keeps where the run computes. The recipe says what is learnt, on whatever machine; this is about one of them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_device(&self, device: DeviceChoice) -> Result<(), TrainingError> {
+        replace(&self.device_path(), format!("{device}\n").as_bytes())
+    }
+
+    /// Where the run computes; `None` where that was not kept, or by a word that this program does not know.
+    pub fn device(&self) -> Option<DeviceChoice> {
+        fs::read_to_string(self.device_path()).ok()?.trim().parse().ok()
     }
 
     /// Freezes what is trained on; gives the bytes as stored.

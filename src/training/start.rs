@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use jiff::Timestamp;
 
-use super::build::{build, keep_start};
+use super::build::{Keep, build, keep_start};
 use super::estimate::{largest_batch, needed_bytes, refusal};
 use super::run::{RunLock, wait_for_turn};
 use super::{
@@ -16,7 +16,7 @@ use super::{
     ObjectiveName, OfLog, Recipe, RunFolder, RunState, Status, Summary, Trainer, TrainingError, examples_digest,
     memory::Room, split_dev, tokenize, tokenize_pairs, tokenize_prompts,
 };
-use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target};
+use crate::model::{Adapter, DeviceChoice, LanguageModel, LoraSettings, Target, default_device};
 
 /// Stack of the training thread: candle walks a graph by recursion.
 const STACK_BYTES: usize = 64 << 20;
@@ -40,10 +40,17 @@ pub enum Place {
 pub struct Base {
     /// Its file or folder.
     pub path: PathBuf,
-    /// Where to compute.
-    pub device: DeviceChoice,
+    /// Where to compute. `None`: where the run did before, and a new one as [`default_device`] says.
+    pub device: Option<DeviceChoice>,
     /// Asks the model about what is held out, where the recipe wants that.
     pub measure: Option<Measure>,
+}
+
+impl Base {
+    /// Where a new run computes.
+    pub fn device(&self) -> DeviceChoice {
+        self.device.unwrap_or_else(default_device)
+    }
 }
 
 /// A run that is going on in a thread of this process.
@@ -77,10 +84,10 @@ pub fn start(
     place: &Place,
     base: Base,
 ) -> Result<Job, TrainingError> {
-    resume(prepare(recipe, examples, from, place)?, base)
+    resume(prepare(recipe, examples, from, place, base.device())?, base)
 }
 
-/// Makes the folder of a new run, for [`resume`] or [`super::detach`] to work on.
+/// Makes the folder of a new run, for [`resume`] or [`super::detach`] to work on, where it is to compute on `device`.
 ///
 /// # Errors
 /// As [`start`].
@@ -89,6 +96,7 @@ pub fn prepare(
     examples: &[Example],
     from: Option<&Path>,
     place: &Place,
+    device: DeviceChoice,
 ) -> Result<RunFolder, TrainingError> {
     let recipe = recipe.completed().validated()?;
     let examples = wanted(&recipe, examples)?;
@@ -100,6 +108,7 @@ pub fn prepare(
     };
     // Held until all is there, so that nobody takes it for what a kill left behind.
     let _lock = folder.lock()?;
+    folder.write_device(device)?;
     fill(&folder, recipe, &examples, from, now)?;
     Ok(folder)
 }
@@ -137,50 +146,71 @@ fn wanted(recipe: &Recipe, examples: &[Example]) -> Result<Vec<Example>, Trainin
 }
 
 /// What a run would take, from one step that is thrown away; see [`Estimate`]. Takes as long as loading the model and that
-/// step.
+/// step; between them, and within the step where the objective can, it ends once `cancelled` holds.
 ///
 /// # Errors
-/// As [`start`], and when the model cannot be loaded.
+/// As [`start`], when the model cannot be loaded, and when it was cancelled.
 pub fn estimate(
     recipe: Recipe,
     examples: &[Example],
     from: Option<&Path>,
     base: &Base,
+    cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Estimate, TrainingError> {
     let recipe = recipe.completed().validated()?;
     let examples = wanted(&recipe, examples)?;
-    let place = tempfile::Builder::new().prefix("logwright-estimate-").tempdir();
-    let place = place.map_err(|error| TrainingError::file(std::env::temp_dir(), error))?;
-    let folder = RunFolder::create_at(&place.path().join("run"))?;
+    let go_on = || if cancelled() { Err(TrainingError::NotTried) } else { Ok(()) };
     let work = || {
+        go_on()?;
         super::memory::forget_peak();
-        fill(&folder, recipe.clone(), &examples, from, Timestamp::now())?;
-        let recipe = folder.recipe()?;
-        let model = LanguageModel::load(&base.path, &base.device)?;
-        let adapter = first_adapter(&folder, &model, &recipe)?;
-        let uncut: Vec<usize> = match recipe.objective {
-            ObjectiveName::Sft => {
-                let whole = DataSettings { max_length: usize::MAX, ..recipe.data.clone() };
-                let tokenized = tokenize(&examples, &model, &whole)?.0;
-                tokenized.into_iter().map(|example| example.tokens.len()).collect()
+        let model = LanguageModel::load(&base.path, &base.device())?;
+        go_on()?;
+        let (objective, data, lengths) = {
+            // The folder of the start's adapter alone, and gone before the step is tried: a program that is left meanwhile
+            // leaves nothing behind.
+            let place = tempfile::Builder::new().prefix("logwright-estimate-").tempdir();
+            let place = place.map_err(|error| TrainingError::file(std::env::temp_dir(), error))?;
+            let folder = RunFolder::create_at(&place.path().join("run"))?;
+            let mut recipe = recipe.clone();
+            if let Some(from) = from {
+                recipe.lora = keep_start(from, &folder, recipe.lora)?;
             }
-            ObjectiveName::Grpo => {
-                let prompts = tokenize_prompts(&examples, &model, &recipe.data)?.0;
-                prompts.into_iter().map(|prompt| prompt.tokens.len()).collect()
-            }
-            ObjectiveName::Dpo => Vec::new(),
+            let adapter = first_adapter(&folder, &model, &recipe)?;
+            go_on()?;
+            let uncut = uncut_lengths(&examples, &model, &recipe)?;
+            go_on()?;
+            let (objective, data) = build(model, adapter, &examples, &recipe, &folder, Keep::Nothing)?;
+            let built = || (0..objective.examples()).map(|example| objective.tokens(example)).collect();
+            let lengths: Vec<usize> = uncut.unwrap_or_else(built);
+            (objective, data, lengths)
         };
-        let (objective, data) = build(model, adapter, &examples, &recipe, &folder, None)?;
-        let lengths: Vec<usize> = match uncut.is_empty() {
-            false => uncut,
-            true => (0..objective.examples()).map(|example| objective.tokens(example)).collect(),
-        };
-        super::estimate::estimate(&*objective, &recipe, data, &lengths)
+        go_on()?;
+        super::estimate::estimate(&*objective, &recipe, data, &lengths, cancelled)
     };
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("estimate".into()).stack_size(STACK_BYTES);
         let thread = builder.spawn_scoped(scope, work).map_err(|error| TrainingError::Thread(error.to_string()))?;
         thread.join().unwrap_or_else(|panic| Err(TrainingError::Thread(panic_text(&*panic))))
+    })
+}
+
+/// How long the examples are before any cut; `None` for pairs, which are told as they are trained on.
+fn uncut_lengths(
+    examples: &[Example],
+    model: &LanguageModel,
+    recipe: &Recipe,
+) -> Result<Option<Vec<usize>>, TrainingError> {
+    Ok(match recipe.objective {
+        ObjectiveName::Sft => {
+            let whole = DataSettings { max_length: usize::MAX, ..recipe.data.clone() };
+            let tokenized = tokenize(examples, model, &whole)?.0;
+            Some(tokenized.into_iter().map(|example| example.tokens.len()).collect())
+        }
+        ObjectiveName::Grpo => {
+            let prompts = tokenize_prompts(examples, model, &recipe.data)?.0;
+            Some(prompts.into_iter().map(|prompt| prompt.tokens.len()).collect())
+        }
+        ObjectiveName::Dpo => None,
     })
 }
 
@@ -228,7 +258,10 @@ fn spawn(
     let queued = Status::new(RunState::Queued, step, steps, started);
     folder.write_status(&queued)?;
     let since = queued.updated;
-    let work = Work { folder: folder.clone(), recipe, base, started, since, sender, cancel: cancel.clone() };
+    // What was kept of no device was begun before devices were kept, on the CPU.
+    let device = base.device.or_else(|| folder.device()).unwrap_or_default();
+    folder.write_device(device)?;
+    let work = Work { folder: folder.clone(), recipe, base, device, started, since, sender, cancel: cancel.clone() };
     let thread = thread::Builder::new()
         .name("training".into())
         .stack_size(STACK_BYTES)
@@ -242,6 +275,7 @@ struct Work {
     folder: RunFolder,
     recipe: Recipe,
     base: Base,
+    device: DeviceChoice,
     started: Timestamp,
     /// Since when it waits for its turn.
     since: Timestamp,
@@ -290,14 +324,15 @@ impl Work {
         self.tell(Event::Preparing(self.folder.id()));
         let (examples, stored) = self.folder.examples()?;
         let checkpoint = Checkpoint::latest(&self.folder);
-        let model = LanguageModel::load(&self.base.path, &self.base.device)?;
+        let model = LanguageModel::load(&self.base.path, &self.device)?;
         let adapter = match &checkpoint {
             Some(checkpoint) => load_adapter(&checkpoint.adapter_dir(), &model, &self.recipe)?,
             None => first_adapter(&self.folder, &model, &self.recipe)?,
         };
         let note = model.note().map(str::to_owned);
         let held_out = held_out(&examples, &model, &self.recipe)?;
-        let (objective, data) = build(model, adapter, &examples, &self.recipe, &self.folder, checkpoint.as_ref())?;
+        let (objective, data) =
+            build(model, adapter, &examples, &self.recipe, &self.folder, Keep::From(checkpoint.as_ref()))?;
         refuse_large_batch(&*objective, &self.recipe)?;
         let events = |event| self.tell(event);
         let trainer = Trainer {
@@ -396,3 +431,6 @@ pub fn adapter_of_run(folder: &RunFolder) -> Result<PathBuf, TrainingError> {
         .find(|dir| dir.join("adapter_config.json").is_file())
         .ok_or_else(|| TrainingError::damaged(folder.path(), "this run has no adapter yet; let it reach a checkpoint"))
 }
+
+#[cfg(test)]
+mod tests;

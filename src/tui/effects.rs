@@ -97,6 +97,8 @@ type Errand = Box<dyn FnOnce(&Workspace) -> Message + Send>;
 
 struct Running {
     pane: PaneId,
+    /// Something is lost when it is cut off.
+    guarded: bool,
     cancelled: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
@@ -248,7 +250,7 @@ impl Edge {
             job.courier.send(Message::Job(id, JobNews::Ended { result, ring }));
         });
         match thread {
-            Ok(thread) => self.jobs.push(Running { pane, cancelled, thread }),
+            Ok(thread) => self.jobs.push(Running { pane, guarded, cancelled, thread }),
             Err(error) => {
                 let result = Err(format!("no thread could be started: {error}"));
                 self.courier.send(Message::Job(id, JobNews::Ended { result, ring: false }));
@@ -263,8 +265,9 @@ impl Edge {
         }
     }
 
-    /// Asks everything to stop, and waits until all queued errands are on disk and all jobs have ended, the jobs for at
-    /// most `patience`. Returns how many jobs were still at work then.
+    /// Asks everything to stop, and waits until all queued errands are on disk and all jobs that lose something have ended,
+    /// the jobs for at most `patience`. Returns how many jobs were still at work then. What nobody asked for is not waited
+    /// for: it ends with the program.
     pub fn finish(mut self, patience: Duration) -> usize {
         drop(self.errands.take());
         drop(self.reader.take());
@@ -275,10 +278,11 @@ impl Edge {
             let _ = store.join();
         }
         let deadline = Instant::now() + patience;
-        while self.jobs.iter().any(|job| !job.thread.is_finished()) && Instant::now() < deadline {
+        let at_work = |job: &&Running| job.guarded && !job.thread.is_finished();
+        while self.jobs.iter().any(|job| at_work(&job)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
-        self.jobs.iter().filter(|job| !job.thread.is_finished()).count()
+        self.jobs.iter().filter(at_work).count()
     }
 }
 

@@ -99,6 +99,27 @@ proptest! {
 }
 
 #[test]
+fn leaving_does_not_wait_for_what_nobody_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut edge = Bench::open(dir.path(), PaneId::Label).edge;
+    let (asked, stopped) = crossbeam_channel::bounded(1);
+    edge.spawn_unasked(PaneId::Train, "estimate", |_| {
+        std::thread::sleep(std::time::Duration::from_secs(20));
+        Ok(())
+    });
+    edge.spawn(PaneId::Train, "sft", move |job| {
+        while !job.is_cancelled() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        asked.send(()).map_err(|error| error.to_string())
+    });
+    let begun = std::time::Instant::now();
+    assert_eq!(edge.finish(std::time::Duration::from_secs(10)), 0);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(stopped.try_recv().is_ok(), "what loses something has ended by itself");
+}
+
+#[test]
 fn votes_on_the_screen_are_votes_in_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = Bench::open(dir.path(), PaneId::Label);

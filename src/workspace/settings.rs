@@ -29,6 +29,9 @@ pub struct Settings {
     pub seniors: Vec<String>,
     /// The language model to reason with and to tune, by name or path.
     pub model: String,
+    /// Where models compute, `cpu` or `cuda:N`; if unset, the first GPU where there is one that can be used, else the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The error categories, in the order of their digit keys.
     pub taxonomy: Taxonomy,
     /// When votes alone settle a template.
@@ -117,6 +120,7 @@ impl Default for Settings {
             annotator: None,
             seniors: Vec::new(),
             model: "smollm2-135m".into(),
+            device: None,
             taxonomy: Taxonomy::default(),
             consensus: ConsensusRule::default(),
             panel: PanelRule::default(),

@@ -99,5 +99,8 @@ fn job(
         None => stage.recipe.start.clone(),
     };
     let recipe = Recipe { start, ..stage.recipe.clone() };
-    Ok(Launch::of(recipe, &workspace, means(&args.base))?.start(&Place::At(folder.path().to_path_buf()))?)
+    let mut means = means(&args.base);
+    // A chain that goes on does so where it was.
+    means.device = means.device.or_else(|| at.checked_sub(1).and_then(|before| record.folder(runs, before).device()));
+    Ok(Launch::of(recipe, &workspace, means)?.start(&Place::At(folder.path().to_path_buf()))?)
 }

@@ -74,7 +74,7 @@ pub(super) fn run(objective: ObjectiveName, args: &ObjectiveArgs, context: &Cont
     let launch = Launch::of(recipe, &workspace, means(&args.base))?;
     drop(workspace);
     if args.launch.dry_run {
-        return launch::report(&launch.estimate()?, args.json);
+        return launch::report(&launch.estimate(&|| false)?, args.json);
     }
     if args.launch.detach {
         let (folder, process) = launch.detach(&place)?;

@@ -34,7 +34,8 @@ pub(super) fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
         return output::json(&Watched { info, adapter: training::adapter_of_run(&folder).ok() });
     }
     let message = status.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-    output::line(&format!("{} {}{message}\n{}", folder.id(), status.state, watch_line(&folder, &status)?))
+    let device = folder.device().map_or_else(String::new, |device| format!(" on {device}"));
+    output::line(&format!("{} {}{device}{message}\n{}", folder.id(), status.state, watch_line(&folder, &status)?))
 }
 
 fn watch_line(folder: &RunFolder, status: &Status) -> Result<String, Failure> {
@@ -42,19 +43,20 @@ fn watch_line(folder: &RunFolder, status: &Status) -> Result<String, Failure> {
         _ if status.state == RunState::Queued => "waiting for its turn; another run trains".to_owned(),
         Some(record) => {
             let line = step_line(record, status.steps, status.eta_seconds);
-            format!("{line}{}", memory_text(record, status))
+            format!("{line}{}", memory_text(folder, record, status))
         }
         None => "no step done yet".to_owned(),
     })
 }
 
-/// What the process has in memory, and what of its device's is in use; nothing of a run that is over.
-fn memory_text(record: &StepRecord, status: &Status) -> String {
+/// Where it computes, what the process has in memory, and what of its device's is in use; nothing of a run that is over.
+fn memory_text(folder: &RunFolder, record: &StepRecord, status: &Status) -> String {
+    let place = folder.device().map(|device| format!(" · {device}"));
     let process = status.memory_bytes.map(|bytes| format!(" · memory {} MiB", bytes.div_ceil(1 << 20)));
     let device = record.device_memory_mib.zip(record.device_total_mib);
     let device = device.map(|(used, total)| format!(" · device {used} of {total} MiB"));
     match status.state.is_alive() {
-        true => [process, device].into_iter().flatten().collect(),
+        true => [place, process, device].into_iter().flatten().collect(),
         false => String::new(),
     }
 }

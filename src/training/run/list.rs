@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{RunFolder, RunId, Status};
+use super::{RunFolder, RunId, RunState, Status};
 use crate::training::{ObjectiveName, TrainingError};
 
 /// A run, as lists show it.
@@ -17,6 +18,9 @@ pub struct RunInfo {
     pub dir: PathBuf,
     /// What it optimises.
     pub objective: ObjectiveName,
+    /// Where it computes, as it was last begun; absent where that was not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub status: Status,
@@ -34,7 +38,7 @@ impl RunInfo {
     }
 }
 
-/// Every run under `parent`, newest first; folders that hold no run are passed over.
+/// Every run under `parent`, newest first, damaged ones too; folders that hold no run are passed over.
 pub fn list_runs(parent: &Path) -> Vec<RunInfo> {
     let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
     let mut runs: Vec<RunInfo> = entries.flatten().filter_map(|entry| run_info(&RunFolder::at(entry.path()))).collect();
@@ -44,12 +48,45 @@ pub fn list_runs(parent: &Path) -> Vec<RunInfo> {
 
 /// What a list shows of the run in `folder`; `None` if there is none.
 pub fn run_info(folder: &RunFolder) -> Option<RunInfo> {
-    let status = folder.status().ok()?;
+    let status = match folder.status() {
+        Ok(status) => status,
+        Err(why) => without_status(folder, &why)?,
+    };
     let objective = folder.recipe().map(|recipe| recipe.objective).unwrap_or_default();
     let last = folder.steps().ok().and_then(|mut steps| steps.pop());
     let reward = last.as_ref().and_then(|record| record.statistics.get("reward").copied());
     let loss = last.map(|record| record.loss);
-    Some(RunInfo { run: folder.id(), dir: folder.path().to_path_buf(), objective, status, loss, reward })
+    let device = folder.device().map(|device| device.to_string());
+    Some(RunInfo { run: folder.id(), dir: folder.path().to_path_buf(), objective, device, status, loss, reward })
+}
+
+/// What can be said of a run whose status cannot be read, and what to do; `None` where there is no run, or not yet.
+fn without_status(folder: &RunFolder, why: &TrainingError) -> Option<Status> {
+    let (begun, has_recipe) = (folder.has_status(), folder.recipe_path().is_file());
+    let locked = folder.is_locked();
+    if !begun && (!has_recipe || locked) {
+        return None;
+    }
+    let run = folder.id();
+    let help = match (locked, has_recipe) {
+        (true, _) => "the process that works on it writes it anew after its present step".to_owned(),
+        (false, true) => format!("`logwright train resume {run}` writes it anew and goes on from what was saved"),
+        (false, false) => "its recipe.toml is gone, too: move the folder away".to_owned(),
+    };
+    let changed = fs::metadata(folder.path()).and_then(|metadata| metadata.modified()).ok();
+    let changed = changed.and_then(|at| Timestamp::try_from(at).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let step = folder.steps().ok().and_then(|steps| steps.last().map(|record| record.step)).unwrap_or(0);
+    Some(Status {
+        state: RunState::Damaged,
+        step,
+        steps: folder.recipe().ok().and_then(|recipe| recipe.length.steps).unwrap_or(0),
+        pid: 0,
+        started: changed,
+        updated: changed,
+        eta_seconds: None,
+        memory_bytes: None,
+        message: Some(format!("{why}; {help}")),
+    })
 }
 
 /// The run that someone means: a folder's path, an id under `parent`, the start of one, or `latest`.

@@ -49,6 +49,8 @@ pub enum RunState {
     Failed,
     /// Its process died; it can be resumed from its last checkpoint. Never written, only found.
     Interrupted,
+    /// Its `status.json` is gone or cannot be read; `message` says why, and what to do. Never written, only found.
+    Damaged,
 }
 
 impl RunState {
@@ -62,6 +64,7 @@ impl RunState {
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Damaged => "damaged",
         }
     }
 }

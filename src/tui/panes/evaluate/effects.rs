@@ -7,9 +7,9 @@ use crate::evaluation::{
     EvaluationError, Items, KeywordRule, ModelPredictor, Progress, Report, Selection, evaluate_anomaly, keep_report,
     project_items, read_items,
 };
-use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
+use crate::model::{Adapter, LanguageModel, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
-use crate::training::{RunFolder, adapter_of_run, list_runs};
+use crate::training::{RunFolder, adapter_of_run, list_runs, project_device};
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
 use crate::tui::panes::PaneId;
@@ -111,11 +111,15 @@ fn evaluate(root: &Path, setup: &Setup, model: &str, job: &Job) -> Result<Report
     let workspace = Workspace::open(root).map_err(|error| failed(&error))?;
     let items = items(&workspace, setup).map_err(Some)?;
     let run = setup.adapter.as_ref().map(|run| RunFolder::at(workspace.runs_dir().join(run.as_str())));
+    let device = project_device(Some(&workspace)).map_err(|error| failed(&error))?;
     drop(workspace);
     let of_run = run.as_ref().and_then(|run| run.recipe().ok()).and_then(|recipe| recipe.model);
     let name = of_run.unwrap_or_else(|| model.to_owned());
     let path = installed(&name).ok_or_else(|| Some(format!("model {name} is not on this machine")))?;
-    let model = LanguageModel::load(&path, &DeviceChoice::default()).map_err(|error| failed(&error))?;
+    let model = LanguageModel::load(&path, &device).map_err(|error| failed(&error))?;
+    if let Some(note) = model.note() {
+        job.tell(app::Message::Toast(app::Toast::warning(note)));
+    }
     let adapter = match &run {
         Some(run) => {
             let dir = adapter_of_run(run).map_err(|error| failed(&error))?;

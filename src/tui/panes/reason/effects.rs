@@ -238,12 +238,15 @@ pub fn run(effect: Effect, edge: &mut Edge) {
                 Ok(())
             });
         }
-        Effect::Suppose(suppose) => edge.spawn_unasked(PaneId::Reason, "what if", move |job| {
-            let number = suppose.number;
-            let answer = jobs::suppose(*suppose, job);
-            job.tell(AppMessage::Reason(Message::Supposed(number, answer)));
-            Ok(())
-        }),
+        Effect::Suppose(suppose) => {
+            let root = edge.root().to_owned();
+            edge.spawn_unasked(PaneId::Reason, "what if", move |job| {
+                let number = suppose.number;
+                let answer = jobs::suppose(*suppose, &root, job);
+                job.tell(AppMessage::Reason(Message::Supposed(number, answer)));
+                Ok(())
+            });
+        }
     }
 }
 

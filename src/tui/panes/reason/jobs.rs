@@ -10,9 +10,10 @@ use super::state::Wearing;
 use crate::evaluation::{
     Asked, Asking, Counterfactual, SteppedTrace, calibrations, keep_trace, step_through, template_of, weigh, what_if,
 };
-use crate::model::{Adapter, DeviceChoice, LanguageModel, installed};
+use crate::model::{Adapter, LanguageModel, installed};
 use crate::reasoning::prompt::AnomalyPrompt;
-use crate::tui::app::Message as AppMessage;
+use crate::training::project_device;
+use crate::tui::app::{Message as AppMessage, Toast};
 use crate::tui::effects::Job;
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -43,6 +44,7 @@ fn ready(
     other: Option<&str>,
     adapter: Option<&Wearing>,
     loaded: &mut Loaded,
+    root: &Path,
     job: &Job,
 ) -> Result<Ready, String> {
     let of_run = adapter.and_then(|adapter| adapter.model.as_deref());
@@ -59,7 +61,12 @@ fn ready(
         Some((from, model)) if *from == path => Arc::clone(model),
         _ => {
             job.progress("loading");
-            let model = LanguageModel::load(&path, &DeviceChoice::Cpu).map_err(|error| error.to_string())?;
+            let workspace = Workspace::open(root).map_err(|error| error.to_string())?;
+            let device = project_device(Some(&workspace)).map_err(|error| error.to_string())?;
+            let model = LanguageModel::load(&path, &device).map_err(|error| error.to_string())?;
+            if let Some(note) = model.note() {
+                job.tell(AppMessage::Toast(Toast::warning(note)));
+            }
             let model = Arc::new(model);
             job.tell(AppMessage::Reason(Message::ModelLoaded(path.clone(), Arc::clone(&model))));
             *loaded = Some((path, Arc::clone(&model)));
@@ -91,7 +98,7 @@ pub(super) fn reason(mut ask: Ask, root: &Path, job: &Job) {
     for (ticket, adapter) in everyone {
         let answer = match job.is_cancelled() {
             true => Err("stopped before the first token".to_owned()),
-            false => answer(&mut ask, ticket, adapter.as_ref(), &prompt, job),
+            false => answer(&mut ask, ticket, adapter.as_ref(), &prompt, root, job),
         };
         match answer {
             Ok(answered) => answers.push(answered),
@@ -136,9 +143,10 @@ fn answer(
     ticket: u64,
     adapter: Option<&Wearing>,
     prompt: &AnomalyPrompt,
+    root: &Path,
     job: &Job,
 ) -> Result<Answered, String> {
-    let ready = ready(&ask.model, None, adapter, &mut ask.loaded, job)?;
+    let ready = ready(&ask.model, None, adapter, &mut ask.loaded, root, job)?;
     if job.is_cancelled() {
         return Err("stopped before the first token".to_owned());
     }
@@ -160,9 +168,9 @@ fn answer(
 }
 
 /// Scores a changed log.
-pub(super) fn suppose(mut suppose: Suppose, job: &Job) -> Result<Counterfactual, String> {
+pub(super) fn suppose(mut suppose: Suppose, root: &Path, job: &Job) -> Result<Counterfactual, String> {
     let other = suppose.adapter.is_none().then_some(suppose.model.as_str());
-    let ready = ready(&suppose.project, other, suppose.adapter.as_ref(), &mut suppose.loaded, job)?;
+    let ready = ready(&suppose.project, other, suppose.adapter.as_ref(), &mut suppose.loaded, root, job)?;
     let prompt = AnomalyPrompt::of(suppose.session);
     let go_on = &mut || !job.is_cancelled();
     match what_if(ready.asked(&prompt), &suppose.log, suppose.as_it_is, &suppose.changes, go_on) {

@@ -9,8 +9,8 @@ use crossbeam_channel::RecvTimeoutError;
 
 use crate::model::{DeviceChoice, installed};
 use crate::training::{
-    self, Base, Estimate, Event, Launch, Means, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample, StepRecord,
-    Supply, TrainingError, list_runs, run_info,
+    self, Base, CancelFlag, Estimate, Event, Launch, Means, Place, Recipe, RunFolder, RunId, RunInfo, RunState, Sample,
+    StepRecord, Supply, TrainingError, list_runs, project_device, run_info,
 };
 use crate::tui::app;
 use crate::tui::effects::{Edge, Job};
@@ -33,6 +33,15 @@ fn trying() -> MutexGuard<'static, ()> {
     TRYING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A run that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// What it learns, and how.
+    pub recipe: Recipe,
+    /// Where it computes; `None`: as the project says.
+    pub device: Option<DeviceChoice>,
+}
+
 /// What the pane wants done outside.
 #[derive(Debug)]
 pub enum Effect {
@@ -43,11 +52,13 @@ pub enum Effect {
     /// Read the steps of a run that others are to be compared with.
     ReadCompared(RunId, PathBuf),
     /// Start a run on what is accepted.
-    Start(Box<Recipe>),
+    Start(Box<Wanted>),
     /// Start it in a process of its own.
-    StartDetached(Box<Recipe>),
-    /// Say what such a run would take.
-    Estimate(Box<Recipe>),
+    StartDetached(Box<Wanted>),
+    /// Say what such a run would take, unless the flag is set before that is known.
+    Estimate(Box<Wanted>, CancelFlag),
+    /// Nobody wants to know that any more.
+    StopEstimate(CancelFlag),
     /// Go on with the run in a folder.
     Resume(PathBuf),
     /// Ask a run of another process to stop.
@@ -79,8 +90,8 @@ pub enum Message {
     NotStarted,
     /// A run goes on in a process of its own.
     Detached(RunId, u32),
-    /// What a run of this recipe would take.
-    Estimated(Box<Recipe>, Result<Box<Estimate>, String>),
+    /// What such a run would take.
+    Estimated(Box<Wanted>, Result<Box<Estimate>, String>),
     /// A request to stop was left for another process.
     CancelRequested(Result<(), String>),
     /// A request to wait or to go on was left.
@@ -109,6 +120,8 @@ pub struct Loaded {
     pub runs: Vec<RunInfo>,
     /// What there is to learn from.
     pub supply: Supply,
+    /// Where the project computes, unless its settings name something else than a device: that is told by what needs it.
+    pub device: Option<DeviceChoice>,
 }
 
 /// Carries out an effect of this pane.
@@ -131,14 +144,15 @@ pub fn run(effect: Effect, edge: &mut Edge) {
             RunFolder::at(dir).end_pause();
             message(Message::Asked(Ok("it goes on")))
         }),
-        Effect::Start(recipe) => {
+        Effect::Start(wanted) => {
             let root = edge.root().to_owned();
-            edge.spawn(PaneId::Train, recipe.objective.as_str(), move |job| watched(job, start(&root, *recipe)));
+            let name = wanted.recipe.objective.as_str();
+            edge.spawn(PaneId::Train, name, move |job| watched(job, start(&root, *wanted)));
         }
-        Effect::StartDetached(recipe) => {
+        Effect::StartDetached(wanted) => {
             let root = edge.root().to_owned();
             edge.spawn(PaneId::Train, "starting", move |job| {
-                let started = detached(&root, *recipe);
+                let started = detached(&root, *wanted);
                 job.tell(message(match &started {
                     Ok((run, process)) => Message::Detached(run.clone(), *process),
                     Err(_) => Message::NotStarted,
@@ -146,14 +160,18 @@ pub fn run(effect: Effect, edge: &mut Edge) {
                 started.map(drop)
             });
         }
-        Effect::Estimate(recipe) => {
+        Effect::Estimate(wanted, stop) => {
             let root = edge.root().to_owned();
             edge.spawn_unasked(PaneId::Train, "estimate", move |job| {
-                let estimated = estimate(&root, (*recipe).clone()).map(Box::new);
-                job.tell(message(Message::Estimated(recipe, estimated)));
+                let stopped = || stop.is_set() || job.is_cancelled();
+                let estimated = estimate(&root, (*wanted).clone(), &stopped).map(Box::new);
+                if !stopped() {
+                    job.tell(message(Message::Estimated(wanted, estimated)));
+                }
                 Ok(())
             });
         }
+        Effect::StopEstimate(stop) => stop.cancel(),
         Effect::Resume(dir) => {
             let root = edge.root().to_owned();
             edge.spawn(PaneId::Train, "train", move |job| watched(job, resume(&root, dir)));
@@ -184,7 +202,8 @@ fn read(folder: &RunFolder) -> Result<Course, String> {
 
 fn load(workspace: &Workspace) -> Result<Loaded, String> {
     let supply = Supply::of(workspace).map_err(|error| error.to_string())?;
-    Ok(Loaded { runs: list_runs(&workspace.runs_dir()), supply })
+    let device = project_device(Some(workspace)).ok();
+    Ok(Loaded { runs: list_runs(&workspace.runs_dir()), supply, device })
 }
 
 /// Reports what changes in the folders of other processes' runs, until all are over or the user leaves.
@@ -216,27 +235,27 @@ fn watch(job: &Job, runs: &Path) {
     }
 }
 
-/// The run that a recipe means in the project, as the command line begins it, and where its folder goes.
-fn launch(root: &Path, recipe: Recipe) -> Result<(Launch, Place), TrainingError> {
+/// The run that is asked for in the project, as the command line begins it, and where its folder goes.
+fn launch(root: &Path, Wanted { recipe, device }: Wanted) -> Result<(Launch, Place), TrainingError> {
     let workspace = Workspace::open(root).map_err(|error| TrainingError::Model(error.to_string()))?;
-    let means = Means { measure: Some(measuring::held_out_f1()), ..Means::default() };
+    let means = Means { model: None, device, measure: Some(measuring::held_out_f1()) };
     Ok((Launch::of(recipe, &workspace, means)?, Place::In(workspace.runs_dir())))
 }
 
-fn start(root: &Path, recipe: Recipe) -> Result<training::Job, String> {
+fn start(root: &Path, wanted: Wanted) -> Result<training::Job, String> {
     drop(trying());
-    launch(root, recipe).and_then(|(launch, place)| launch.start(&place)).map_err(|error| error.to_string())
+    launch(root, wanted).and_then(|(launch, place)| launch.start(&place)).map_err(|error| error.to_string())
 }
 
-fn detached(root: &Path, recipe: Recipe) -> Result<(RunId, u32), String> {
+fn detached(root: &Path, wanted: Wanted) -> Result<(RunId, u32), String> {
     drop(trying());
-    let begun = launch(root, recipe).and_then(|(launch, place)| launch.detach(&place));
+    let begun = launch(root, wanted).and_then(|(launch, place)| launch.detach(&place));
     begun.map(|(folder, process)| (folder.id(), process)).map_err(|error| error.to_string())
 }
 
-fn estimate(root: &Path, recipe: Recipe) -> Result<Estimate, String> {
+fn estimate(root: &Path, wanted: Wanted, stopped: &(dyn Fn() -> bool + Sync)) -> Result<Estimate, String> {
     let _alone = trying();
-    launch(root, recipe).and_then(|(launch, _)| launch.estimate()).map_err(|error| error.to_string())
+    launch(root, wanted).and_then(|(launch, _)| launch.estimate(stopped)).map_err(|error| error.to_string())
 }
 
 fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
@@ -252,7 +271,8 @@ fn resume(root: &Path, dir: PathBuf) -> Result<training::Job, String> {
 
 fn base(model: &str) -> Result<Base, String> {
     let path = installed(model).ok_or_else(|| TrainingError::NoModel(model.to_owned()).to_string())?;
-    Ok(Base { path, device: DeviceChoice::default(), measure: Some(measuring::held_out_f1()) })
+    // Where it computed before.
+    Ok(Base { path, device: None, measure: Some(measuring::held_out_f1()) })
 }
 
 /// Hands what happens in a run on to the pane, until it ends.
@@ -301,5 +321,5 @@ fn watched(job: &Job, started: Result<training::Job, String>) -> Result<(), Stri
 
 /// Whether a run in this state can be gone on with.
 pub(super) fn can_resume(state: RunState) -> bool {
-    matches!(state, RunState::Cancelled | RunState::Failed | RunState::Interrupted)
+    matches!(state, RunState::Cancelled | RunState::Failed | RunState::Interrupted | RunState::Damaged)
 }

@@ -1,8 +1,9 @@
 //! Opening the form of the next run, looking what it would take, and starting it.
 
-use super::effects::{Effect, Message};
+use super::effects::{Effect, Message, Wanted};
 use super::form::Change;
 use super::state::{Forecast, State};
+use crate::training::CancelFlag;
 use crate::tui::app::{self, Toast};
 use crate::tui::model::ModelStanding;
 use crate::tui::overlays::Prompt;
@@ -45,16 +46,35 @@ pub(super) fn open_form_from(state: &mut State, shared: &Shared) -> Vec<app::Eff
         return effects;
     }
     state.form.start_from(&run);
-    state.forecast = Forecast::None;
-    forecast_unasked(state)
+    // What the form was about before is not what it is about now.
+    let mut all = effects;
+    all.extend(forget_forecast(state));
+    all.extend(forecast_unasked(state));
+    all
+}
+
+/// What the form's run would take is no longer known, and whoever tries to find out stops.
+pub(super) fn forget_forecast(state: &mut State) -> Vec<app::Effect> {
+    match std::mem::take(&mut state.forecast) {
+        Forecast::Asked(stop) => vec![app::Effect::Train(Effect::StopEstimate(stop))],
+        _ => Vec::new(),
+    }
+}
+
+/// The form is left; what it asked for is not waited for.
+pub(super) fn leave(state: &mut State) -> Vec<app::Effect> {
+    state.filling = false;
+    match state.forecast {
+        Forecast::Asked(_) => forget_forecast(state),
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn change(state: &mut State) -> Vec<app::Effect> {
     match state.form.change() {
         Change::Turn(recipe) => {
             state.form.replace(*recipe);
-            state.forecast = Forecast::None;
-            Vec::new()
+            forget_forecast(state)
         }
         Change::Ask => {
             let typed = |text| app::Message::Train(Message::Typed(text));
@@ -81,18 +101,19 @@ pub(super) fn forecast(state: &mut State) -> Vec<app::Effect> {
     if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
-    if matches!(state.forecast, Forecast::Asked) {
+    if matches!(state.forecast, Forecast::Asked(_)) {
         return Vec::new();
     }
-    state.forecast = Forecast::Asked;
-    vec![app::Effect::Train(Effect::Estimate(Box::new(state.form.recipe.clone())))]
+    let stop = CancelFlag::default();
+    state.forecast = Forecast::Asked(stop.clone());
+    vec![app::Effect::Train(Effect::Estimate(Box::new(state.form.wanted()), stop))]
 }
 
-pub(super) fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> Effect) -> Vec<app::Effect> {
+pub(super) fn start(state: &mut State, how: fn(Box<Wanted>) -> Effect) -> Vec<app::Effect> {
     if let Some(why) = form_obstacle(state) {
         return vec![Toast::warning(why).into()];
     }
-    let effect = how(Box::new(state.form.recipe.clone()));
+    let effect = how(Box::new(state.form.wanted()));
     if matches!(effect, Effect::Start(_)) {
         if state.is_busy() {
             return vec![Toast::warning(BUSY).into()];
@@ -106,7 +127,8 @@ pub(super) fn start(state: &mut State, how: fn(Box<crate::training::Recipe>) -> 
     }
     state.filling = false;
     // What is free will be another number by the time the form is open again.
-    state.forecast = Forecast::None;
+    let mut effects = forget_forecast(state);
     state.starting = matches!(effect, Effect::Start(_));
-    vec![app::Effect::Train(effect)]
+    effects.push(app::Effect::Train(effect));
+    effects
 }

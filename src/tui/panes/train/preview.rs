@@ -25,7 +25,7 @@ pub(super) fn view(state: &State, theme: &Theme, frame: &mut Frame, area: Rect) 
     frame.render_widget(Paragraph::new(head), above);
     match &state.forecast {
         Forecast::None => notice(frame, below, theme, "Press t to see the examples' lengths and what the run takes."),
-        Forecast::Asked => notice(frame, below, theme, "Loading the model and trying a step ..."),
+        Forecast::Asked(_) => notice(frame, below, theme, "Loading the model and trying a step ..."),
         Forecast::Failed(why) => notice(frame, below, theme, why.as_str()),
         Forecast::Known(estimate) => {
             frame.render_widget(Paragraph::new(lines(estimate, &state.form.recipe, width, theme)), below);

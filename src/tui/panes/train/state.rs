@@ -5,7 +5,7 @@ use super::form::Form;
 use super::samples::Reading;
 use crate::logs::SafeText;
 use crate::training::{
-    DataSummary, Estimate, ObjectiveName, Recipe, RunId, RunInfo, RunState, Sample, StepRecord, Supply,
+    CancelFlag, DataSummary, Estimate, ObjectiveName, Recipe, RunId, RunInfo, RunState, Sample, StepRecord, Supply,
 };
 
 /// A run that this workbench is working on.
@@ -39,8 +39,8 @@ pub(super) enum Forecast {
     /// Nothing yet.
     #[default]
     None,
-    /// The model is being asked.
-    Asked,
+    /// The model is being asked; the flag stops that.
+    Asked(CancelFlag),
     /// What it takes.
     Known(Box<Estimate>),
     /// Why that cannot be said.

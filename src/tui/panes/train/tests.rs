@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::effects::{Course, Effect, Loaded, Message};
 use crate::logs::SafeText;
+use crate::model::DeviceChoice;
 use crate::training::{
     DataSummary, Estimate, Event, Lengths, ObjectiveName, Recipe, RewardPreset, RunId, RunInfo, RunState, Sample,
     Status, StepRecord, Stock, Summary, Supply,
@@ -12,6 +13,8 @@ use crate::tui::app::{self, AppState};
 use crate::tui::model::ModelStanding;
 use crate::tui::panes::PaneId;
 use crate::tui::testing::{press, screen, survives_any_size, tell, type_text, workbench};
+
+mod launching;
 
 fn id(at: &str) -> RunId {
     RunId::new(at.parse().unwrap(), ObjectiveName::Sft)
@@ -23,7 +26,7 @@ fn info(at: &str, state: RunState, step: usize, loss: Option<f64>) -> RunInfo {
     status.memory_bytes = Some(1_158 << 20);
     status.message = (state == RunState::Failed).then(|| "loss is NaN at step 9".to_owned());
     let dir = PathBuf::from("runs").join(run.as_str());
-    RunInfo { dir, run, objective: ObjectiveName::Sft, status, loss, reward: None }
+    RunInfo { dir, run, objective: ObjectiveName::Sft, device: None, status, loss, reward: None }
 }
 
 fn record(step: usize) -> StepRecord {
@@ -62,7 +65,7 @@ fn bench(runs: Vec<RunInfo>, accepted: usize) -> AppState {
     let mut state = workbench(PaneId::Train);
     tell(&mut state, app::Message::Model(ModelStanding::Here("m.gguf".into())));
     let supply = if accepted == 0 { Supply::default() } else { supply(accepted) };
-    news(&mut state, Message::Loaded(Ok(Loaded { runs, supply })));
+    news(&mut state, Message::Loaded(Ok(Loaded { runs, supply, device: Some(DeviceChoice::default()) })));
     state
 }
 
@@ -104,7 +107,7 @@ fn running(steps: usize) -> AppState {
     happened(&mut state, Event::Preparing(run.clone()));
     let mut runs = some_runs();
     runs.insert(0, info("2026-11-21T11:00:00Z", RunState::Running, 0, None));
-    news(&mut state, Message::Loaded(Ok(Loaded { runs, supply: supply(727) })));
+    news(&mut state, Message::Loaded(Ok(Loaded { runs, supply: supply(727), device: Some(DeviceChoice::default()) })));
     let data = DataSummary { examples: 691, held_out: 32, truncated: 4, ..DataSummary::default() };
     happened(&mut state, Event::Started { run, dir: "runs/x".into(), done: 0, steps: 60, data, note: None });
     for step in 1..=steps {
@@ -133,7 +136,8 @@ fn a_changed_setting_goes_into_the_run_that_is_started() {
     go_to(&mut state, ObjectiveName::Sft, "batch");
     retype(&mut state, "2");
     let effects = press(&mut state, "s");
-    let [app::Effect::Train(Effect::Start(recipe))] = &effects[..] else { panic!("{effects:?}") };
+    let [app::Effect::Train(Effect::Start(wanted))] = &effects[..] else { panic!("{effects:?}") };
+    let recipe = &wanted.recipe;
     assert_eq!((recipe.length.steps, recipe.data.batch), (Some(12), 2));
     assert!(state.train.is_busy());
 }
@@ -151,7 +155,8 @@ fn every_objective_is_started_with_its_own_settings_and_what_was_filled_in_stays
     retype(&mut state, "20261119-090000-sft");
     assert!(screen(&state, 80, 24).contains("It goes on from the adapter of"), "{}", screen(&state, 80, 24));
     let effects = press(&mut state, "d");
-    let [app::Effect::Train(Effect::StartDetached(recipe))] = &effects[..] else { panic!("{effects:?}") };
+    let [app::Effect::Train(Effect::StartDetached(wanted))] = &effects[..] else { panic!("{effects:?}") };
+    let recipe = &wanted.recipe;
     assert_eq!(recipe.objective, ObjectiveName::Grpo);
     assert_eq!(recipe.grpo.as_ref().unwrap().rollouts, 4);
     assert_eq!(recipe.reward.as_ref().unwrap().preset, RewardPreset::Code);
@@ -159,7 +164,8 @@ fn every_objective_is_started_with_its_own_settings_and_what_was_filled_in_stays
     assert!(recipe.dpo.is_none());
     go_to(&mut state, ObjectiveName::Dpo, "beta");
     let effects = press(&mut state, "s");
-    let [app::Effect::Train(Effect::Start(recipe))] = &effects[..] else { panic!("{effects:?}") };
+    let [app::Effect::Train(Effect::Start(wanted))] = &effects[..] else { panic!("{effects:?}") };
+    let recipe = &wanted.recipe;
     assert_eq!((recipe.dpo.as_ref().unwrap().beta, recipe.start.as_deref()), (0.3, None));
     assert!(recipe.grpo.is_none());
 }
@@ -169,7 +175,7 @@ fn an_objective_without_anything_to_learn_from_says_so_and_does_not_start() {
     let mut state = bench(Vec::new(), 10);
     let mut supply = supply(10);
     supply.pairs = Stock { accepted: 0, pending: 12 };
-    news(&mut state, Message::Loaded(Ok(Loaded { runs: Vec::new(), supply })));
+    news(&mut state, Message::Loaded(Ok(Loaded { runs: Vec::new(), supply, device: Some(DeviceChoice::default()) })));
     go_to(&mut state, ObjectiveName::Dpo, "objective");
     insta::assert_snapshot!("train-80x24-nothing-to-learn-from", screen(&state, 80, 24));
     assert!(press(&mut state, "s").is_empty());
@@ -236,7 +242,7 @@ fn nothing_starts_without_a_model_or_an_accepted_rationale_or_beside_a_run() {
 #[test]
 fn runs_of_other_processes_are_followed_until_they_are_over() {
     let mut state = workbench(PaneId::Train);
-    let loaded = |runs| Message::Loaded(Ok(Loaded { runs, supply: supply(9) }));
+    let loaded = |runs| Message::Loaded(Ok(Loaded { runs, supply: supply(9), device: Some(DeviceChoice::default()) }));
     let alive = info("2026-11-21T10:45:00Z", RunState::Running, 7, None);
     let effects = news(&mut state, loaded(vec![alive.clone()]));
     assert!(effects.iter().any(|effect| matches!(effect, app::Effect::Train(Effect::Watch))), "{effects:?}");
@@ -280,7 +286,7 @@ fn two_runs_are_laid_beside_each_other_with_what_differs_in_their_recipes() {
 fn the_form_shows_what_it_would_train_on_and_what_that_takes() {
     let mut state = bench(Vec::new(), 727);
     let effects = press(&mut state, "n");
-    let [app::Effect::Train(Effect::Estimate(recipe))] = &effects[..] else { panic!("{effects:?}") };
+    let [app::Effect::Train(Effect::Estimate(wanted, _))] = &effects[..] else { panic!("{effects:?}") };
     assert!(press(&mut state, "t").is_empty(), "it is being looked at already");
     let lengths: Vec<usize> = (0..300).map(|i| 60 + i * i % 1300).collect();
     let estimate = Estimate {
@@ -298,35 +304,31 @@ fn the_form_shows_what_it_would_train_on_and_what_that_takes() {
         refusal: Some("training needs about 1290 MiB and 900 MiB are free; try data.batch = 2".into()),
     };
     let on_device = Estimate { on_device: true, refusal: None, ..estimate.clone() };
-    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(estimate))));
+    news(&mut state, Message::Estimated(wanted.clone(), Ok(Box::new(estimate))));
     insta::assert_snapshot!("train-80x24-estimate", screen(&state, 80, 24));
     survives_any_size(&state);
     assert!(press(&mut state, "s").is_empty() && toast(&state).contains("try data.batch = 2"), "{}", toast(&state));
     assert!(!press(&mut state, "t").is_empty(), "what is free may be another number by now");
-    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(on_device.clone()))));
+    news(&mut state, Message::Estimated(wanted.clone(), Ok(Box::new(on_device.clone()))));
     assert!(screen(&state, 80, 24).contains("memory of the device: 1,290 MiB of 900"), "{}", screen(&state, 80, 24));
     // Another setting makes it a thing of the past.
     go_to(&mut state, ObjectiveName::Sft, "preset");
     press(&mut state, "enter");
     assert!(screen(&state, 80, 24).contains("Press t"));
-    news(&mut state, Message::Estimated(recipe.clone(), Ok(Box::new(on_device))));
+    news(&mut state, Message::Estimated(wanted.clone(), Ok(Box::new(on_device))));
     assert!(screen(&state, 80, 24).contains("Press t"), "that is of other settings");
-    assert!(matches!(press(&mut state, "t")[..], [app::Effect::Train(Effect::Estimate(_))]));
-    assert!(matches!(press(&mut state, "s")[..], [app::Effect::Train(Effect::Start(_))]));
-}
-
-#[test]
-fn nothing_is_estimated_beside_a_run_unless_it_is_asked_for() {
-    let mut state = running(3);
-    assert!(press(&mut state, "n").is_empty());
-    assert!(screen(&state, 80, 24).contains("Press t"));
-    assert!(matches!(press(&mut state, "t")[..], [app::Effect::Train(Effect::Estimate(_))]));
+    assert!(matches!(press(&mut state, "t")[..], [app::Effect::Train(Effect::Estimate(..))]));
+    let effects = press(&mut state, "s");
+    assert!(
+        matches!(effects[..], [app::Effect::Train(Effect::StopEstimate(_)), app::Effect::Train(Effect::Start(_))]),
+        "a run does not wait for what nobody wants to know any more: {effects:?}"
+    );
 }
 
 #[test]
 fn a_gpus_memory_stands_beside_the_processs() {
     let mut state = running(3);
-    assert!(!screen(&state, 200, 60).contains("device "), "on the CPU there is no other memory");
+    assert!(!screen(&state, 200, 60).contains("MiB, device "), "on the CPU there is no other memory");
     let record = StepRecord { device_memory_mib: Some(5_120), device_total_mib: Some(143_771), ..record(4) };
     happened(&mut state, Event::Step { record, eta_seconds: 9.0 });
     assert!(

@@ -3,7 +3,7 @@
 use super::actions::Action;
 use super::compare::differences;
 use super::effects::{Course, Effect, Loaded, Message, can_resume};
-use super::launching::{change, forecast, obstacle, open_form, open_form_from, start};
+use super::launching::{change, forecast, forget_forecast, leave, obstacle, open_form, open_form_from, start};
 use super::samples::Reading;
 use super::state::{Active, Compared, Forecast, State};
 use crate::logs::SafeText;
@@ -50,10 +50,7 @@ pub(super) fn act(state: &mut State, action: Action, shared: &Shared) -> Vec<app
         Action::Try => forecast(state),
         Action::Start => start(state, Effect::Start),
         Action::StartDetached => start(state, Effect::StartDetached),
-        Action::Leave => {
-            state.filling = false;
-            Vec::new()
-        }
+        Action::Leave => leave(state),
         Action::NextSample
         | Action::PreviousSample
         | Action::ScrollDown
@@ -92,7 +89,9 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
             Vec::new()
         }
         // Of settings that were changed meanwhile, or before a run, nobody wants to know.
-        Message::Estimated(recipe, _) if *recipe != state.form.recipe || !matches!(state.forecast, Forecast::Asked) => {
+        Message::Estimated(wanted, _)
+            if *wanted != state.form.wanted() || !matches!(state.forecast, Forecast::Asked(_)) =>
+        {
             Vec::new()
         }
         Message::Estimated(_, estimate) => {
@@ -109,8 +108,7 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
         Message::CancelConfirmed => cancel(state),
         Message::Typed(text) => {
             state.form.take(&text);
-            state.forecast = Forecast::None;
-            Vec::new()
+            forget_forecast(state)
         }
         Message::NotStarted => {
             state.starting = false;
@@ -262,6 +260,7 @@ fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
     state.failure = None;
     state.runs = loaded.runs;
     state.supply = Some(loaded.supply);
+    state.form.of_project = loaded.device;
     if let Some(wanted) = state.wanted.take()
         && state.selected.is_none()
     {

@@ -156,5 +156,6 @@ fn standing_style(state: RunState, theme: &Theme) -> (&'static str, Style) {
         RunState::Cancelled => ("-", theme.muted),
         RunState::Failed => ("x", theme.error),
         RunState::Interrupted => ("!", theme.warning),
+        RunState::Damaged => ("?", theme.error),
     }
 }

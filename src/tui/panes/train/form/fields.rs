@@ -14,6 +14,8 @@ pub(in super::super) enum Kind {
     Preset,
     /// An adapter, by its run or folder; nothing for a fresh one.
     Start,
+    /// Where to compute; nothing for where the project does. Of the run, not of its recipe.
+    Device,
     /// Tasks, with blanks or commas between them; nothing for all.
     Tasks,
     /// A number.
@@ -56,7 +58,7 @@ const fn field(
 
 const REFERENCE: Kind = Choice(&[("start", "where it starts"), ("base", "the bare model")]);
 
-const FIELDS: [Field; 47] = [
+const FIELDS: [Field; 48] = [
     field(
         &[],
         "objective",
@@ -77,6 +79,13 @@ const FIELDS: [Field; 47] = [
         Kind::Start,
         "start from",
         "The adapter to start from: a run's name, `latest` or a folder (empty: a fresh one)",
+    ),
+    field(
+        &[],
+        "device",
+        Kind::Device,
+        "device",
+        "Where to compute: cpu, or cuda:N for an NVIDIA GPU (empty: as the project's `device`, else a GPU if there is one)",
     ),
     field(&[], "data.tasks", Kind::Tasks, "tasks", "Only these tasks, with commas between (empty: all)"),
     field(

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 pub(super) use fields::{Field, Kind};
 
+use super::effects::Wanted;
+use crate::model::DeviceChoice;
 use crate::reasoning::Task;
 use crate::training::{ObjectiveName, Preset, Recipe};
 
@@ -144,6 +146,10 @@ pub(super) struct Row {
 pub(super) struct Form {
     /// The settings.
     pub recipe: Recipe,
+    /// Where the run computes; `None`: as the project says.
+    device: Option<DeviceChoice>,
+    /// Where the project computes, once that is known.
+    pub of_project: Option<DeviceChoice>,
     /// The line in front.
     pub at: usize,
     /// What was typed and is no value, with why, by its place.
@@ -154,7 +160,14 @@ pub(super) struct Form {
 
 impl Default for Form {
     fn default() -> Self {
-        Self { recipe: first(ObjectiveName::Sft), at: 0, broken: BTreeMap::new(), drafts: Vec::new() }
+        Self {
+            recipe: first(ObjectiveName::Sft),
+            device: None,
+            of_project: None,
+            at: 0,
+            broken: BTreeMap::new(),
+            drafts: Vec::new(),
+        }
     }
 }
 
@@ -199,6 +212,9 @@ impl Form {
     /// Takes what was typed for the setting in front.
     pub fn take(&mut self, text: &str) {
         let field = self.field();
+        if field.kind == Kind::Device {
+            return self.take_device(field.place, text.trim());
+        }
         match field.typed(&self.recipe, text) {
             Ok(recipe) => {
                 self.recipe = recipe;
@@ -208,6 +224,28 @@ impl Form {
                 self.broken.insert(field.place, (text.to_owned(), why));
             }
         }
+    }
+
+    fn take_device(&mut self, place: &'static str, text: &str) {
+        let device = (!text.is_empty()).then(|| text.parse()).transpose();
+        match device {
+            Ok(device) => {
+                self.device = device;
+                self.broken.remove(place);
+            }
+            Err(why) => {
+                self.broken.insert(place, (text.to_owned(), why));
+            }
+        }
+    }
+
+    /// The run that is asked for.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { recipe: self.recipe.clone(), device: self.device }
+    }
+
+    fn device_text(&self) -> String {
+        self.device.or(self.of_project).map_or_else(String::new, |device| device.to_string())
     }
 
     /// Takes another recipe as a whole; that of another objective is kept for when one comes back to it.
@@ -228,7 +266,10 @@ impl Form {
     /// What to edit the setting in front from.
     pub fn initial(&self) -> String {
         let field = self.field();
-        let value = || field.value(&self.recipe, &table_of(&self.recipe));
+        let value = || match field.kind {
+            Kind::Device => self.device_text(),
+            _ => field.value(&self.recipe, &table_of(&self.recipe)),
+        };
         self.broken.get(field.place).map_or_else(value, |(text, _)| text.clone())
     }
 
@@ -237,6 +278,7 @@ impl Form {
         let (table, complaints) = (table_of(&self.recipe), self.recipe.complaints());
         let row = |field: &'static Field| match self.broken.get(field.place) {
             Some((text, why)) => Row { field, text: text.clone(), complaint: Some(why.clone()) },
+            None if field.kind == Kind::Device => Row { field, text: self.device_text(), complaint: None },
             None => {
                 let complaint = complaints.iter().find(|complaint| is_about(complaint, field.place)).cloned();
                 Row { field, text: field.value_text(&self.recipe, &table), complaint }
@@ -272,7 +314,7 @@ mod tests {
             for field in fields::of(objective) {
                 let there = get(&table, field.place).is_some();
                 match field.kind {
-                    Kind::Preset | Kind::Start | Kind::Optional => {}
+                    Kind::Preset | Kind::Start | Kind::Optional | Kind::Device => {}
                     Kind::Number => {
                         let text = field.value(&recipe, &table);
                         assert!(there, "{}", field.place);
