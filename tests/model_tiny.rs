@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/tiny.rs"]
+mod tiny;
+
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use logwright::model::tokenizer::Part;
 use logwright::model::{
@@ -12,35 +14,12 @@ use logwright::model::{
     ModelTokenizer, Role, Sampling, Sequence, Target, Trace,
 };
 use serde_json::Value;
-
-const FAMILIES: [&str; 6] = ["llama", "llama3", "mistral", "qwen2", "qwen3", "qwen2-yarn"];
-
-/// Those that are there as GGUF too, as llama.cpp's converter would write them.
-const IN_GGUF: [&str; 3] = ["llama3", "qwen2-yarn", "qwen3"];
-
-fn folder(family: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny").join(family)
-}
+use tiny::{
+    FAMILIES, IN_GGUF, expected, folder, gguf, ids, in_gguf, largest_difference, lora_batch, numbers, weight_sum,
+};
 
 fn load(family: &str) -> LanguageModel {
     LanguageModel::load(&folder(family), &DeviceChoice::Cpu).unwrap()
-}
-
-fn expected(family: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(folder(family).join("expected.json")).unwrap()).unwrap()
-}
-
-fn ids(value: &Value) -> Vec<u32> {
-    value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
-}
-
-fn numbers(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
-}
-
-fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 fn write(
@@ -56,31 +35,12 @@ fn written(trace: &Trace) -> Vec<u32> {
     trace.tokens.iter().map(|t| t.id).collect()
 }
 
-/// A ragged batch: tokens, and the first of them that is learned.
-fn lora_batch(expected: &Value) -> Vec<Sequence> {
-    let sequence = |entry: &Value| {
-        let tokens = ids(&entry["tokens"]);
-        let start = entry["start"].as_u64().unwrap() as usize;
-        let weights = (0..tokens.len()).map(|i| if i >= start { 1.0 } else { 0.0 }).collect();
-        Sequence { tokens, weights }
-    };
-    expected["lora"]["batch"].as_array().unwrap().iter().map(sequence).collect()
-}
-
-fn weight_sum(batch: &[Sequence]) -> f32 {
-    batch.iter().flat_map(|s| &s.weights).sum()
-}
-
 #[test]
 fn every_family_has_the_logits_of_transformers() {
     for family in FAMILIES {
         let (model, expected) = (load(family), expected(family));
         check_logits(family, &model, &expected);
     }
-}
-
-fn gguf(name: &str) -> PathBuf {
-    folder(&format!("{name}.gguf"))
 }
 
 #[test]
@@ -122,10 +82,6 @@ fn sentence_piece_ids_are_those_of_sentence_piece() {
     let ids = tokenizer.encode_parts(&parts).unwrap();
     assert_eq!((ids[0], ids[ids.len() - 1]), (1, 2));
     assert_eq!(ids.iter().filter(|id| tokenizer.is_control(**id)).count(), 2);
-}
-
-fn in_gguf() -> Value {
-    serde_json::from_slice(&std::fs::read(folder("gguf.json")).unwrap()).unwrap()
 }
 
 fn check_logits(name: &str, model: &LanguageModel, expected: &Value) {

@@ -311,6 +311,35 @@ fn a_chain_hands_its_adapter_on_and_goes_on_where_it_was() {
     assert!(wrong.code == 1 && wrong.stderr.contains("stage a: data.batch = 0"), "{}", wrong.stderr);
 }
 
+/// In 16 bits, over candle's own operations: what a GPU computes, on the CPU.
+#[test]
+fn every_objective_learns_as_on_a_gpu_and_goes_on_to_the_same_weights() {
+    let (project, model) = (project(), tiny());
+    assert_eq!(project.run(&["review", "accept", "--all"]).code, 0);
+    project.write("chain.toml", CHAIN.as_bytes());
+    for device in ["cpu:bf16", "cpu:f16"] {
+        let start = || project.run(&["train", "chain", "chain.toml", "--model", &model, "--device", device, "--json"]);
+        let run = |chain: &Value, stage: usize| format!("runs/{}", chain["stages"][stage]["run"].as_str().unwrap());
+        let whole = done(&start());
+        let losses: Vec<f64> =
+            steps(&project, &run(&whole, 2)).iter().map(|step| step["loss"].as_f64().unwrap()).collect();
+        assert!(losses[5] < losses[0] && (losses[0] - 2f64.ln()).abs() < 1e-2, "{device}: {losses:?}");
+        let reinforced = &steps(&project, &run(&whole, 3))[0];
+        assert!(reinforced["statistics"]["reward"].is_number(), "{reinforced}");
+
+        let again = done(&start());
+        assert_ne!(again["chain"], whole["chain"]);
+        kill_after(&project, &run(&again, 2), 6);
+        fs::remove_dir_all(project.path(&run(&again, 3))).unwrap();
+        let resumed = done(&start());
+        assert_eq!(resumed["chain"], again["chain"]);
+        for stage in 0..4 {
+            let (resumed, whole) = (weights(&project, &run(&resumed, stage)), weights(&project, &run(&whole, stage)));
+            assert!(resumed == whole, "{device}: stage {stage}");
+        }
+    }
+}
+
 #[test]
 fn presets_begin_a_recipe_and_what_grpo_writes_itself_is_counted_before_a_run() {
     let (project, model) = (project(), tiny());

@@ -15,7 +15,7 @@ pub(super) struct BaseArgs {
     /// The model: a name that `model list` knows, or a path [default: the run's, else the project's]
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU [default: the run's, where one goes on; else the project's
+    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU, with :bf16, :f16 or :f32 behind it for a precision [default: the run's, where one goes on; else the project's
     /// `device`, else the first GPU that can be used, else cpu]
     #[arg(long)]
     pub device: Option<DeviceChoice>,

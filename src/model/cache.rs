@@ -2,7 +2,17 @@
 
 use super::ModelError;
 use super::decoder::Decoder;
-use super::ops::attention::LayerCache;
+use super::kernels::attention::LayerStore;
+use super::portable;
+
+/// One layer's part of a key-value cache.
+#[derive(Debug)]
+pub enum LayerCache {
+    /// For the CPU's kernels.
+    Packed(LayerStore),
+    /// On any device.
+    Portable(portable::Cache),
+}
 
 /// Keys and values of every layer, for a fixed number of slots; each slot holds one sequence of its own length.
 pub struct KvCache {
@@ -45,14 +55,8 @@ impl KvCache {
         let layers = if from == to || length == 0 { &mut [] } else { &mut self.layers[..] };
         for layer in layers {
             match layer {
-                LayerCache::Cpu(store) => store.copy(from, to, length),
-                LayerCache::Device { keys, values } => {
-                    for tensor in [keys, values] {
-                        // A true copy: a slice with one head is contiguous as it is, and then shares what it is put into.
-                        let source = tensor.narrow(0, from, 1)?.narrow(2, 0, length)?.copy()?;
-                        tensor.narrow(0, to, 1)?.slice_set(&source, 2, 0)?;
-                    }
-                }
+                LayerCache::Packed(store) => store.copy(from, to, length),
+                LayerCache::Portable(cache) => cache.copy(from, to, length)?,
             }
         }
         self.lengths[to] = length;

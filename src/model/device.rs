@@ -5,32 +5,87 @@ use std::str::FromStr;
 
 use candle_core::Device;
 
-/// The device a user asked for: `cpu` or `cuda:N`.
+/// What activations are computed in, and frozen weights that are not quantised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit brain floats: the range of `f32`, three significant digits.
+    BF16,
+    /// 16-bit IEEE floats, for GPUs that know no others.
+    F16,
+}
+
+impl Precision {
+    const ALL: [Self; 3] = [Self::F32, Self::BF16, Self::F16];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::BF16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+/// The device a user asked for: `cpu`, `cuda:N`, or either with a precision behind it (`cuda:0:f32`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The processor.
+    /// The processor, by this program's own kernels, in `f32`.
     #[default]
     Cpu,
-    /// The NVIDIA GPU with this index.
-    Cuda(usize),
+    /// The processor as if it were a GPU: slow, and a reference for what a GPU computes.
+    Portable(Precision),
+    /// The NVIDIA GPU with this index, in this precision or the best that it has.
+    Cuda(usize, Option<Precision>),
+}
+
+/// A device that is open.
+pub struct Opened {
+    /// The device.
+    pub device: Device,
+    /// What it computes in; `None` for the CPU's own kernels.
+    pub precision: Option<Precision>,
+    /// What the user should know.
+    pub note: Option<String>,
 }
 
 impl DeviceChoice {
     /// Opens the device. A GPU that is not there is no error: the CPU is used, and the note says why.
-    pub(crate) fn open(self) -> (Device, Option<String>) {
+    pub(crate) fn open(self) -> Opened {
+        let cpu = |note| Opened { device: Device::Cpu, precision: None, note };
         match self {
-            Self::Cpu => (Device::Cpu, None),
-            Self::Cuda(_) if !candle_core::utils::cuda_is_available() => {
-                (Device::Cpu, Some(format!("{self}: this build has no CUDA support; using the CPU")))
+            Self::Cpu => cpu(None),
+            Self::Portable(precision) => Opened { precision: Some(precision), ..cpu(None) },
+            Self::Cuda(..) if !candle_core::utils::cuda_is_available() => {
+                cpu(Some(format!("{self}: this build has no CUDA support; using the CPU")))
             }
-            Self::Cuda(index) => match Device::new_cuda(index) {
-                Ok(device) => (device, None),
+            Self::Cuda(index, precision) => match Device::new_cuda(index) {
+                Ok(device) => {
+                    let precision = Some(precision.unwrap_or_else(|| best_precision(&device)));
+                    Opened { device, precision, note: None }
+                }
                 Err(error) => {
                     let why = error.to_string().lines().next().unwrap_or_default().to_owned();
-                    (Device::Cpu, Some(format!("{self}: no usable GPU ({why}); using the CPU")))
+                    cpu(Some(format!("{self}: no usable GPU ({why}); using the CPU")))
                 }
             },
         }
+    }
+}
+
+/// The 16 bits that a GPU computes fastest in: brain floats from compute capability 8 on.
+fn best_precision(device: &Device) -> Precision {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(device) => {
+            use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+            match device.cuda_stream().context().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) {
+                Ok(major) if major < 8 => Precision::F16,
+                _ => Precision::BF16,
+            }
+        }
+        _ => Precision::BF16,
     }
 }
 
@@ -66,7 +121,9 @@ impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Portable(precision) => write!(f, "cpu:{}", precision.name()),
+            Self::Cuda(index, None) => write!(f, "cuda:{index}"),
+            Self::Cuda(index, Some(precision)) => write!(f, "cuda:{index}:{}", precision.name()),
         }
     }
 }
@@ -75,15 +132,21 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|index| index.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| format!("device {text:?} is neither cpu nor cuda:N")),
-        }
+        let precision = |name: &str| Precision::ALL.into_iter().find(|precision| precision.name() == name);
+        let parts: Vec<&str> = text.split(':').collect();
+        let choice = match parts[..] {
+            ["cpu"] => Some(Self::Cpu),
+            ["cpu", name] => precision(name).map(Self::Portable),
+            ["cuda"] => Some(Self::Cuda(0, None)),
+            ["cuda", index] => index.parse().ok().map(|index| Self::Cuda(index, None)),
+            ["cuda", index, name] => {
+                index.parse().ok().zip(precision(name)).map(|(index, precision)| Self::Cuda(index, Some(precision)))
+            }
+            _ => None,
+        };
+        choice.ok_or_else(|| {
+            format!("device {text:?} is neither cpu nor cuda:N, nor one with :bf16, :f16 or :f32 behind it")
+        })
     }
 }
 
@@ -93,16 +156,18 @@ mod tests {
 
     #[test]
     fn a_device_is_named_as_it_is_parsed() {
-        for text in ["cpu", "cuda:0", "cuda:3"] {
+        for text in ["cpu", "cpu:bf16", "cuda:0", "cuda:3", "cuda:1:f32", "cuda:0:f16"] {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
-        assert!("gpu".parse::<DeviceChoice>().is_err());
+        for wrong in ["gpu", "cuda:x", "cuda:0:f64", "cpu:0", "cuda:0:f32:", ""] {
+            assert!(wrong.parse::<DeviceChoice>().unwrap_err().contains("neither cpu nor cuda:N"), "{wrong}");
+        }
     }
 
     #[test]
     fn a_gpu_says_its_memory_and_the_cpu_has_none_of_its_own() {
         assert_eq!(DeviceMemory::of(&Device::Cpu), None);
-        let (device, note) = DeviceChoice::Cuda(0).open();
+        let Opened { device, note, .. } = DeviceChoice::Cuda(0, None).open();
         match DeviceMemory::of(&device) {
             Some(memory) => assert!(memory.total > 1 << 30 && memory.used() > 0 && memory.free <= memory.total),
             None => println!("no CUDA device: {}", note.unwrap_or_default()),
@@ -114,8 +179,8 @@ mod tests {
         if candle_core::utils::cuda_is_available() {
             return;
         }
-        let (device, note) = DeviceChoice::Cuda(0).open();
-        assert!(device.is_cpu());
+        let Opened { device, precision, note } = DeviceChoice::Cuda(0, None).open();
+        assert!(device.is_cpu() && precision.is_none());
         assert!(note.unwrap().contains("using the CPU"));
     }
 }

@@ -71,7 +71,8 @@ impl<'a> Forward<'a> {
 
     fn run_piece(&mut self, tokens: &[u32], spans: Vec<Span>, wanted: &[u32]) -> Result<Vec<f32>, ModelError> {
         let decoder = self.model.decoder();
-        let batch = decoder.batch(spans);
+        let lengths: Vec<(usize, usize)> = spans.iter().map(|span| (span.slot, span.rows.len())).collect();
+        let batch = decoder.batch(spans, true)?;
         let (cache, updates) = (&mut self.cache, &self.updates);
         // Inside the pool, so that each of the many small parallel loops starts without a hand-over from this thread.
         let logits = rayon::scope(|_| -> candle_core::Result<Vec<f32>> {
@@ -85,8 +86,8 @@ impl<'a> Forward<'a> {
             let rows = x.index_select(&Tensor::new(wanted, x.device())?, 0)?;
             decoder.logits(&rows)?.flatten_all()?.to_vec1()
         })?;
-        for span in &batch.spans {
-            self.cache.grow(span.slot, span.rows.len());
+        for (slot, tokens) in lengths {
+            self.cache.grow(slot, tokens);
         }
         Ok(logits)
     }

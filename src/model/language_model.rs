@@ -58,6 +58,8 @@ pub struct LanguageModel {
     end_of_turn: Option<u32>,
     note: Option<String>,
     fingerprint: OnceLock<String>,
+    /// See [`LanguageModel::keep_bytes`].
+    pub(super) keep_bytes: OnceLock<usize>,
 }
 
 impl std::fmt::Debug for LanguageModel {
@@ -83,9 +85,9 @@ impl LanguageModel {
     /// # Errors
     /// As [`LanguageModel::load`].
     pub fn load_for(path: &Path, device: &DeviceChoice, tokens: Option<usize>) -> Result<Self, ModelError> {
-        let (device, note) = device.open();
+        let place = device.open();
         let Source { path, config, mut files, metadata } = Source::open(path)?;
-        if device.is_cpu() {
+        if place.device.is_cpu() {
             Footprint::of(&config, files.bytes())
                 .check(&path, tokens.unwrap_or(ORDINARY_TOKENS.min(config.context)))?;
         }
@@ -99,11 +101,21 @@ impl LanguageModel {
                 (ModelTokenizer::from_gguf(&path, metadata)?, template)
             }
         };
-        let decoder = Decoder::load(config, &mut files, &device)?;
+        let decoder = Decoder::load(config, &mut files, &place)?;
         let chat = ChatTemplate::new(template.as_deref(), tokenizer.bos_text(), tokenizer.eos_text())?;
         let name = decoder::name_of(&path);
         let end_of_turn = chat_end(&chat, &tokenizer).or(tokenizer.declared_end());
-        Ok(Self { path, name, decoder, tokenizer, chat, end_of_turn, note, fingerprint: OnceLock::new() })
+        Ok(Self {
+            path,
+            name,
+            decoder,
+            tokenizer,
+            chat,
+            end_of_turn,
+            note: place.note,
+            fingerprint: OnceLock::new(),
+            keep_bytes: OnceLock::new(),
+        })
     }
 
     /// The file or folder that it came from.
@@ -185,7 +197,7 @@ impl LanguageModel {
     /// The logits after every token of a sequence: tokens × vocabulary. For inspection and tests; memory grows with both.
     pub fn logits(&self, tokens: &[u32], adapter: Option<&Adapter>) -> Result<Tensor, ModelError> {
         let spans = vec![Span::new(0..tokens.len(), 0, 0)];
-        let batch = self.decoder.batch(spans);
+        let batch = self.decoder.batch(spans, false)?;
         let mut x = self.decoder.embed(tokens)?;
         for layer in 0..self.decoder.layers() {
             let updates = self.updates(adapter, layer);

@@ -3,23 +3,16 @@
 //! The backward pass goes layer by layer: each layer's graph is built, differentiated and dropped on its own, so that its depth
 //! never grows with the model and activations can be recomputed (identical to the bit) instead of kept.
 
-use candle_core::backend::{BackendDevice, BackendStorage};
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, DType, Layout, Shape, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::adapter::Adapter;
-use super::decoder::Span;
+use super::decoder::{Kept, Span};
+use super::device::{DeviceMemory, Precision};
 use super::forward::SHORTEST_PREFIX;
-use super::kernels::head;
-use super::ops::linear::{frozen_product, frozen_product_backward};
-use super::ops::with_values;
-use super::weights::Weight;
 use super::{LanguageModel, ModelError};
 
-/// Activations are kept up to this size, recomputed above it.
-pub(crate) const KEEP_BYTES: usize = 1 << 30;
-
-/// Positions whose logits exist together on a device without a kernel of ours.
-const CHUNK: usize = 128;
+/// Activations are kept up to this size on the CPU, recomputed above it.
+const KEEP_BYTES: usize = 1 << 30;
 
 /// A sequence to learn.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,7 +29,7 @@ pub struct Sequence {
 /// Whether a training step keeps all activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activations {
-    /// Keep them while they take less than 1 GiB.
+    /// Keep them while they take less than 1 GiB, or half of a device's own memory.
     #[default]
     Auto,
     /// Keep them all.
@@ -124,72 +117,75 @@ impl LanguageModel {
         let keep = match activations {
             Activations::Keep => true,
             Activations::Recompute => false,
-            Activations::Auto => self.activation_bytes(tokens.len()) <= KEEP_BYTES,
+            Activations::Auto => self.activation_bytes(tokens.len()) <= self.keep_bytes(),
         };
-        let shared = decoder.batch(spans);
+        let shared = decoder.batch(spans, false)?;
 
-        // Forward: remember each layer's input, and its graph if activations are kept.
+        // Forward: remember each layer's input, and what it computed if activations are kept.
         let mut x = decoder.embed(&tokens)?;
-        let mut steps = Vec::with_capacity(decoder.layers());
+        let mut steps: Vec<(Tensor, Option<Kept>)> = Vec::with_capacity(decoder.layers());
         for layer in 0..decoder.layers() {
-            let input = Var::from_tensor(&x.detach())?;
-            let output = if keep {
-                let y = decoder.layer(layer, input.as_tensor(), &shared, &adapter.layer(layer, true), None)?;
-                x = y.detach();
-                Some(y)
+            let input = x;
+            let kept = if keep {
+                let (y, kept) = decoder.layer_kept(layer, &input, &shared, adapter)?;
+                x = y;
+                Some(kept)
             } else {
-                x = decoder.layer(layer, &x, &shared, &adapter.layer(layer, false), None)?;
+                x = decoder.layer(layer, &input, &shared, &adapter.layer(layer, false), None)?;
                 None
             };
-            steps.push((input, output));
+            steps.push((input, kept));
         }
 
         // Head: only the rows that predict something.
         let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
-        let selected = Var::from_tensor(&x.index_select(&rows, 0)?)?;
-        let normed = at_temperature(decoder.final_norm(selected.as_tensor())?, temperature)?;
-        if weigh.is_some() {
-            targets.weights.fill(1.0);
-        }
-        let (log_probabilities, mut d_normed) = self.cross_entropy(&normed.detach(), &targets, true)?;
-        if let Some(weigh) = weigh {
-            // A position's gradient is linear in its weight, so what a weight of one gives needs no second pass of the head.
-            let spread = targets.spread(batch, &log_probabilities);
-            let weights = weigh(&spread);
-            targets.weights = targets.places.iter().map(|&(s, i)| weights[s][i]).collect();
-            if targets.weights.iter().all(|&weight| weight == 0.0) {
-                let nought = |(_, variable): (String, Var)| variable.zeros_like();
-                let gradients = adapter.parameters().into_iter().map(nought).collect::<Result<_, _>>()?;
-                return Ok(LossAndGradients { loss: 0.0, gradients, log_probabilities: spread });
+        let selected = x.index_select(&rows, 0)?;
+        let normed = at_temperature(decoder.final_norm(&selected)?, temperature)?;
+        let (log_probabilities, d_normed, scale) = match weigh {
+            None => {
+                let scale = gradient_scale(decoder.precision(), &targets.weights);
+                let weights: Vec<f32> = targets.weights.iter().map(|weight| weight * scale).collect();
+                let (log_probabilities, gradient) = decoder.cross_entropy(&normed, &targets.ids, Some(&weights))?;
+                (log_probabilities, gradient, scale)
             }
-            let weights = Tensor::new(targets.weights.as_slice(), d_normed.device())?.unsqueeze(1)?;
-            d_normed = d_normed.broadcast_mul(&weights)?;
-        }
-        let d_selected = input_gradient(&normed, &d_normed, &selected)?;
-        let mut gradient = x.zeros_like()?.index_add(&rows, &d_selected, 0)?;
+            Some(weigh) => {
+                // A position's gradient is linear in its weight, so what a weight of one gives needs no second pass of the head.
+                let ones = vec![1f32; targets.ids.len()];
+                let (log_probabilities, gradient) = decoder.cross_entropy(&normed, &targets.ids, Some(&ones))?;
+                let spread = targets.spread(batch, &log_probabilities);
+                let weights = weigh(&spread);
+                targets.weights = targets.places.iter().map(|&(s, i)| weights[s][i]).collect();
+                if targets.weights.iter().all(|&weight| weight == 0.0) {
+                    let nought = |(_, variable): (String, Var)| variable.zeros_like();
+                    let gradients = adapter.parameters().into_iter().map(nought).collect::<Result<_, _>>()?;
+                    return Ok(LossAndGradients { loss: 0.0, gradients, log_probabilities: spread });
+                }
+                let scale = gradient_scale(decoder.precision(), &targets.weights);
+                let weights: Vec<f32> = targets.weights.iter().map(|weight| weight * scale).collect();
+                let weights = Tensor::new(weights, normed.device())?.unsqueeze(1)?.to_dtype(normed.dtype())?;
+                (log_probabilities, gradient.map(|gradient| gradient.broadcast_mul(&weights)).transpose()?, scale)
+            }
+        };
+        let d_normed = d_normed.map_or_else(|| normed.zeros_like(), Ok)?;
+        let d_selected = decoder.final_norm_backward(&selected, &at_temperature(d_normed, temperature)?)?;
+        let mut gradient = decoder.spread(&d_selected, &targets.rows, tokens.len())?;
 
         // Backward, last layer first.
         let mut gradients = Vec::new();
-        for (layer, (input, output)) in steps.into_iter().enumerate().rev() {
-            let output = match output {
-                Some(output) => output,
-                None => decoder.layer(layer, input.as_tensor(), &shared, &adapter.layer(layer, true), None)?,
+        for (layer, (input, kept)) in steps.into_iter().enumerate().rev() {
+            let kept = match kept {
+                Some(kept) => kept,
+                None => decoder.layer_kept(layer, &input, &shared, adapter)?.1,
             };
-            let store = seeded(&output, &gradient)?.backward()?;
-            let mut of_layer = Vec::new();
-            for variable in adapter.layer_variables(layer) {
-                let found = store.get(variable).ok_or_else(|| {
-                    ModelError::Request(format!("a LoRA variable of layer {layer} received no gradient; this is a bug"))
-                })?;
-                of_layer.push(found.clone());
-            }
-            gradient = store.get(&input).cloned().map_or_else(|| gradient.zeros_like(), Ok)?.detach();
+            let (of_input, of_layer) = decoder.layer_backward(layer, kept, &shared, adapter, &gradient)?;
+            gradient = of_input;
             gradients.push(of_layer);
         }
-        let gradients = gradients.into_iter().rev().flatten().collect();
+        let gradients = gradients.into_iter().rev().flatten();
+        let gradients = gradients.map(|g| if scale == 1.0 { Ok(g) } else { g.affine(1.0 / f64::from(scale), 0.0) });
         Ok(LossAndGradients {
             loss: targets.loss(&log_probabilities),
-            gradients,
+            gradients: gradients.collect::<Result<_, _>>()?,
             log_probabilities: targets.spread(batch, &log_probabilities),
         })
     }
@@ -230,14 +226,14 @@ impl LanguageModel {
         let decoder = self.decoder();
         let (tokens, spans) = self.lay_out(batch)?;
         let targets = Targets::new(batch, &spans, normaliser)?;
-        let shared = decoder.batch(spans);
+        let shared = decoder.batch(spans, false)?;
         let mut x = decoder.embed(&tokens)?;
         for layer in 0..decoder.layers() {
             x = decoder.layer(layer, &x, &shared, &self.updates(adapter, layer), None)?;
         }
         let rows = Tensor::new(targets.rows.as_slice(), x.device())?;
         let normed = at_temperature(decoder.final_norm(&x.index_select(&rows, 0)?)?, temperature)?;
-        let (log_probabilities, _) = self.cross_entropy(&normed, &targets, false)?;
+        let (log_probabilities, _) = decoder.cross_entropy(&normed, &targets.ids, None)?;
         Ok((targets, log_probabilities))
     }
 
@@ -266,41 +262,23 @@ impl LanguageModel {
         batch.iter().enumerate().map(own).sum()
     }
 
+    /// Bytes up to which [`Activations::Auto`] keeps activations: on a device of its own memory, half of what was free when
+    /// this was first asked.
+    pub fn keep_bytes(&self) -> usize {
+        *self.keep_bytes.get_or_init(|| match self.device_memory() {
+            Some(DeviceMemory { free, .. }) => (free / 2) as usize,
+            None => KEEP_BYTES,
+        })
+    }
+
     /// Rows up to which [`Activations::Auto`] keeps activations.
     pub fn kept_rows(&self) -> usize {
-        KEEP_BYTES / self.activation_bytes(1).max(1)
+        self.keep_bytes() / self.activation_bytes(1).max(1)
     }
 
     /// Bytes of the activations that a backward pass over some rows needs: what each operation of a layer remembers.
     pub fn activation_bytes(&self, rows: usize) -> usize {
-        let config = self.config();
-        let width = 6 * config.hidden
-            + 2 * config.heads.query_width()
-            + 2 * config.heads.key_value_width()
-            + 3 * config.intermediate;
-        rows * width * config.layers * std::mem::size_of::<f32>()
-    }
-
-    /// ln p of the targets from normalised hidden states, and the gradient of the weighted loss with respect to them.
-    fn cross_entropy(
-        &self,
-        hidden: &Tensor,
-        targets: &Targets,
-        with_gradient: bool,
-    ) -> Result<(Vec<f32>, Tensor), ModelError> {
-        match self.decoder().head() {
-            Weight::Packed(matrix) => {
-                let result = with_values(hidden, |hidden| {
-                    head::cross_entropy(hidden, matrix, &targets.ids, &targets.weights, with_gradient)
-                })?;
-                let gradient = match with_gradient {
-                    true => Tensor::from_vec(result.gradient, hidden.shape(), hidden.device())?,
-                    false => hidden.zeros_like()?,
-                };
-                Ok((result.log_probabilities, gradient))
-            }
-            weight => Ok(dense_cross_entropy(hidden, weight, targets, with_gradient)?),
-        }
+        self.decoder().activation_bytes(rows)
     }
 }
 
@@ -319,65 +297,17 @@ fn at_temperature(hidden: Tensor, temperature: f64) -> candle_core::Result<Tenso
     if temperature == 1.0 { Ok(hidden) } else { hidden.affine(1.0 / temperature, 0.0) }
 }
 
-/// The same as the kernel, from candle's operations: gradient = weight · (softmax − onehot)·W.
-fn dense_cross_entropy(
-    hidden: &Tensor,
-    weight: &Weight,
-    targets: &Targets,
-    with_gradient: bool,
-) -> candle_core::Result<(Vec<f32>, Tensor)> {
-    let device = hidden.device();
-    let mut log_probabilities = Vec::with_capacity(targets.ids.len());
-    let mut gradients = Vec::new();
-    for first in (0..targets.ids.len()).step_by(CHUNK) {
-        let n = CHUNK.min(targets.ids.len() - first);
-        let logits = frozen_product(&hidden.narrow(0, first, n)?, weight)?;
-        let ids = Tensor::new(&targets.ids[first..first + n], device)?.unsqueeze(1)?;
-        let weights = Tensor::new(&targets.weights[first..first + n], device)?.unsqueeze(1)?;
-        let log_softmax = candle_nn::ops::log_softmax(&logits, 1)?;
-        log_probabilities.extend(log_softmax.gather(&ids, 1)?.flatten_all()?.to_vec1::<f32>()?);
-        if !with_gradient {
-            continue;
-        }
-        let g = log_softmax.exp()?.broadcast_mul(&weights)?.scatter_add(&ids, &weights.neg()?, 1)?;
-        gradients.push(frozen_product_backward(&g, weight)?);
+/// What the gradients of a backward pass are multiplied by on the way: f16 knows no numbers below 6e-8, and loses small
+/// gradients without (Micikevicius et al. 2018, "Mixed Precision Training", 3.2). A power of two, so that nothing is rounded; a
+/// function of the batch alone, so that a run that goes on computes the same.
+fn gradient_scale(precision: Option<Precision>, weights: &[f32]) -> f32 {
+    /// The largest weight becomes about this.
+    const LARGEST: f32 = 8.0;
+    let largest = weights.iter().fold(0f32, |largest, weight| largest.max(weight.abs()));
+    match precision {
+        Some(Precision::F16) if largest > 0.0 => (LARGEST / largest).log2().floor().exp2(),
+        _ => 1.0,
     }
-    let gradient = if with_gradient { Tensor::cat(&gradients, 0)? } else { hidden.zeros_like()? };
-    Ok((log_probabilities, gradient))
-}
-
-/// A scalar whose gradient with respect to `output` is `g`: what the rest of the network would send back.
-///
-/// The same as Σ output∘g, without computing either the product or its gradient.
-fn seeded(output: &Tensor, g: &Tensor) -> candle_core::Result<Tensor> {
-    output.apply_op1(Seed(g.detach()))
-}
-
-struct Seed(Tensor);
-
-impl CustomOp1 for Seed {
-    fn name(&self) -> &'static str {
-        "seed"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(vec![0.0]), Shape::from(())))
-    }
-
-    fn cuda_fwd(&self, x: &CudaStorage, _: &Layout) -> candle_core::Result<(CudaStorage, Shape)> {
-        let shape = Shape::from(());
-        Ok((x.device().zeros_impl(&shape, DType::F32)?, shape))
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, _: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        Ok(Some(self.0.clone()))
-    }
-}
-
-/// The gradient that reaches `input` when `g` arrives at `output`.
-fn input_gradient(output: &Tensor, g: &Tensor, input: &Var) -> candle_core::Result<Tensor> {
-    let store = seeded(output, g)?.backward()?;
-    store.get(input).cloned().map_or_else(|| input.zeros_like(), Ok)
 }
 
 impl Targets {
@@ -415,44 +345,5 @@ impl Targets {
             spread[s][i] = *value;
         }
         spread
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::kernels::PackedMatrix;
-    use candle_core::Device;
-
-    #[test]
-    fn both_forms_of_the_head_agree_with_each_other_and_with_autograd() {
-        let (positions, width, vocabulary) = (150, 24, 60);
-        let random = |shape| Tensor::randn(0f32, 1f32, shape, &Device::Cpu).unwrap();
-        let (hidden, head) = (random((positions, width)), random((vocabulary, width)));
-        let targets = Targets {
-            rows: (0..positions as u32).collect(),
-            ids: (0..positions as u32).map(|i| i * 7 % vocabulary as u32).collect(),
-            weights: (0..positions).map(|i| 0.1 + (i % 3) as f32).collect(),
-            places: (0..positions).map(|i| (0, i)).collect(),
-        };
-        let matrix =
-            PackedMatrix::from_f32(vocabulary, width, &head.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
-        let values = hidden.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let packed = head::cross_entropy(&values, &matrix, &targets.ids, &targets.weights, true);
-        let (dense, gradient) = dense_cross_entropy(&hidden, &Weight::Dense(head.clone()), &targets, true).unwrap();
-
-        let hidden = Var::from_tensor(&hidden).unwrap();
-        let log_softmax = candle_nn::ops::log_softmax(&hidden.matmul(&head.t().unwrap()).unwrap(), 1).unwrap();
-        let ids = Tensor::new(targets.ids.as_slice(), &Device::Cpu).unwrap().unsqueeze(1).unwrap();
-        let weights = Tensor::new(targets.weights.as_slice(), &Device::Cpu).unwrap();
-        let chosen = log_softmax.gather(&ids, 1).unwrap().squeeze(1).unwrap();
-        let loss = (&chosen * &weights).unwrap().sum_all().unwrap().neg().unwrap();
-        let expected = loss.backward().unwrap().get(&hidden).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let chosen = chosen.to_vec1::<f32>().unwrap();
-
-        let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
-        assert!(close(&packed.log_probabilities, &chosen) && close(&dense, &chosen));
-        assert!(close(&packed.gradient, &expected));
-        assert!(close(&gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap(), &expected));
     }
 }

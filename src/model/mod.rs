@@ -13,7 +13,8 @@
 //! exactly what its sequences give alone.
 //!
 //! On the CPU the weights stay as the file has them (quantised or half precision) and are expanded a panel at a time
-//! inside [`kernels`], for inference and training alike; on other devices they are dense tensors.
+//! inside [`kernels`], for inference and training alike. On other devices [`portable`] computes in the precision that was asked
+//! for, over weights that are dense, or quantised as the file has them.
 
 pub mod adapter;
 pub mod cache;
@@ -33,6 +34,7 @@ mod language_model;
 mod loss;
 mod memory;
 pub mod ops;
+mod portable;
 mod pre_tokenizer;
 pub mod pull;
 mod random;
@@ -48,14 +50,13 @@ pub mod weights;
 pub use adapter::{Adapter, LoraSettings, Target};
 pub use chat::{Message, Role};
 pub use config::ModelConfig;
-pub use device::{DeviceChoice, DeviceMemory};
+pub use device::{DeviceChoice, DeviceMemory, Precision};
 pub use embedder::{ENCODER_VARIABLE, Embedder, EmbedderInfo, KeptEmbedder, close_pairs};
 pub use error::ModelError;
 pub use found::default_device;
 pub use generate::{GenerateSettings, GeneratedToken};
 pub use inspect::ModelInfo;
 pub use language_model::LanguageModel;
-pub(crate) use loss::KEEP_BYTES;
 pub use loss::{Activations, LossAndGradients, Sequence, Weigh};
 pub use memory::{Footprint, MEMORY_VARIABLE, limit as memory_limit, told_bytes};
 

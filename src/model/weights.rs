@@ -9,58 +9,12 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::ModelError;
 use super::config::{Family, ModelConfig};
 use super::kernels::PackedMatrix;
 use super::kernels::blocks::{self, Format};
-
-/// A frozen matrix on its device.
-#[derive(Debug, Clone)]
-pub enum Weight {
-    /// On the CPU, in its file's format.
-    Packed(PackedMatrix),
-    /// On another device, `f32`, output × input features.
-    Dense(Tensor),
-}
-
-impl Weight {
-    /// Output features.
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Packed(matrix) => matrix.rows(),
-            Self::Dense(tensor) => tensor.dims().first().copied().unwrap_or(0),
-        }
-    }
-
-    /// Input features.
-    pub fn columns(&self) -> usize {
-        match self {
-            Self::Packed(matrix) => matrix.columns(),
-            Self::Dense(tensor) => tensor.dims().get(1).copied().unwrap_or(0),
-        }
-    }
-
-    /// Bytes that the weights take on their device.
-    pub fn memory_bytes(&self) -> usize {
-        match self {
-            Self::Packed(matrix) => matrix.memory_bytes(),
-            Self::Dense(tensor) => tensor.elem_count() * tensor.dtype().size_in_bytes(),
-        }
-    }
-
-    /// Puts a matrix on a device.
-    fn on(matrix: PackedMatrix, device: &Device) -> Result<Self, ModelError> {
-        if device.is_cpu() {
-            return Ok(Self::Packed(matrix));
-        }
-        let mut values = vec![0f32; matrix.rows() * matrix.columns()];
-        matrix.expand_rows(0..matrix.rows(), &mut values);
-        Ok(Self::Dense(Tensor::from_vec(values, (matrix.rows(), matrix.columns()), device)?))
-    }
-}
 
 /// Where one tensor lies.
 struct Entry {
@@ -263,31 +217,29 @@ impl WeightFiles {
         Ok((entry.format, data))
     }
 
-    fn packed(&mut self, name: &str, rows: usize, columns: usize) -> Result<PackedMatrix, ModelError> {
+    /// A matrix of `rows` output and `columns` input features.
+    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize) -> Result<PackedMatrix, ModelError> {
         let (format, data) = self.read(name, &[rows, columns])?;
         PackedMatrix::new(rows, columns, format, data)
             .map_err(|why| ModelError::damaged(self.path(), format!("{name}: {why}")))
-    }
-
-    /// A matrix of `rows` output and `columns` input features.
-    pub fn matrix(&mut self, name: &str, rows: usize, columns: usize, device: &Device) -> Result<Weight, ModelError> {
-        Weight::on(self.packed(name, rows, columns)?, device)
     }
 
     /// The matrix of a query or key projection, its rows head by head in Transformers' order.
     pub fn rotary_matrix(
         &mut self,
         name: &str,
-        config: &ModelConfig,
-        heads: usize,
-        device: &Device,
-    ) -> Result<Weight, ModelError> {
-        let dimension = config.heads.dimension;
-        let matrix = self.packed(name, heads * dimension, config.hidden)?;
-        if !self.interleaved {
-            return Weight::on(matrix, device);
-        }
-        Weight::on(matrix.reorder_rows(|row| interleaved_row(row, dimension)), device)
+        rows: usize,
+        columns: usize,
+        dimension: usize,
+    ) -> Result<PackedMatrix, ModelError> {
+        let matrix = self.matrix(name, rows, columns)?;
+        Ok(if self.interleaved { matrix.reorder_rows(|row| interleaved_row(row, dimension)) } else { matrix })
+    }
+
+    /// The output head, where it is not the embedding once more.
+    pub fn head(&mut self, config: &ModelConfig) -> Result<Option<PackedMatrix>, ModelError> {
+        const NAME: &str = "lm_head.weight";
+        self.contains(NAME).then(|| self.matrix(NAME, config.vocabulary, config.hidden)).transpose()
     }
 
     /// A vector, as `f32` values.
@@ -298,21 +250,10 @@ impl WeightFiles {
         Ok(values)
     }
 
-    /// A vector as a tensor.
-    pub fn vector_tensor(&mut self, name: &str, length: usize, device: &Device) -> Result<Tensor, ModelError> {
-        Ok(Tensor::from_vec(self.vector(name, length)?, length, device)?.to_dtype(DType::F32)?)
-    }
-
     /// The biases of a projection, for the families that have them.
-    pub fn bias(
-        &mut self,
-        name: &str,
-        length: usize,
-        family: Family,
-        device: &Device,
-    ) -> Result<Option<Tensor>, ModelError> {
+    pub fn bias(&mut self, name: &str, length: usize, family: Family) -> Result<Option<Vec<f32>>, ModelError> {
         match family {
-            Family::Qwen2 => self.vector_tensor(name, length, device).map(Some),
+            Family::Qwen2 => self.vector(name, length).map(Some),
             _ if self.contains(name) => {
                 Err(ModelError::Unsupported { path: self.path().to_owned(), what: format!("a bias ({name})") })
             }

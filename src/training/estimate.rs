@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory, memory::Room};
-use crate::model::{Adapter, KEEP_BYTES, LanguageModel};
+use crate::model::{Adapter, LanguageModel};
 
 /// Beside weights, activations and the optimiser: tokenizer, code, buffers of the matrix products.
 const OVERHEAD_BYTES: u64 = 96 << 20;
@@ -73,13 +73,13 @@ impl Lengths {
 /// `writing` bytes.
 pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize, writing: usize) -> u64 {
     let config = model.config();
-    let all = model.activation_bytes(rows);
+    let (all, most) = (model.activation_bytes(rows), model.keep_bytes());
     let inputs = rows * config.hidden * config.layers * 4;
     // Smaller batches than the largest keep theirs, up to that size.
-    let activations = if all <= KEEP_BYTES { all } else { KEEP_BYTES.max(inputs + 3 * all / config.layers.max(1)) };
+    let activations = if all <= most { all } else { most.max(inputs + 3 * all / config.layers.max(1)) };
     // The weights themselves, their gradients (twice while they are added up), both moments and the new ones.
     let adapter = adapter.parameter_count() * 4 * 7;
-    let head = rows * config.hidden * 4 * 4 + (64 << 20);
+    let head = rows * config.hidden * 4 * 4 + model.decoder().scratch_bytes(rows);
     (model.decoder().memory_bytes() + (activations + head).max(writing) + adapter) as u64 + OVERHEAD_BYTES
 }
 

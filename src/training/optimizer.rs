@@ -154,11 +154,14 @@ impl AdamW {
 
 /// Euclidean norm over all gradients together, summed in f64.
 fn norm(gradients: &Gradients) -> Result<f64, TrainingError> {
-    let mut sum = 0f64;
-    for gradient in gradients.iter().flatten() {
-        sum += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+    let squares = gradients.iter().flatten().map(|gradient| gradient.sqr()?.sum_all());
+    let squares = squares.collect::<candle_core::Result<Vec<_>>>()?;
+    if squares.is_empty() {
+        return Ok(0.0);
     }
-    Ok(sum.sqrt())
+    // All at once: a device waits for every number that is asked of it.
+    let squares = Tensor::stack(&squares, 0)?.to_vec1::<f32>()?;
+    Ok(squares.into_iter().map(f64::from).sum::<f64>().sqrt())
 }
 
 #[cfg(test)]

@@ -4,13 +4,12 @@
 //! candle-transformers has this model too; its padded batches and unfused operations leave the processor half idle, while
 //! here each thread runs whole sentences through all layers by itself.
 
-use candle_core::Device;
 use serde::Deserialize;
 
 use super::super::kernels::encoder::{gelu, layer_norm};
 use super::super::kernels::gemm::{Product, View};
 use super::super::kernels::simd::softmax;
-use super::super::weights::{Weight, WeightFiles};
+use super::super::weights::WeightFiles;
 use super::super::{ModelError, kernels::PackedMatrix};
 
 /// What `config.json` says of an encoder.
@@ -94,17 +93,10 @@ impl Linear {
 }
 
 fn dense(files: &mut WeightFiles, name: &str, rows: usize, columns: usize) -> Result<Vec<f32>, ModelError> {
-    let matrix = packed(files, name, rows, columns)?;
+    let matrix = files.matrix(name, rows, columns)?;
     let mut values = vec![0f32; rows * columns];
     matrix.expand_rows(0..rows, &mut values);
     Ok(values)
-}
-
-fn packed(files: &mut WeightFiles, name: &str, rows: usize, columns: usize) -> Result<PackedMatrix, ModelError> {
-    match files.matrix(name, rows, columns, &Device::Cpu)? {
-        Weight::Packed(matrix) => Ok(matrix),
-        Weight::Dense(_) => Err(ModelError::Request(format!("{name} is not on the CPU"))),
-    }
 }
 
 struct Norm {
@@ -154,7 +146,7 @@ struct Scratch {
 impl Encoder {
     pub fn load(config: EncoderConfig, files: &mut WeightFiles) -> Result<Self, ModelError> {
         let hidden = config.hidden_size;
-        let words = packed(files, "embeddings.word_embeddings.weight", config.vocab_size, hidden)?;
+        let words = files.matrix("embeddings.word_embeddings.weight", config.vocab_size, hidden)?;
         let positions = config.max_position_embeddings;
         let mut places = dense(files, "embeddings.position_embeddings.weight", positions, hidden)?;
         let kinds = dense(files, "embeddings.token_type_embeddings.weight", config.type_vocab_size, hidden)?;

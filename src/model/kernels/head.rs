@@ -12,25 +12,19 @@ const CHUNK: usize = 128;
 pub struct CrossEntropy {
     /// ln p(target) for each position.
     pub log_probabilities: Vec<f32>,
-    /// The gradient of Σ −weight·ln p(target) with respect to the hidden states, positions × width; empty if not asked for.
-    pub gradient: Vec<f32>,
+    /// The gradient of Σ −weight·ln p(target) with respect to the hidden states, positions × width; where it was asked for.
+    pub gradient: Option<Vec<f32>>,
 }
 
-/// ln p(target) at each position, and the gradient of the weighted negative sum with respect to the hidden states.
+/// ln p(target) at each position, and with weights the gradient of the weighted negative sum with respect to the hidden states.
 ///
 /// `hidden` is positions × width (normalised), `head` is vocabulary × width. With p the softmax of the logits, the gradient
 /// of one position is weight · (p − onehot(target))·W.
-pub fn cross_entropy(
-    hidden: &[f32],
-    head: &PackedMatrix,
-    targets: &[u32],
-    weights: &[f32],
-    with_gradient: bool,
-) -> CrossEntropy {
+pub fn cross_entropy(hidden: &[f32], head: &PackedMatrix, targets: &[u32], weights: Option<&[f32]>) -> CrossEntropy {
     let (width, vocabulary) = (head.columns(), head.rows());
     let positions = targets.len();
     let mut log_probabilities = vec![0f32; positions];
-    let mut gradient = vec![0f32; if with_gradient { positions * width } else { 0 }];
+    let mut gradient = weights.map(|_| vec![0f32; positions * width]);
     let mut logits = vec![0f32; CHUNK.min(positions) * vocabulary];
     for first in (0..positions).step_by(CHUNK) {
         let rows = CHUNK.min(positions - first);
@@ -41,17 +35,18 @@ pub fn cross_entropy(
             .par_chunks_mut(vocabulary)
             .zip(&mut log_probabilities[first..first + rows])
             .zip(&targets[first..first + rows])
-            .zip(&weights[first..first + rows])
-            .for_each(|(((row, log_probability), target), weight)| {
+            .enumerate()
+            .for_each(|(i, ((row, log_probability), target))| {
                 let target = *target as usize;
                 let logit = row[target];
                 *log_probability = logit - softmax(row);
-                if with_gradient {
+                if let Some(weights) = weights {
+                    let weight = weights[first + i];
                     row.iter_mut().for_each(|p| *p *= weight);
                     row[target] -= weight;
                 }
             });
-        if with_gradient {
+        if let Some(gradient) = &mut gradient {
             head.multiply_transposed(logits, rows, &mut gradient[first * width..][..rows * width]);
         }
     }

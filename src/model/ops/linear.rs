@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Tensor};
 
 use rayon::prelude::*;
 
@@ -12,7 +11,6 @@ use crate::model::kernels::PackedMatrix;
 use crate::model::kernels::gemm::{Product, View};
 use crate::model::kernels::low_rank::add_low_rank;
 use crate::model::random;
-use crate::model::weights::Weight;
 
 /// A low-rank update of one linear: y += scale · (x·Aᵀ)·Bᵀ (Hu et al. 2021, "LoRA", eq. 3).
 #[derive(Debug, Clone)]
@@ -63,7 +61,7 @@ impl Dropout {
     fn hide(self, x: &mut [f32], width: usize) {
         /// Inputs that one random number decides.
         const LANES: usize = 4;
-        let kept = 65_536.0 / (65_536.0 - self.share as f32);
+        let kept = self.kept_scale();
         let blocks = width.div_ceil(LANES) as u64;
         x.par_chunks_mut(width).enumerate().for_each(|(row, x)| {
             for (block, x) in x.chunks_mut(LANES).enumerate() {
@@ -76,12 +74,18 @@ impl Dropout {
         });
     }
 
-    /// The same on a device, by candle's own operations.
-    fn hide_in(self, x: &Tensor) -> Result<Tensor> {
+    /// What the inputs that are seen are scaled up by.
+    pub fn kept_scale(self) -> f32 {
+        65_536.0 / (65_536.0 - self.share as f32)
+    }
+
+    /// Which of the inputs `x`, rows × width, are seen: 1 or 0 for each, on the device of `x`.
+    pub fn seen(self, x: &Tensor) -> Result<Tensor> {
         let (rows, width) = x.dims2()?;
         let mut factors = vec![1f32; rows * width];
         self.hide(&mut factors, width);
-        x.mul(&Tensor::from_vec(factors, (rows, width), x.device())?)
+        let seen: Vec<u8> = factors.into_iter().map(|factor| u8::from(factor != 0.0)).collect();
+        Tensor::from_vec(seen, (rows, width), x.device())
     }
 }
 
@@ -89,7 +93,7 @@ impl Dropout {
 #[derive(Debug, Clone)]
 pub struct Linear {
     /// W, output × input features.
-    pub weight: Weight,
+    pub weight: PackedMatrix,
     /// b, output features.
     pub bias: Option<Tensor>,
 }
@@ -97,18 +101,13 @@ pub struct Linear {
 impl Linear {
     /// Applies the linear to rows `x` (n × input features), with an adapter's update if there is one.
     pub fn forward(&self, x: &Tensor, update: Option<&LowRank>) -> Result<Tensor> {
-        let y = match (&self.weight, update) {
-            (Weight::Packed(weight), Some(update)) => {
+        let y = match update {
+            Some(update) => {
                 let LowRank { scale, dropout, .. } = *update;
-                let op = LowRankLinear { weight: weight.clone(), scale, dropout, turned: update.turned.clone() };
+                let op = LowRankLinear { weight: self.weight.clone(), scale, dropout, turned: update.turned.clone() };
                 x.contiguous()?.apply_op3(&update.a, &update.b, op)?
             }
-            (weight, None) => frozen_product(x, weight)?,
-            (weight, Some(update)) => {
-                let seen = update.dropout.map_or_else(|| Ok(x.clone()), |dropout| dropout.hide_in(x))?;
-                let low = seen.matmul(&update.a.t()?)?.matmul(&update.b.t()?)?;
-                (frozen_product(x, weight)? + (low * update.scale as f64)?)?
-            }
+            None => frozen_product(x, &self.weight)?,
         };
         match &self.bias {
             // The bias is frozen and a leaf, so the addition gives it no gradient that anyone keeps.
@@ -119,47 +118,12 @@ impl Linear {
 }
 
 /// x·Wᵀ; the gradient goes to x alone.
-pub fn frozen_product(x: &Tensor, weight: &Weight) -> Result<Tensor> {
+pub fn frozen_product(x: &Tensor, weight: &PackedMatrix) -> Result<Tensor> {
     x.contiguous()?.apply_op1(FrozenProduct { weight: weight.clone() })
 }
 
-/// g·W, the gradient of [`frozen_product`] with respect to x.
-pub fn frozen_product_backward(g: &Tensor, weight: &Weight) -> Result<Tensor> {
-    match weight {
-        Weight::Dense(weight) => g.matmul(weight),
-        Weight::Packed(weight) => {
-            let n = g.elem_count() / weight.rows();
-            let mut dx = vec![0f32; n * weight.columns()];
-            with_values(g, |g| weight.multiply_transposed(g, n, &mut dx))?;
-            Tensor::from_vec(dx, (n, weight.columns()), &Device::Cpu)
-        }
-    }
-}
-
 struct FrozenProduct {
-    weight: Weight,
-}
-
-impl FrozenProduct {
-    /// The product by the device's own matrix multiplication.
-    fn dense<S: BackendStorage>(
-        &self,
-        x: &S,
-        layout: &Layout,
-        on_same_device: impl Fn(&Storage) -> Option<&S>,
-    ) -> Result<(S, Shape)> {
-        let Weight::Dense(weight) = &self.weight else {
-            candle_core::bail!("weights on another device than their input");
-        };
-        let (rows, columns) = weight.dims2()?;
-        let n = layout.shape().elem_count() / columns;
-        let turned = weight.t()?;
-        let (storage, turned_layout) = turned.storage_and_layout();
-        match on_same_device(&storage) {
-            Some(w) => Ok((x.matmul(w, (1, n, rows, columns), layout, turned_layout)?, (n, rows).into())),
-            None => candle_core::bail!("weights on another device than their input"),
-        }
-    }
+    weight: PackedMatrix,
 }
 
 impl CustomOp1 for FrozenProduct {
@@ -168,32 +132,22 @@ impl CustomOp1 for FrozenProduct {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let Weight::Packed(weight) = &self.weight else {
-            return self.dense(x, layout, |storage| match storage {
-                Storage::Cpu(storage) => Some(storage),
-                _ => None,
-            });
-        };
         let x = values(x, layout)?;
-        let n = x.len() / weight.columns();
-        let mut y = vec![0f32; n * weight.rows()];
-        weight.multiply(x, n, &mut y);
-        Ok((CpuStorage::F32(y), (n, weight.rows()).into()))
-    }
-
-    fn cuda_fwd(&self, x: &CudaStorage, layout: &Layout) -> Result<(CudaStorage, Shape)> {
-        self.dense(x, layout, |storage| match storage {
-            Storage::Cuda(storage) => Some(storage),
-            _ => None,
-        })
+        let n = x.len() / self.weight.columns();
+        let mut y = vec![0f32; n * self.weight.rows()];
+        self.weight.multiply(x, n, &mut y);
+        Ok((CpuStorage::F32(y), (n, self.weight.rows()).into()))
     }
 
     fn bwd(&self, _x: &Tensor, _y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        frozen_product_backward(g, &self.weight).map(Some)
+        let n = g.elem_count() / self.weight.rows();
+        let mut dx = vec![0f32; n * self.weight.columns()];
+        with_values(g, |g| self.weight.multiply_transposed(g, n, &mut dx))?;
+        Tensor::from_vec(dx, (n, self.weight.columns()), &Device::Cpu).map(Some)
     }
 }
 
-/// The fused CPU form: the wide intermediate of the update is never kept, and W gets no gradient.
+/// Fused: the wide intermediate of the update is never kept, and W gets no gradient.
 struct LowRankLinear {
     weight: PackedMatrix,
     scale: f32,
@@ -355,7 +309,7 @@ mod tests {
             random((n, outputs)),
         );
         let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
-        let linear = Linear { weight: Weight::Packed(packed), bias: None };
+        let linear = Linear { weight: packed, bias: None };
         let (xv, av, bv) =
             (Var::from_tensor(&x).unwrap(), Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
         let update = LowRank {
@@ -399,7 +353,7 @@ mod tests {
         let (inputs, outputs, rank) = (40, 70, 3);
         let (x, w) = (random((FEW_ROWS, inputs)), random((outputs, inputs)));
         let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
-        let linear = Linear { weight: Weight::Packed(packed), bias: None };
+        let linear = Linear { weight: packed, bias: None };
         let (a, b) = (random((rank, inputs)), random((outputs, rank)));
         let update = LowRank { a, b, scale: 0.5, dropout: None, turned: None };
         let many = linear.forward(&x, Some(&update)).unwrap();
@@ -424,40 +378,5 @@ mod tests {
         let share = x.iter().filter(|&&x| x == 0.0).count() as f32 / x.len() as f32;
         assert!((share - rate).abs() < 0.02, "{share}");
         assert!(x.chunks(width).zip(x.chunks(width).skip(1)).all(|(a, b)| a != b), "two tokens hide the same");
-    }
-
-    #[test]
-    fn the_dense_path_gives_the_same_result_and_gradients_as_the_packed_one() {
-        for dropout in [None, Some(Dropout::new(0.4, 3, 5))] {
-            dense_against_packed(dropout);
-        }
-    }
-
-    fn dense_against_packed(dropout: Option<Dropout>) {
-        let (n, inputs, outputs, rank) = (30, 40, 24, 4);
-        let (x, w, a, b, g) = (
-            random((n, inputs)),
-            random((outputs, inputs)),
-            random((rank, inputs)),
-            random((outputs, rank)),
-            random((n, outputs)),
-        );
-        let packed = PackedMatrix::from_f32(outputs, inputs, &w.flatten_all().unwrap().to_vec1().unwrap()).unwrap();
-        let xv = Var::from_tensor(&x).unwrap();
-        let (av, bv) = (Var::from_tensor(&a).unwrap(), Var::from_tensor(&b).unwrap());
-        let update =
-            LowRank { a: av.as_tensor().clone(), b: bv.as_tensor().clone(), scale: 0.5, dropout, turned: None };
-        let fused = Linear { weight: Weight::Packed(packed), bias: None };
-        let y = fused.forward(xv.as_tensor(), Some(&update)).unwrap();
-        let dense = Linear { weight: Weight::Dense(w.clone()), bias: None };
-        let plain = dense.forward(xv.as_tensor(), Some(&update)).unwrap();
-        let difference =
-            |a: &Tensor, b: &Tensor| (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-        assert!(difference(&y, &plain) < 1e-4);
-        let fused = (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
-        let plain = (plain * &g).unwrap().sum_all().unwrap().backward().unwrap();
-        for var in [&xv, &av, &bv] {
-            assert!(difference(fused.get(var).unwrap(), plain.get(var).unwrap()) < 1e-3);
-        }
     }
 }

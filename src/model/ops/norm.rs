@@ -1,31 +1,27 @@
 //! RMSNorm and the gated activation on tensors.
 
+use std::sync::Arc;
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Result, Shape, Tensor};
 
 use super::{values, with_values};
 use crate::model::kernels::elementwise;
 
+/// The frozen weights of a norm.
+pub type NormWeight = Arc<[f32]>;
+
 /// Normalises each row of `x`; the last dimension is the weight's length. The weight is frozen.
-pub fn rms_norm(x: &Tensor, weight: &Tensor, epsilon: f32) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        let weight = weight.to_vec1::<f32>()?;
-        x.contiguous()?.apply_op1(RmsNorm { weight, epsilon })
-    } else {
-        candle_nn::ops::rms_norm_slow(x, weight, epsilon)
-    }
+pub fn rms_norm(x: &Tensor, weight: &NormWeight, epsilon: f32) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(RmsNorm { weight: weight.clone(), epsilon })
 }
 
 /// silu(gate) · up.
 pub fn silu_multiply(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-    if gate.device().is_cpu() {
-        gate.contiguous()?.apply_op2(&up.contiguous()?, SiluMultiply)
-    } else {
-        gate.silu()? * up
-    }
+    gate.contiguous()?.apply_op2(&up.contiguous()?, SiluMultiply)
 }
 
 struct RmsNorm {
-    weight: Vec<f32>,
+    weight: NormWeight,
     epsilon: f32,
 }
 
@@ -97,7 +93,7 @@ mod tests {
         let (x, up, g, weight) = (random(&[9, 50]), random(&[9, 50]), random(&[9, 50]), random(&[50]));
         let (x, up) = (Var::from_tensor(&x).unwrap(), Var::from_tensor(&up).unwrap());
 
-        let fused = rms_norm(&x, &weight, 1e-5).unwrap();
+        let fused = rms_norm(&x, &weight.to_vec1::<f32>().unwrap().into(), 1e-5).unwrap();
         let plain = candle_nn::ops::rms_norm_slow(&x, &weight, 1e-5).unwrap();
         assert!(largest_difference(&fused, &plain) < 1e-5);
         let backward = |y: &Tensor| (y * &g).unwrap().sum_all().unwrap().backward().unwrap();
