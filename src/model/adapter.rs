@@ -319,6 +319,11 @@ impl Adapter {
         Ok(Some(product.flatten_all()?.to_vec1()?))
     }
 
+    /// Whether it changes a linear.
+    pub fn tunes(&self, layer: usize, target: Target) -> bool {
+        self.updates.contains_key(&(layer, target))
+    }
+
     /// Number of trainable weights.
     pub fn parameter_count(&self) -> usize {
         self.updates.values().map(|u| u.a.elem_count() + u.b.elem_count()).sum()

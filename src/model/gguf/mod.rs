@@ -2,6 +2,7 @@
 //!
 //! Keys and values are those of llama.cpp's `convert_hf_to_gguf.py`, so that llama.cpp takes the file for one of its own.
 
+pub(crate) mod file;
 mod shape;
 mod tokens;
 

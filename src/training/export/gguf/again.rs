@@ -6,9 +6,10 @@ use std::path::Path;
 
 use candle_core::Device;
 use candle_core::quantized::QTensor;
-use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::quantized::gguf_file::{self, TensorInfo, Value};
 
-use super::{GgufFormat, file_type, save, stored};
+use super::{GgufFormat, file_type, planned, stored};
+use crate::model::gguf::file::{self, Planned};
 use crate::model::weights::{interleaved_row, transformers_name};
 use crate::model::{Adapter, LanguageModel, Target};
 use crate::training::TrainingError;
@@ -30,25 +31,26 @@ pub(super) fn write(
     // In the order of the base file, as llama.cpp maps it.
     let mut infos: Vec<_> = content.tensor_infos.iter().collect();
     infos.sort_by_key(|(_, info)| info.offset);
-    let mut tensors = Vec::with_capacity(infos.len());
+    let tunes = |name: &str| {
+        Target::of_weight(&transformers_name(name)).filter(|&(layer, target)| adapter.tunes(layer, target))
+    };
+    let plan = |(name, info): &(&String, &TensorInfo)| {
+        let (shape, base) = (info.shape.dims(), info.ggml_dtype);
+        match tunes(name) {
+            Some(_) => planned(name, shape, format.of(base)),
+            None => Planned { name: (*name).clone(), shape: shape.to_vec(), format: base },
+        }
+    };
+    let planned: Vec<Planned> = infos.iter().map(plan).collect();
     let mut merged = 0;
-    for (name, _) in infos {
-        let tensor = content.tensor(&mut reader, name, &Device::Cpu)?;
-        let update = match Target::of_weight(&transformers_name(name)) {
-            Some((layer, target)) => adapter.update(layer, target)?.map(|update| (target, update)),
-            None => None,
-        };
-        let tensor = match update {
-            None => tensor,
-            Some((target, update)) => {
-                merged += 1;
-                let turned = interleaved && matches!(target, Target::Query | Target::Key);
-                changed(&tensor, update, turned.then_some(model.config().heads.dimension), format)?
-            }
-        };
-        tensors.push((name.clone(), tensor));
-    }
-    save(out, &metadata(&content, format), &tensors)?;
+    file::write(out, &metadata(&content, format), &planned, |_, planned| {
+        let tensor = content.tensor(&mut reader, &planned.name, &Device::Cpu)?;
+        let Some((layer, target)) = tunes(&planned.name) else { return Ok(tensor) };
+        let Some(update) = adapter.update(layer, target)? else { return Ok(tensor) };
+        merged += 1;
+        let turned = interleaved && matches!(target, Target::Query | Target::Key);
+        changed(&tensor, update, turned.then_some(model.config().heads.dimension), planned)
+    })?;
     Ok(merged)
 }
 
@@ -57,15 +59,15 @@ fn changed(
     base: &QTensor,
     update: Vec<f32>,
     dimension: Option<usize>,
-    format: GgufFormat,
+    planned: &Planned,
 ) -> Result<QTensor, TrainingError> {
-    let (rows, columns) = base.shape().dims2()?;
+    let (_, columns) = base.shape().dims2()?;
     let mut values = base.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
     for (row, change) in update.chunks_exact(columns).enumerate() {
         let at = dimension.map_or(row, |dimension| interleaved_row(row, dimension)) * columns;
         values[at..at + columns].iter_mut().zip(change).for_each(|(value, change)| *value += change);
     }
-    stored(values, &[rows, columns], format.of(base.dtype()))
+    stored(values, planned)
 }
 
 /// The base's metadata in a fixed order, saying which format most weights have now.

@@ -5,8 +5,9 @@ use std::path::Path;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Value;
 
-use super::{GgufFormat, file_type, save, stored};
+use super::{GgufFormat, file_type, planned, stored};
 use crate::model::gguf::Description;
+use crate::model::gguf::file::{self, Planned};
 use crate::model::kernels::blocks::Format;
 use crate::model::weights::WeightFiles;
 use crate::model::{Adapter, LanguageModel, Target};
@@ -31,38 +32,30 @@ pub(super) fn write(
     }
     named.sort();
 
-    let mut tensors = Vec::with_capacity(named.len() + 1);
-    if let Some(divisors) = &described.divisors {
-        tensors.push(("rope_freqs.weight".to_owned(), stored(divisors.clone(), &[divisors.len()], GgmlDType::F32)?));
-    }
-    let (mut merged, mut parameters, mut kept) = (0, 0, GgmlDType::F32);
-    for (_, gguf, name, shape) in named {
-        let mut values = files.values(&name, model.config())?;
-        parameters += values.len();
-        if let Some((layer, target)) = Target::of_weight(&name)
-            && let Some(update) = adapter.update(layer, target)?
-        {
-            values.iter_mut().zip(update).for_each(|(value, change)| *value += change);
-            merged += 1;
-        }
+    // What is not of the folder comes first.
+    let divisors = described.divisors.as_ref();
+    let mut tensors: Vec<Planned> =
+        divisors.iter().map(|divisors| planned("rope_freqs.weight", &[divisors.len()], GgmlDType::F32)).collect();
+    let before = tensors.len();
+    let (mut parameters, mut kept) = (0, GgmlDType::F32);
+    for (_, gguf, name, shape) in &named {
+        parameters += shape.iter().product::<usize>();
         let wanted = match shape[..] {
-            [_, columns] => {
-                values = described.rows_in_place(&name, values, columns, model.config().heads.dimension);
-                let base = match files.format(&name) {
+            [_, _] => {
+                kept = match files.format(name) {
                     Some(Format::F16) => GgmlDType::F16,
                     Some(Format::BF16) => GgmlDType::BF16,
                     _ => GgmlDType::F32,
                 };
-                kept = base;
-                format.of(base)
+                format.of(kept)
             }
             // Norms and biases are small, and llama.cpp wants them whole.
             _ => GgmlDType::F32,
         };
-        tensors.push((gguf, stored(values, &shape, wanted)?));
+        tensors.push(planned(gguf, shape, wanted));
     }
 
-    let mut metadata = described.metadata;
+    let mut metadata = described.metadata.clone();
     let mut general = |key: &str, value: Value| metadata.push((format!("general.{key}"), value));
     general("name", Value::String(model.name().to_owned()));
     general("finetune", Value::String(run.to_owned()));
@@ -73,7 +66,23 @@ pub(super) fn write(
     }
     // By name, general things first: llama.cpp's converter keeps a like order.
     metadata.sort_by(|a, b| a.0.cmp(&b.0));
-    save(out, &metadata, &tensors)?;
+    let mut merged = 0;
+    file::write(out, &metadata, &tensors, |at, planned| {
+        let Some((_, _, name, shape)) = at.checked_sub(before).and_then(|at| named.get(at)) else {
+            return stored(divisors.cloned().unwrap_or_default(), planned);
+        };
+        let mut values = files.values(name, model.config())?;
+        if let Some((layer, target)) = Target::of_weight(name)
+            && let Some(update) = adapter.update(layer, target)?
+        {
+            values.iter_mut().zip(update).for_each(|(value, change)| *value += change);
+            merged += 1;
+        }
+        if let [_, columns] = shape[..] {
+            values = described.rows_in_place(name, values, columns, model.config().heads.dimension);
+        }
+        stored(values, planned)
+    })?;
     Ok(merged)
 }
 

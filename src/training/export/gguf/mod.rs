@@ -6,14 +6,12 @@
 mod again;
 mod anew;
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
+use crate::model::gguf::file::Planned;
 use crate::model::{Adapter, LanguageModel};
 use crate::training::TrainingError;
 
@@ -68,20 +66,14 @@ pub(super) fn write(
     }
 }
 
-/// A matrix in a format, or in half precision where its rows are not whole blocks of it.
-fn stored(values: Vec<f32>, shape: &[usize], format: GgmlDType) -> Result<QTensor, TrainingError> {
+/// A tensor that is to be in a format, or in half precision where its rows are not whole blocks of it.
+fn planned(name: &str, shape: &[usize], format: GgmlDType) -> Planned {
     let columns = shape.last().copied().unwrap_or(0);
     let format = if columns.is_multiple_of(format.block_size()) { format } else { GgmlDType::F16 };
-    Ok(QTensor::quantize(&Tensor::from_vec(values, shape, &Device::Cpu)?, format)?)
+    Planned { name: name.to_owned(), shape: shape.to_vec(), format }
 }
 
-/// Writes the file, whole on the disk when this returns.
-fn save(out: &Path, metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Result<(), TrainingError> {
-    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
-    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
-    let file_error = |error| TrainingError::file(out, error);
-    let mut writer = BufWriter::with_capacity(1 << 20, File::create(out).map_err(file_error)?);
-    gguf_file::write(&mut writer, &metadata, &tensors)?;
-    writer.flush().map_err(file_error)?;
-    writer.get_ref().sync_all().map_err(file_error)
+/// The numbers of a tensor as it is to be.
+fn stored(values: Vec<f32>, planned: &Planned) -> Result<QTensor, TrainingError> {
+    Ok(QTensor::quantize(&Tensor::from_vec(values, planned.shape.as_slice(), &Device::Cpu)?, planned.format)?)
 }
