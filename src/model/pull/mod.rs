@@ -17,7 +17,7 @@ use place::{files_of, folder_name, holds_a_model, is_gguf, repository_name, size
 
 pub use error::PullError;
 pub use known::{DEFAULT_MODEL, EMBEDDING_MODEL};
-pub use place::{Installed, models_dir};
+pub use place::{Installed, hub_name, models_dir};
 
 /// How a pull goes on; the callback may end it.
 #[derive(Debug, Clone, PartialEq, Eq)]

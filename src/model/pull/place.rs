@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::PullError;
+use super::known::known;
 
 /// A model on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -65,9 +66,46 @@ pub fn models_dir() -> Result<PathBuf, PullError> {
     Ok(dirs.cache_dir().join("models"))
 }
 
+/// What other programs call the model that `name` means – a name that `pull` takes, or a path among our models –: its
+/// repository on the Hub, and of a known model the one that Transformers loads. `None` of a model that did not come from there.
+pub fn hub_name(name: &str) -> Option<String> {
+    hub_name_among(name, models_dir().ok().as_deref())
+}
+
+fn hub_name_among(name: &str, models: Option<&Path>) -> Option<String> {
+    let original = |name: &str| known(name).map(|known| known.original.to_owned());
+    if let Some(original) = original(name) {
+        return Some(original);
+    }
+    let path = Path::new(name);
+    if let Some(within) = models.and_then(|models| path.strip_prefix(models).ok()) {
+        let folder = within.components().next()?.as_os_str().to_str()?;
+        return original(folder).or_else(|| folder.split_once("--").map(|(owner, repo)| format!("{owner}/{repo}")));
+    }
+    repository_name(name).filter(|_| !path.exists()).map(|(repository, _)| repository)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_of_the_hub_keeps_its_name_there() {
+        let name = |name: &str| hub_name_among(name, Some(Path::new("/cache/models")));
+        let smollm = "HuggingFaceTB/SmolLM2-135M-Instruct";
+        for (named, expected) in [
+            ("smollm2-135m", Some(smollm)),
+            ("/cache/models/smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf", Some(smollm)),
+            ("Qwen/Qwen2.5-1.5B-Instruct", Some("Qwen/Qwen2.5-1.5B-Instruct")),
+            ("/cache/models/Qwen--Qwen2.5-1.5B-Instruct", Some("Qwen/Qwen2.5-1.5B-Instruct")),
+            ("owner/repo-GGUF/repo.Q8_0.gguf", Some("owner/repo-GGUF")),
+            ("/somewhere/else", None),
+            ("tests/fixtures", None),
+            ("own", None),
+        ] {
+            assert_eq!(name(named).as_deref(), expected, "{named}");
+        }
+    }
 
     #[test]
     fn names_of_the_hub_are_told_from_other_text() {

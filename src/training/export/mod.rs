@@ -17,10 +17,14 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{RunFolder, TrainingError, adapter_of_run};
+use crate::model::pull::hub_name;
 use crate::model::tensor_file::PlainFormat;
 use crate::model::{Adapter, DeviceChoice, LanguageModel};
 
 pub use gguf::GgufFormat;
+
+/// PEFT's configuration of an adapter.
+const CONFIG: &str = "adapter_config.json";
 
 /// What a run is exported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +99,11 @@ fn write(run: &RunFolder, kind: ExportKind, base: &Path, out: &Path) -> Result<u
         ExportKind::Peft => {
             let from = adapter_of_run(run)?;
             fs::create_dir_all(out).map_err(|error| TrainingError::file(out, error))?;
-            for name in ["adapter_config.json", "adapter_model.safetensors"] {
+            for name in [CONFIG, "adapter_model.safetensors"] {
                 copy(&from.join(name), &out.join(name))?;
+            }
+            if let Some(base) = run.recipe().ok().and_then(|recipe| hub_name(&recipe.model?)) {
+                name_base(&out.join(CONFIG), &base)?;
             }
             Ok(0)
         }
@@ -110,6 +117,15 @@ fn write(run: &RunFolder, kind: ExportKind, base: &Path, out: &Path) -> Result<u
             gguf::write(&run.id().to_string(), &model, &adapter, format, out)
         }
     }
+}
+
+/// Says in PEFT's configuration which model the adapter is for, by a name that `peft` finds it by.
+fn name_base(path: &Path, base: &str) -> Result<(), TrainingError> {
+    let bytes = fs::read(path).map_err(|error| TrainingError::file(path, error))?;
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|error| TrainingError::damaged(path, error))?;
+    config["base_model_name_or_path"] = base.into();
+    fs::write(path, format!("{config:#}\n")).map_err(|error| TrainingError::file(path, error))
 }
 
 fn load(run: &RunFolder, base: &Path) -> Result<(LanguageModel, Adapter), TrainingError> {

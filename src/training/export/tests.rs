@@ -197,6 +197,34 @@ fn a_gguf_made_of_a_folder_says_what_the_merged_folder_says_in_every_family() {
 }
 
 #[test]
+fn a_peft_folder_names_its_base_as_the_hub_does_and_old_ones_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, model, adapter) = run_over(&tiny("llama"), folder.path());
+    let base_of = |path: &Path| -> String {
+        let config: serde_json::Value = serde_json::from_slice(&fs::read(path.join(CONFIG)).unwrap()).unwrap();
+        config["base_model_name_or_path"].as_str().unwrap().to_owned()
+    };
+    for (at, (model_name, expected)) in [
+        (None, "llama"),
+        (Some("smollm2-135m"), "HuggingFaceTB/SmolLM2-135M-Instruct"),
+        (Some("Qwen/Qwen2.5-1.5B-Instruct"), "Qwen/Qwen2.5-1.5B-Instruct"),
+        (Some("/models/own"), "llama"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let recipe = crate::training::Recipe { model: model_name.map(str::to_owned), ..Default::default() };
+        run.write_recipe(&recipe).unwrap();
+        let out = folder.path().join(format!("peft-{at}"));
+        export(&run, ExportKind::Peft, Path::new(""), &out).unwrap();
+        assert_eq!(base_of(&out), expected);
+        // The name is for others: here the fingerprint tells whose it is.
+        let read = Adapter::load(&out, &model).unwrap();
+        assert_eq!(logits(&model, Some(&read)), logits(&model, Some(&adapter)));
+    }
+}
+
+#[test]
 fn what_is_there_is_not_written_over_and_a_failure_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (run, ..) = run_over(&tiny("llama"), folder.path());
