@@ -287,3 +287,31 @@ fn a_run_whose_status_is_broken_is_listed_with_what_to_do_and_that_helps() {
         assert!(weights() == before, "what was learnt is as it was");
     }
 }
+
+#[test]
+fn a_recipes_own_shape_is_not_silently_given_up_for_a_starts() {
+    let project = project();
+    let first = json(&train(&project, &["--steps", "1"]))["run"].as_str().unwrap().to_owned();
+    project.write("four.toml", b"[data]\nbatch = 2\n[lora]\nrank = 4\n");
+    let from = |recipe: &str, more: &[&str]| {
+        let args = ["train", "sft", "--recipe", recipe, "--steps", "1", "--model", &model(), "--start", &first];
+        project.run(&[&args[..], more].concat())
+    };
+    let runs = || fs::read_dir(project.path("runs")).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+    for more in [&[][..], &["--dry-run"], &["--detach"]] {
+        let refused = from("four.toml", more);
+        assert_eq!(refused.code, 1, "{}", refused.stdout);
+        for part in ["four.toml:4: lora.rank = 4", &first, "has 8", "Take the line out"] {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
+    }
+    assert_eq!(runs(), 1, "nothing was begun");
+    // What only the defaults say gives way.
+    let output = from("recipe.toml", &["--json"]);
+    assert_eq!(json(&output)["status"], "finished");
+    let chain = "[[stage]]\nstart = \"START\"\ndata.batch = 2\nlength.steps = 1\n[[stage]]\nlora.rank = 4\n";
+    project.write("chain.toml", chain.replace("START", &first).as_bytes());
+    let refused = project.run(&["train", "chain", "chain.toml", "--model", &model()]);
+    assert!(refused.code == 1 && refused.stderr.contains("chain.toml:6: lora.rank = 4"), "{}", refused.stderr);
+    assert_eq!(runs(), 2, "not even the first stage");
+}

@@ -94,7 +94,7 @@ struct Shape {
 pub(super) fn keep_start(
     from: &std::path::Path,
     folder: &RunFolder,
-    mut lora: LoraRecipe,
+    lora: LoraRecipe,
 ) -> Result<LoraRecipe, TrainingError> {
     let start = folder.start_dir();
     std::fs::create_dir_all(&start).map_err(|error| TrainingError::file(&start, error))?;
@@ -102,11 +102,25 @@ pub(super) fn keep_start(
         let path = from.join(name);
         std::fs::copy(&path, start.join(name)).map_err(|error| TrainingError::file(&path, error))?;
     }
-    let path = start.join("adapter_config.json");
+    Ok(shape_of(&start, &lora)?.unwrap_or(lora))
+}
+
+/// `lora` with the shape and scale of the adapter in a folder; `None` where PEFT has another way to say it: then the model room
+/// decides when it loads the adapter.
+///
+/// # Errors
+/// When its configuration cannot be read.
+pub(super) fn shape_of(folder: &std::path::Path, lora: &LoraRecipe) -> Result<Option<LoraRecipe>, TrainingError> {
+    let path = folder.join("adapter_config.json");
     let text = std::fs::read(&path).map_err(|error| TrainingError::file(&path, error))?;
-    // Where PEFT has another way to say it, the model room decides when it loads the adapter.
-    if let Ok(Shape { r, lora_alpha, target_modules, use_rslora }) = serde_json::from_slice(&text) {
-        (lora.rank, lora.alpha, lora.targets, lora.rank_stabilized) = (r, lora_alpha, target_modules, use_rslora);
-    }
-    Ok(lora)
+    let Ok(Shape { r, lora_alpha, target_modules, use_rslora }) = serde_json::from_slice(&text) else {
+        return Ok(None);
+    };
+    Ok(Some(LoraRecipe {
+        rank: r,
+        alpha: lora_alpha,
+        targets: target_modules,
+        rank_stabilized: use_rslora,
+        dropout: lora.dropout,
+    }))
 }

@@ -24,9 +24,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::recipe::{lay_over, line_of_element, table, text_of};
+use super::build::shape_of;
+use super::recipe::{lay_over, line_of_element, line_within_element, table, text_of};
 use super::run::replace;
-use super::{Checkpoint, ObjectiveName, Recipe, RecipeError, RunFolder, RunState, TrainingError};
+use super::{
+    Checkpoint, ObjectiveName, Recipe, RecipeError, RunFolder, RunState, SaidShape, TrainingError, named_adapter,
+};
 
 const RECORD: &str = "chain.json";
 
@@ -37,6 +40,8 @@ pub struct Stage {
     pub name: String,
     /// What it does.
     pub recipe: Recipe,
+    /// What its files say of its adapter's shape.
+    pub said: SaidShape,
 }
 
 /// Recipes in a row.
@@ -77,7 +82,7 @@ impl Chain {
             return Err(invalid(format!("{key} is no setting of a chain: there are model, seed and [[stage]]")));
         }
         let stage = |(at, stage)| {
-            Self::stage(path, at, stage, &whole).map_err(|error| match error {
+            Self::stage(path, text, at, stage, &whole).map_err(|error| match error {
                 RecipeError::Invalid(whys) => RecipeError::Syntax {
                     path: path.to_path_buf(),
                     line: line_of_element(text, "stage", at).unwrap_or(1),
@@ -90,7 +95,13 @@ impl Chain {
         Ok(Self { stages })
     }
 
-    fn stage(path: &Path, at: usize, stage: toml::Value, common: &toml::Table) -> Result<Stage, RecipeError> {
+    fn stage(
+        path: &Path,
+        text: &str,
+        at: usize,
+        stage: toml::Value,
+        common: &toml::Table,
+    ) -> Result<Stage, RecipeError> {
         let toml::Value::Table(mut own) = stage else { return Err(invalid("a [[stage]] is a table")) };
         let mut word = |key: &str| match own.remove(key) {
             None => Ok(None),
@@ -99,11 +110,16 @@ impl Chain {
         };
         let (name, file) = (word("name")?, word("recipe")?);
         let mut whole = common.clone();
+        let mut said = SaidShape::default();
         if let Some(file) = file {
             let beside = path.parent().unwrap_or(Path::new("")).join(file);
             let text = text_of(&beside)?;
             lay_over(&mut whole, table(&beside, &text)?);
+            said = SaidShape::of_file(&beside)?;
         }
+        let line =
+            |key: &str| line_within_element(text, "stage", at, key).or_else(|| line_of_element(text, "stage", at));
+        let said = said.under(SaidShape::of(&own, path, line));
         lay_over(&mut whole, own);
         let called = name.clone().unwrap_or_else(|| format!("{}", at + 1));
         let wrong = |why: String| invalid(format!("stage {called}: {why}"));
@@ -129,13 +145,33 @@ impl Chain {
             RecipeError::Invalid(whys) => wrong(whys.join("; ")),
             other => other,
         })?;
-        Ok(Stage { name, recipe })
+        Ok(Stage { name, recipe, said })
+    }
+
+    /// Refuses a chain in which a stage asks for another shape of its adapter than the one before leaves it: all of them have that of
+    /// the first, or of the adapter that the first starts from, which may be a run in `runs`.
+    ///
+    /// # Errors
+    /// As [`SaidShape::agrees_with`], and when that adapter cannot be found.
+    pub fn has_one_shape(&self, runs: &Path) -> Result<(), TrainingError> {
+        let Some((first, rest)) = self.stages.split_first() else { return Ok(()) };
+        let lora = &first.recipe.lora;
+        let start = first.recipe.start.as_deref().map(|name| named_adapter(name, runs)).transpose()?;
+        let (shape, from) = match &start {
+            Some(start) => (shape_of(&start.dir, lora)?, start.name.clone()),
+            None => (Some(lora.clone()), format!("stage {}", first.name)),
+        };
+        let Some(shape) = shape else { return Ok(()) };
+        if start.is_some() {
+            first.said.agrees_with(&shape, &from)?;
+        }
+        rest.iter().try_for_each(|stage| Ok(stage.said.agrees_with(&shape, &from)?))
     }
 
     /// SHA-256 of all that the recipes say, in hexadecimal.
     fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for Stage { name, recipe } in &self.stages {
+        for Stage { name, recipe, .. } in &self.stages {
             hash.update(format!("[{name}]\n{}\n", recipe.to_toml()));
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -279,6 +315,18 @@ seed = 8
         assert!(misspelt.starts_with("4: stage 2: unknown field `nmae`"), "{misspelt}");
         assert!(misspelt.ends_with("a stage also has name and recipe"), "{misspelt}");
         assert!(place("").unwrap().starts_with("1: "));
+    }
+
+    #[test]
+    fn a_stage_that_asks_for_another_shape_than_the_first_leaves_is_refused_before_any_begins() {
+        let runs = tempfile::tempdir().unwrap();
+        let check = |text: &str| load(text).unwrap().has_one_shape(runs.path()).map_err(|error| error.to_string());
+        check("[[stage]]\nlora.rank = 4\n[[stage]]\n").unwrap();
+        check("[[stage]]\nlora.rank = 4\n[[stage]]\n[stage.lora]\nrank = 4\n").unwrap();
+        let error =
+            check("[[stage]]\nlora.rank = 4\n\n[[stage]]\n[stage.lora]\ndropout = 0.1\nrank = 8\n").unwrap_err();
+        assert!(error.contains("chain.toml:7: lora.rank = 8, and stage sft, which"), "{error}");
+        assert!(error.contains("has 4"), "{error}");
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::build::shape_of;
 use super::{
-    Base, Estimate, Example, Job, Measure, Place, Recipe, RunFolder, Supply, TrainingError, accepted_examples,
-    adapter_of_run, detach, estimate, prepare, resolve_run, start,
+    Base, Estimate, Example, Job, Measure, Place, Recipe, RunFolder, SaidShape, Supply, TrainingError,
+    accepted_examples, adapter_of_run, detach, estimate, prepare, resolve_run, start,
 };
 use crate::model::{DeviceChoice, default_device, installed};
 use crate::workspace::{SETTINGS_FILE, Workspace};
@@ -100,6 +101,17 @@ impl Launch {
             from: start.map(|start| start.dir),
             base: Base { path, device, measure },
         })
+    }
+
+    /// Refuses a start of another shape than the recipe's file at `path` itself asks for.
+    ///
+    /// # Errors
+    /// As [`SaidShape::agrees_with`], and when the file or the start cannot be read.
+    pub fn agrees_with(&self, path: &Path) -> Result<(), TrainingError> {
+        let Some(from) = &self.from else { return Ok(()) };
+        let Some(shape) = shape_of(from, &self.recipe.lora)? else { return Ok(()) };
+        let start = self.recipe.start.as_deref().unwrap_or("the adapter");
+        Ok(SaidShape::of_file(path)?.agrees_with(&shape, start)?)
     }
 
     /// What it would take; see [`estimate`].

@@ -58,7 +58,7 @@ pub use optimizer::AdamW;
 pub use pairs::{TokenizedPair, tokenize_pairs};
 pub use recipe::{
     BestBy, DataSettings, DataSource, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Preset,
-    Recipe, RecipeError, ScheduleName, Take, WatchdogSettings,
+    Recipe, RecipeError, SaidShape, ScheduleName, Take, WatchdogSettings,
 };
 pub use reference::{Reference, ReferenceName};
 pub use reward::{GroundIn, Reward, RewardPreset, RewardSettings, Rewarded};

@@ -7,14 +7,16 @@ mod lora;
 mod optimizer;
 mod place;
 mod preset;
+mod said;
 
 pub use data::{DataSettings, DataSource};
 pub(super) use layers::lay_over;
 pub use length::{BestBy, LengthSettings, Take, WatchdogSettings};
 pub use lora::LoraRecipe;
 pub use optimizer::{DecayGroup, OptimizerSettings, ScheduleName};
-pub(super) use place::line_of_element;
+pub(super) use place::{line_of_element, line_within_element};
 pub use preset::Preset;
+pub use said::SaidShape;
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +58,7 @@ pub struct Recipe {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The adapter to start from: a run, or a folder in PEFT's layout. Absent: a fresh one. Its rank, alpha, scale and targets
-    /// win over `lora`; its dropout does not.
+    /// win over `lora`, and a file that says others is refused; its dropout does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// Decides everything that is drawn at random.

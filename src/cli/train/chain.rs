@@ -46,6 +46,7 @@ struct Done {
 pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
     let chain = Chain::load(&args.file)?;
     let runs = context.workspace()?.runs_dir();
+    chain.has_one_shape(&runs)?;
     let record = match chain.unfinished(&runs).filter(|_| !args.new) {
         Some(record) => {
             output::note(&format!("{} goes on where it was", record.chain));

@@ -73,6 +73,9 @@ pub(super) fn run(objective: ObjectiveName, args: &ObjectiveArgs, context: &Cont
     };
     let launch = Launch::of(recipe, &workspace, means(&args.base))?;
     drop(workspace);
+    if let Some(path) = &args.recipe {
+        launch.agrees_with(path)?;
+    }
     if args.launch.dry_run {
         return launch::report(&launch.estimate(&|| false)?, args.json);
     }

@@ -19,9 +19,8 @@ impl RecipeError {
     }
 }
 
-/// The line, from 1, that sets `key`, such as `data.batch`: in its table, or written out in full.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+/// The line, from 1, that sets `key`, such as `data.batch`: in its table, or written out in full or in part.
+pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     let sets = |line: &str, name: &str| {
         line.strip_prefix(name).is_some_and(|rest| !name.is_empty() && rest.trim_start().starts_with('='))
     };
@@ -29,7 +28,14 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
     for (at, line) in text.lines().map(str::trim).enumerate() {
         if let Some(header) = line.strip_prefix('[') {
             within = header.trim_start_matches('[').split(']').next().unwrap_or_default().trim();
-        } else if within == table && sets(line, name) || within.is_empty() && sets(line, key) {
+            continue;
+        }
+        let name = if within.is_empty() {
+            Some(key)
+        } else {
+            key.strip_prefix(within).and_then(|rest| rest.strip_prefix('.'))
+        };
+        if name.is_some_and(|name| sets(line, name)) {
             return Some(at + 1);
         }
     }
@@ -40,6 +46,14 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 pub(in crate::training) fn line_of_element(text: &str, name: &str, at: usize) -> Option<usize> {
     let header = |line: &str| line.trim().strip_prefix("[[").is_some_and(|rest| rest.split(']').next() == Some(name));
     text.lines().enumerate().filter(|(_, line)| header(line)).nth(at).map(|(at, _)| at + 1)
+}
+
+/// The line, from 1, that sets `key` within the table array `[[name]]`'s element `at`.
+pub(in crate::training) fn line_within_element(text: &str, name: &str, at: usize, key: &str) -> Option<usize> {
+    let first = line_of_element(text, name, at)?;
+    let end = line_of_element(text, name, at + 1).unwrap_or(usize::MAX);
+    let within: Vec<&str> = text.lines().take(end - 1).skip(first - 1).collect();
+    Some(first - 1 + line_of(&within.join("\n"), &format!("{name}.{key}"))?)
 }
 
 #[cfg(test)]
@@ -56,6 +70,15 @@ mod tests {
         assert_eq!(line_of(FILE, "data.batch"), Some(5));
         assert_eq!((line_of(FILE, "lora.rank"), line_of(FILE, "")), (None, None));
         assert_eq!((line_of_element(FILE, "stage", 1), line_of_element(FILE, "stage", 2)), (Some(9), None));
+    }
+
+    #[test]
+    fn a_setting_is_found_in_its_element() {
+        let text = "seed = 1\n[[stage]]\nlora.rank = 1\n[[stage]]\nname = \"b\"\n[stage.lora]\nrank = 2\n";
+        assert_eq!(line_within_element(text, "stage", 0, "lora.rank"), Some(3));
+        assert_eq!(line_within_element(text, "stage", 1, "lora.rank"), Some(7));
+        assert_eq!(line_within_element(text, "stage", 0, "lora.alpha"), None);
+        assert_eq!(line_within_element(text, "stage", 2, "lora.rank"), None);
     }
 
     #[test]
