@@ -430,6 +430,78 @@ fn a_file_of_reviews_that_comes_in_again_outranks_nothing() {
 }
 
 #[test]
+fn who_comes_back_to_an_earlier_answer_elsewhere_has_decided_anew() {
+    let project = undecided();
+    run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+    let exported = rows(&project, "argilla.json");
+    // As Argilla's server lists records: only so it tells when an answer was given.
+    let says = |word: &str, updated_at: &str| {
+        let mut record = exported[0].clone();
+        record["responses"] = json!([{
+            "id": "x", "record_id": "y", "user_id": "bo", "status": "submitted", "values": { "verdict": { "value": word } },
+            "inserted_at": "2024-05-01T08:00:00.000001", "updated_at": updated_at,
+        }]);
+        project.write("back.json", &serde_json::to_vec(&json!([record])).unwrap());
+        as_json(&project, &["import", "rationales", "back.json"])["reviews"].clone()
+    };
+    let standing = || {
+        let id = exported[0]["id"].as_str().unwrap().strip_prefix("rationale/").unwrap();
+        as_json(&project, &["review", "show", id])["review"]["standing"].clone()
+    };
+    assert_eq!(says("accept", "2024-05-01T09:00:00.5"), 1);
+    assert_eq!(says("reject", "2024-05-02T09:00:00Z"), 1);
+    assert_eq!(standing(), "rejected");
+    assert_eq!(says("accept", "2024-05-01T09:00:00.5"), 0, "a file of before");
+    assert_eq!(standing(), "rejected");
+    assert_eq!(says("accept", "2024-05-03T09:00:00"), 1, "the same as at first, said anew");
+    assert_eq!(standing(), "accepted");
+    assert_eq!(says("accept", "2024-05-03T09:00:00"), 0);
+    // What is decided here counts from when it is decided.
+    let id = exported[0]["id"].as_str().unwrap().strip_prefix("rationale/").unwrap().to_owned();
+    run(&project, &["review", "reject", &id, "--as", "bo"]);
+    assert_eq!((says("accept", "2024-05-04T09:00:00"), standing()), (json!(1), json!("rejected")));
+    let mut draft = exported[0].clone();
+    draft["responses"] = json!([{ "user_id": "cy", "status": "draft", "values": { "verdict": { "value": "accept" } } }]);
+    project.write("back.json", &serde_json::to_vec(&json!([draft])).unwrap());
+    assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 0);
+}
+
+#[test]
+fn three_who_decided_blind_break_no_tie_in_whatever_order_they_come_in() {
+    let edit = |n: usize| format!("<think>1. Reading {n}.</think><answer>normal</answer>");
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let project = undecided();
+        project.write("logwright.toml", b"name = \"x\"\n[review]\nreviewers = 2\n");
+        run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+        let exported = rows(&project, "argilla.json");
+        let id = exported[0]["id"].as_str().unwrap().strip_prefix("rationale/").unwrap().to_owned();
+        let bring_in = |of: &Value, user: &str, text: &str| {
+            let mut record = of.clone();
+            record["responses"] = json!({
+                "verdict": [{ "value": "edit", "user_id": user }], "edited": [{ "value": text, "user_id": user }],
+            });
+            project.write("back.json", &serde_json::to_vec(&json!([record])).unwrap());
+            assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 1);
+        };
+        for n in order {
+            bring_in(&exported[0], &format!("u-{n}"), &edit(n));
+        }
+        let review = || as_json(&project, &["review", "show", &id])["review"].clone();
+        assert_eq!(review()["standing"], "pending", "{order:?}");
+        assert!(review()["findings"]["troubles"].as_array().unwrap().contains(&json!("disagreement")));
+        // Whoever sees that they differ decides, here or there.
+        if order[0] == 0 {
+            run(&project, &["review", "reject", &id, "--as", "di"]);
+            assert_eq!(review()["standing"], "rejected", "{order:?}");
+        } else {
+            run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);
+            bring_in(&rows(&project, "argilla.json")[0], "u-3", &edit(3));
+            assert_eq!(review()["standing"], "edited", "{order:?}");
+        }
+    }
+}
+
+#[test]
 fn what_comes_back_from_review_does_not_turn_an_item_back() {
     let project = undecided();
     run(&project, &["export", "rationales", "argilla.json", "--format", "argilla", "--all"]);

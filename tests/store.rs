@@ -143,15 +143,7 @@ fn only_accepted_rationales_train_and_an_edit_trains_as_edited() {
     let source = ImportSource { name: "r.jsonl", bytes: lines.as_bytes(), format: None, dataset: None };
     assert_eq!(workspace.import(ImportKind::Rationales, source).unwrap().imported, 3);
     assert!(workspace.accepted_rationales().unwrap().is_empty());
-    let review = |item: &str, verdict| NewReview {
-        kind: ItemKind::Rationale,
-        item: item.into(),
-        reviewer: "ana".into(),
-        verdict,
-        label: None,
-        judged: None,
-        reason: None,
-    };
+    let review = |item: &str, verdict| NewReview::new(ItemKind::Rationale, item, "ana", verdict);
     let edit = Verdict::Edit("<think>better</think><answer>normal</answer>".into());
     workspace.review(&[review("r0", Verdict::Reject), review("r1", edit)]).unwrap();
     assert_eq!(workspace.accept_pending(&ItemKind::ALL, "ana").unwrap(), 1);

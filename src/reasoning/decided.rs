@@ -10,7 +10,7 @@ use crate::labels::Label;
 #[serde(default, deny_unknown_fields)]
 pub struct ReviewRule {
     /// How many reviewers must agree before an item stands, 1 or 2. With 1, the newest decision counts; with 2, a third
-    /// reviewer decides where two do not agree, for one of them or with an edit of their own.
+    /// reviewer who sees that two do not agree decides, for one of them or with an edit of their own.
     pub reviewers: usize,
     /// An item is too short with fewer words than this share of the median of its task.
     pub too_short: f64,
@@ -115,9 +115,10 @@ impl Decided {
             let most = tally.iter().map(|(_, count)| *count).max().unwrap_or(0);
             let mut leading = tally.iter().filter(|(_, count)| *count == most);
             let agreed = leading.next().filter(|_| most >= reviewers && leading.next().is_none());
-            // Where more than must agree say each something else, the newest has seen the others and decides, such as a third
-            // reviewer with an edit of their own.
-            let decides = counting.last().filter(|_| most == 1 && counting.len() > reviewers);
+            // Where more than must agree say each something else, the newest tie-break decides, such as a third reviewer's
+            // edit of their own. Nobody decides who did not know that there was anything to decide.
+            let open = most == 1 && counting.len() > reviewers;
+            let decides = counting.iter().rfind(|review| open && is_tie_break(review, reviewers));
             let stands = agreed.map(|(outcome, _)| *outcome).or(decides.map(|review| left(review)));
             (stands, stands.is_none() && tally.len() > 1)
         };
@@ -153,6 +154,15 @@ impl Decided {
         self.reviewers > 1 && self.counting.len() < self.reviewers
     }
 
+    /// How many decisions of others that count `reviewer` has in sight.
+    pub fn in_sight_of(&self, reviewer: &str) -> u32 {
+        if self.is_blind() {
+            return 0;
+        }
+        let others = self.counting.iter().filter(|known| *known != reviewer).count();
+        u32::try_from(others).unwrap_or(u32::MAX)
+    }
+
     /// Accepting the item as it reads now: an edited thing as edited, and not turned back.
     pub fn accepting(&self) -> Verdict {
         self.text.as_ref().map_or(Verdict::Accept, |text| Verdict::Edit(text.clone()))
@@ -162,6 +172,11 @@ impl Decided {
     pub fn is_outdated(&self, decisions: &[Review]) -> bool {
         self.text_changed || (self.label_changed && !decisions.is_empty())
     }
+}
+
+/// Whether a decision was made in sight of as many others as must agree.
+fn is_tie_break(review: &Review, reviewers: usize) -> bool {
+    usize::try_from(review.in_sight).is_ok_and(|others| others >= reviewers)
 }
 
 fn outcome<'a>(review: &'a Review, original: &'a str) -> Outcome<'a> {
@@ -177,6 +192,8 @@ mod tests {
     use super::*;
     use crate::reasoning::{ItemKind, Rationale, Task};
     use jiff::Timestamp;
+    use proptest::prelude::*;
+    use proptest::sample;
     use serde_json::Map;
 
     const TEXT: &str = "<think>a</think><answer>normal</answer>";
@@ -204,6 +221,7 @@ mod tests {
             verdict,
             label,
             judged: None,
+            in_sight: 0,
             reason: None,
             at,
         }
@@ -234,7 +252,7 @@ mod tests {
         let (ana, bo, cy) = (
             |verdict| says("ana", verdict, None),
             |verdict| says("bo", verdict, None),
-            |verdict| says("cy", verdict, None),
+            |verdict| Review { in_sight: 2, ..says("cy", verdict, None) },
         );
         assert_eq!(decided(&[ana(Accept)], Normal, 2), (Standing::Pending, false, false));
         assert_eq!(decided(&[ana(Accept), bo(Accept)], Normal, 2).0, Standing::Accepted);
@@ -248,9 +266,47 @@ mod tests {
             (Standing::Edited, false, false),
             "own words"
         );
+        let blind = [ana(Accept), bo(Reject), says("cy", edit(), None)];
+        assert_eq!(decided(&blind, Normal, 2), (Standing::Pending, true, false), "cy saw neither");
+        let late = [blind[2].clone(), ana(Accept), bo(Reject), Review { in_sight: 3, ..says("di", Reject, None) }];
+        assert_eq!(decided(&late, Normal, 2), (Standing::Rejected, false, false), "two of four");
         let fourth = says("di", Reject, None);
         let split = [ana(Accept), bo(Reject), cy(Accept), fourth];
         assert_eq!(decided(&split, Normal, 2), (Standing::Pending, true, false), "two against two");
+    }
+
+    /// Decisions of reviewers who are blind to one another, and the same in another order.
+    fn blind() -> impl Strategy<Value = (Vec<Review>, Vec<Review>)> {
+        let edit = |text: &str| Verdict::Edit(text.into());
+        let verdicts = proptest::collection::vec(sample::select(vec![Accept, Reject, edit("t"), edit("u")]), 0..6);
+        verdicts.prop_flat_map(|verdicts| {
+            let decision = |(n, verdict)| says(&format!("reviewer {n}"), verdict, None);
+            let decisions: Vec<Review> = verdicts.into_iter().enumerate().map(decision).collect();
+            (Just(decisions.clone()), Just(decisions).prop_shuffle())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn blind_decisions_come_to_the_same_in_any_order((blind, shuffled) in blind()) {
+            let (told, other) = (decided(&blind, Normal, 2), decided(&shuffled, Normal, 2));
+            prop_assert_eq!((told.0, told.1), (other.0, other.1));
+            // What stands is what at least two say.
+            let same = |one: &Review| blind.iter().filter(|other| other.verdict == one.verdict).count();
+            prop_assert!(told.0 == Standing::Pending || blind.iter().any(|one| same(one) >= 2));
+        }
+
+        #[test]
+        fn a_tie_break_decides_wherever_it_stands_among_those_that_differ(place in 0..4_usize) {
+            let all = [Accept, Reject, Verdict::Edit("u".into())];
+            let decision = |(n, verdict)| says(&format!("reviewer {n}"), verdict, None);
+            let mut decisions: Vec<Review> = all.into_iter().enumerate().map(decision).collect();
+            prop_assert_eq!(decided(&decisions, Normal, 2), (Standing::Pending, true, false));
+            let tie_break = Review { in_sight: 2, ..says("cy", Verdict::Edit("t".into()), None) };
+            decisions.insert(place, tie_break);
+            let decided = Decided::of(&item(), &decisions, None, 2);
+            prop_assert_eq!((decided.standing, decided.text.as_deref()), (Standing::Edited, Some("t")));
+        }
     }
 
     #[test]

@@ -108,6 +108,9 @@ pub struct Review {
     /// Which text of the item it judged ([`Reviewable::judged`](super::Reviewable::judged)), where that was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<String>,
+    /// How many other reviewers' decisions its reviewer had in sight.
+    #[serde(default)]
+    pub in_sight: u32,
     /// Why.
     pub reason: Option<String>,
     /// When.

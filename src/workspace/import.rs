@@ -270,14 +270,13 @@ fn entries_in(kind: ImportKind, source: ImportSource<'_>) -> Result<Found, Works
                 let from_review = reviewed.is_some();
                 if let Some((item, (said, shown))) = entry.reviewable().zip(reviewed) {
                     let judged = item.judged();
-                    found.reviews.extend(said.into_iter().map(|Said { reviewer, verdict, reason }| NewReview {
-                        kind: item.kind(),
-                        item: item.id().to_owned(),
-                        reviewer,
-                        verdict: shown.said(verdict, &item),
+                    found.reviews.extend(said.into_iter().map(|Said { reviewer, verdict, reason, at }| NewReview {
                         label: shown.label.or_else(|| item.label()),
                         judged: Some(judged.clone()),
+                        in_sight: Some(shown.in_sight_of(&reviewer)),
                         reason,
+                        at,
+                        ..NewReview::new(item.kind(), item.id(), reviewer, shown.said(verdict, &item))
                     }));
                 }
                 found.entries.push(Made { line, entry, from_review });

@@ -66,7 +66,7 @@ pub use panel::{BothAgreements, PanelBoard, PanelComment, PanelItem, PanelViews,
 pub use queue::{Queued, ReviewBoard};
 pub use raw_logs::{ContextLine, LogImport, LogImportReport, LogProgress, OccurrenceContext, StructuredExport};
 pub use review_agreement::ReviewAgreement;
-pub use review_news::{ReviewNews, SaidOfItem};
+pub use review_news::{Heard, ReviewNews, SaidOfItem};
 pub use reviews::NewReview;
 pub use rounds::RoundStatus;
 pub use sample_check::{SampleCheck, SampleOutcome, Sampled};

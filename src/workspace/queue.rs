@@ -58,7 +58,9 @@ impl Queued {
             verdict,
             label: self.findings.truth.as_ref().and_then(|truth| truth.label),
             judged: Some(self.item.judged()),
+            in_sight: Some(self.decided.in_sight_of(reviewer)),
             reason,
+            at: None,
         }
     }
 
@@ -166,7 +168,9 @@ impl Stands {
             verdict: seen.accepting(),
             label,
             judged: Some(self.item.judged()),
+            in_sight: Some(self.decided.in_sight_of(reviewer)),
             reason: None,
+            at: None,
         }
     }
 }
@@ -265,16 +269,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = open_or_create_demo(dir.path()).unwrap();
         let decide = |verdict| {
-            let review = NewReview {
-                kind: ItemKind::Thought,
-                item: "thought-002".into(),
-                reviewer: "ana".into(),
-                verdict,
-                label: None,
-                judged: None,
-                reason: None,
-            };
-            workspace.review(&[review]).unwrap();
+            workspace.review(&[NewReview::new(ItemKind::Thought, "thought-002", "ana", verdict)]).unwrap();
         };
         decide(Verdict::Accept);
         decide(Verdict::Edit("Hard.\nLook.\nJudge.".into()));

@@ -1,14 +1,15 @@
-//! What reviewers said of items since a time: what a screen that was read before needs to be up to date, without reading
-//! everything again.
+//! What reviewers said of items since they were read: what a screen needs to be up to date, without reading everything again.
+//!
+//! News is what arrived since, not what was said since: a merge or an import brings in rows that are older than those that
+//! are here. Rows are only added, so the number that SQLite gives a row tells the order in which they arrived.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::ledger::{MARKS, REVIEWS};
 use super::reviews::newest_of_each;
-use super::store::At;
 use super::{Workspace, WorkspaceError};
 use crate::reasoning::{ItemKind, Review, StepMark};
 
@@ -21,44 +22,56 @@ pub struct SaidOfItem {
     pub marks: Vec<StepMark>,
 }
 
-/// What reviewers said since a time.
+/// The last rows that a reader has heard of, in the order in which they arrived in this copy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    reviews: i64,
+    marks: i64,
+    items: i64,
+}
+
+impl Heard {
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
+        let last = "SELECT coalesce((SELECT max(rowid) FROM reviews), 0), coalesce((SELECT max(rowid) FROM marks), 0),
+                           coalesce((SELECT max(rowid) FROM items), 0)";
+        let (reviews, marks, items) = sqlx::query_as(last).fetch_one(connection).await?;
+        Ok(Self { reviews, marks, items })
+    }
+}
+
+/// What reviewers said since the queue was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReviewNews {
     /// The items of which something was said or taken back, each with all that stands now.
     pub items: BTreeMap<(ItemKind, String), SaidOfItem>,
-    /// Up to when this holds: the `since` of the next time.
-    pub until: Timestamp,
+    /// Whether items came in, or new versions of items.
+    pub more_items: bool,
+    /// What is heard with this: the `since` of the next time.
+    pub heard: Heard,
 }
 
-/// The items of which anything was said after a time; the time stands in two places.
-const TOUCHED: &str = "SELECT kind, item FROM reviews WHERE at > ? UNION SELECT kind, item FROM marks WHERE at > ?";
+/// The items of which anything was said in later rows than these.
+const TOUCHED: &str = "SELECT kind, item FROM reviews WHERE rowid > ? UNION SELECT kind, item FROM marks WHERE rowid > ?";
 
 impl Workspace {
-    /// When something was last said of an item.
+    /// What there is now: to be asked before the queue is read, so that what comes in meanwhile is told again, and not missed.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn last_reviewed(&self) -> Result<Timestamp, WorkspaceError> {
-        let at = self.store.read(|connection| {
-            Box::pin(async move {
-                let newest =
-                    "SELECT max(coalesce((SELECT max(at) FROM reviews), 0), coalesce((SELECT max(at) FROM marks), 0))";
-                sqlx::query_scalar::<_, i64>(newest).fetch_one(connection).await
-            })
-        })?;
-        Ok(At(at).timestamp())
+    pub fn heard_reviews(&self) -> Result<Heard, WorkspaceError> {
+        self.store.read(|connection| Box::pin(Heard::read(connection)))
     }
 
-    /// What was said of items after `since`.
+    /// What of items arrived in this copy after `since`: said here, in another process, or brought in.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn reviewed_since(&self, since: Timestamp) -> Result<ReviewNews, WorkspaceError> {
-        let until = self.last_reviewed()?;
-        let since = At::from(since);
+    pub fn reviewed_since(&self, since: Heard) -> Result<ReviewNews, WorkspaceError> {
+        let heard = self.heard_reviews()?;
         let found = self.store.read(|connection| {
             Box::pin(async move {
-                let touched = sqlx::query(TOUCHED).bind(since.0).bind(since.0).fetch_all(&mut *connection).await?;
+                let touched =
+                    sqlx::query(TOUCHED).bind(since.reviews).bind(since.marks).fetch_all(&mut *connection).await?;
                 // One by one: as one query over all of them, SQLite would go through every review there is.
                 let [reviews, marks] = [REVIEWS, MARKS].map(|ledger| {
                     format!("SELECT r.* {} AND r.kind = ? AND r.item = ? ORDER BY r.at, r.uid", ledger.all_standing())
@@ -83,7 +96,7 @@ impl Workspace {
             };
             items.insert((kind, item.clone()), said);
         }
-        Ok(ReviewNews { items, until })
+        Ok(ReviewNews { items, more_items: heard.items > since.items, heard })
     }
 }
 
@@ -98,13 +111,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = open_or_create_demo(dir.path()).unwrap();
         let say = |item: &str, reviewer: &str, verdict| {
-            let (item, reviewer) = (item.to_owned(), reviewer.to_owned());
-            let review =
-                NewReview { kind: ItemKind::Thought, item, reviewer, verdict, label: None, judged: None, reason: None };
-            workspace.review(&[review]).unwrap();
+            workspace.review(&[NewReview::new(ItemKind::Thought, item, reviewer, verdict)]).unwrap();
         };
         say("thought-001", "ana", Verdict::Accept);
-        let since = workspace.last_reviewed().unwrap();
+        let since = workspace.heard_reviews().unwrap();
         assert!(workspace.reviewed_since(since).unwrap().items.is_empty());
         say("thought-002", "ana", Verdict::Accept);
         say("thought-002", "bo", Verdict::Reject);
@@ -121,6 +131,28 @@ mod tests {
             assert_eq!(Some(&said.marks).filter(|said| !said.is_empty()), marks.get(of));
         }
         assert!(news.items[&(ItemKind::Thought, "thought-003".to_owned())].decisions.is_empty(), "taken back");
-        assert!(workspace.reviewed_since(news.until).unwrap().items.is_empty());
+        assert!(!news.more_items && workspace.reviewed_since(news.heard).unwrap().items.is_empty());
+    }
+
+    #[test]
+    fn what_a_merge_brings_in_is_news_also_where_it_was_said_earlier() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = open_or_create_demo(&dir.path().join("here")).unwrap();
+        let there = open_or_create_demo(&dir.path().join("there")).unwrap();
+        let accept = |item: &str, by: &str| NewReview::new(ItemKind::Thought, item, by, Verdict::Accept);
+        there.review(&[accept("thought-002", "bo")]).unwrap();
+        here.review(&[accept("thought-001", "ana")]).unwrap();
+        let since = here.heard_reviews().unwrap();
+        here.merge(there.dir()).unwrap();
+        let news = here.reviewed_since(since).unwrap();
+        let told: Vec<&str> = news.items.keys().map(|(_, item)| item.as_str()).collect();
+        assert_eq!(told, ["thought-002"], "{news:?}");
+        assert_eq!(news.items.values().next().unwrap().decisions[0].reviewer, "bo");
+        here.merge(there.dir()).unwrap();
+        assert!(here.reviewed_since(news.heard).unwrap().items.is_empty(), "nothing new the second time");
+        let row = br#"{"id":"new","task":"anomaly","problem":"p","analysis":"a","challenge":"c","steps":["x","y","z"]}"#;
+        let source = crate::workspace::ImportSource { name: "t.jsonl", bytes: row, format: None, dataset: None };
+        here.import(crate::workspace::ImportKind::Thoughts, source).unwrap();
+        assert!(here.reviewed_since(news.heard).unwrap().more_items);
     }
 }

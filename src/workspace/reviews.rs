@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::ledger::REVIEWS;
 use super::store::{At, Write, uid};
 use super::{Workspace, WorkspaceError};
 use crate::labels::{Label, LabelError};
-use crate::reasoning::{GoldByText, ItemKind, Review, Reviewable, Task, Verdict};
+use crate::reasoning::{Decided, GoldByText, ItemKind, Review, Reviewable, Task, Verdict};
 
 /// A review about to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,29 @@ pub struct NewReview {
     pub label: Option<Label>,
     /// Which text of the item the reviewer judged ([`Reviewable::judged`]); the one that it has now if `None`.
     pub judged: Option<String>,
+    /// How many other reviewers' decisions the reviewer had in sight; as many as the store would show now if `None`.
+    pub in_sight: Option<u32>,
     /// Why.
     pub reason: Option<String>,
+    /// When it was made; now if `None`. What was decided elsewhere keeps its own time.
+    pub at: Option<Timestamp>,
+}
+
+impl NewReview {
+    /// A decision that is made now, on the item as it is in the store.
+    pub fn new(kind: ItemKind, item: impl Into<String>, reviewer: impl Into<String>, verdict: Verdict) -> Self {
+        Self {
+            kind,
+            item: item.into(),
+            reviewer: reviewer.into(),
+            verdict,
+            label: None,
+            judged: None,
+            in_sight: None,
+            reason: None,
+            at: None,
+        }
+    }
 }
 
 impl Workspace {
@@ -74,6 +96,7 @@ impl Workspace {
                 .transpose()
                 .map_err(|error: LabelError| self.store.damaged("reviews", error))?,
             judged: optional("judged")?,
+            in_sight: row.try_get("in_sight").map_err(|error| self.store.failed(error))?,
             reason: optional("reason")?,
             at: At(at).timestamp(),
         })
@@ -98,25 +121,33 @@ impl Workspace {
         })
     }
 
-    /// Reviews with the text that was judged and the label that is held true noted, where that was left out.
+    /// Reviews with the text that was judged, the label that is held true and what was in sight noted, where that was left out.
     fn completed(&self, reviews: &[NewReview]) -> Result<Vec<NewReview>, WorkspaceError> {
         let mut reviews = reviews.to_vec();
         let unlabelled = |review: &NewReview| review.label.is_none() && review.kind != ItemKind::Thought;
-        let open = |review: &&NewReview| review.judged.is_none() || unlabelled(review);
+        let needs_sight = self.settings().review.reviewers > 1;
+        let unsighted = |review: &NewReview| needs_sight && review.in_sight.is_none();
+        let open = |review: &&NewReview| review.judged.is_none() || unlabelled(review) || unsighted(review);
         let asked: Vec<(ItemKind, &str)> =
             reviews.iter().filter(open).map(|review| (review.kind, review.item.as_str())).collect();
         let items = self.reviewables_of(&asked)?;
         // Only the anomaly task asks for a label. Gold labels take long to gather where there are many templates.
         let asks = |item: &Reviewable| item.kind() != ItemKind::Thought && item.task() == Task::Anomaly;
         let gold = if items.iter().any(asks) { self.gold_by_text()? } else { GoldByText::default() };
+        let decided = if reviews.iter().any(unsighted) { self.standings_of(items.clone(), &gold)? } else { Vec::new() };
+        let decided: HashMap<(ItemKind, &str), &Decided> =
+            decided.iter().map(|stands| ((stands.item.kind(), stands.item.id()), &stands.decided)).collect();
         let known: HashMap<(ItemKind, &str), &Reviewable> =
             items.iter().map(|item| ((item.kind(), item.id()), item)).collect();
         for review in &mut reviews {
-            let Some(item) = known.get(&(review.kind, review.item.as_str())) else { continue };
+            let of = (review.kind, review.item.as_str());
+            let Some(item) = known.get(&of) else { continue };
             if asks(item) {
                 review.label = review.label.or_else(|| gold.truth(item)?.label);
             }
             review.judged.get_or_insert_with(|| item.judged());
+            let sight = decided.get(&of).map(|decided| decided.in_sight_of(&review.reviewer));
+            review.in_sight = review.in_sight.or(sight);
         }
         Ok(reviews)
     }
@@ -197,8 +228,8 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview, decision: Opt
     let verdict = review.verdict.word();
     let text = review.verdict.text();
     sqlx::query(
-        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label, judged, decision)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO reviews (uid, at, kind, item, reviewer, verdict, text, reason, label, judged, decision, in_sight)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(uid("reviews", &(at.0, review.kind, &review.item, &review.reviewer, verdict, text, &review.reason)))
     .bind(at.0)
@@ -211,19 +242,25 @@ async fn append(write: &mut Write<'_>, at: At, review: &NewReview, decision: Opt
     .bind(review.label.map(Label::as_str))
     .bind(&review.judged)
     .bind(decision)
+    .bind(review.in_sight.unwrap_or(0))
     .execute(&mut **write)
     .await
     .map(drop)
 }
 
-/// Appends a review that was made elsewhere and names no time, unless its reviewer has said just that of the item before,
-/// taken back or not: a file that comes in once more must not outrank what was decided since. Says whether it is new.
+/// Appends a review that was made elsewhere, unless its reviewer has said just that of the item before, taken back or not: a
+/// file that comes in once more must not outrank what was decided since. Where it has a time of its own, it is known only
+/// if that was said then or later: whoever comes back to an earlier answer has decided anew. Says whether it is new.
 pub(super) async fn append_once(write: &mut Write<'_>, at: At, review: &NewReview) -> Result<bool, sqlx::Error> {
+    // The time of a clock that is ahead is none: what it stands at must not outrank all that is decided until then.
+    let own = review.at.map(At::from).filter(|own| *own <= at);
+    let (at, since) = own.map_or((at, i64::MIN), |own| (own, own.0));
     // Reviews from before texts were noted may have been for any text, and for a label found out as they came in.
     let known: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM reviews WHERE kind = ? AND item = ? AND reviewer = ? AND verdict = ? AND text IS ? AND reason IS ?
-             AND (judged IS NULL OR (judged IS ? AND label IS ?)) LIMIT 1",
+        "SELECT 1 FROM reviews WHERE at >= ? AND kind = ? AND item = ? AND reviewer = ? AND verdict = ? AND text IS ?
+             AND reason IS ? AND (judged IS NULL OR (judged IS ? AND label IS ?)) LIMIT 1",
     )
+    .bind(since)
     .bind(review.kind.as_str())
     .bind(&review.item)
     .bind(&review.reviewer)

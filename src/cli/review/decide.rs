@@ -163,13 +163,8 @@ fn decide(
 ) -> Result<(), Failure> {
     let reviewer = common.reviewer(workspace);
     let review = |(kind, id): (ItemKind, &str)| NewReview {
-        kind,
-        item: id.to_owned(),
-        reviewer: reviewer.clone(),
-        verdict: verdict.clone(),
-        label: None,
-        judged: None,
         reason: reason.map(str::to_owned),
+        ..NewReview::new(kind, id, &reviewer, verdict.clone())
     };
     let reviews: Vec<NewReview> = kinded(ids, common.kind, workspace)?.into_iter().map(review).collect();
     workspace.review(&reviews)?;

@@ -5,6 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +23,8 @@ pub(in crate::workspace) struct Said {
     pub reviewer: String,
     pub verdict: Verdict,
     pub reason: Option<String>,
+    /// When, where the other program tells.
+    pub at: Option<Timestamp>,
 }
 
 /// How an item was shown to whoever reviewed it elsewhere.
@@ -32,12 +37,22 @@ pub(in crate::workspace) struct Shown {
     /// The label that was held true of its log, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
+    /// Whose decisions it was shown in the light of: another one is a tie-break.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decided_by: Vec<String>,
 }
 
 impl Shown {
     fn of(queued: &Queued) -> Self {
         let label = queued.findings.truth.as_ref().and_then(|truth| truth.label);
-        Self { edit: queued.decided.text.clone(), label }
+        let decided_by = if queued.decided.is_blind() { Vec::new() } else { queued.decided.counting.clone() };
+        Self { edit: queued.decided.text.clone(), label, decided_by }
+    }
+
+    /// How many decisions of others `reviewer` had in sight.
+    pub fn in_sight_of(&self, reviewer: &str) -> u32 {
+        let others = self.decided_by.iter().filter(|known| *known != reviewer).count();
+        u32::try_from(others).unwrap_or(u32::MAX)
     }
 
     /// What a reviewer has said of `item` who saw it so: accepting it is accepting what was seen, and an edit of one side of
@@ -171,27 +186,52 @@ pub(super) fn read(fields: &mut Map<String, Value>) -> Result<Option<Reviewed>, 
     Ok(None)
 }
 
-/// `{question: [{value, user_id}]}`
+/// `{question: [{value, user_id}]}` as the Python client exports records, or `[{values: {question: {value}}, user_id, updated_at}]`
+/// as the server lists them: only the latter tells when.
 fn argilla_said(responses: &Value) -> Result<Vec<Said>, String> {
+    if let Value::Array(of_users) = responses {
+        let given = |response: &Value, question: &str| -> Option<String> {
+            response.get("values")?.get(question)?.get("value")?.as_str().map(str::to_owned)
+        };
+        let submitted = of_users.iter().filter(|response| !is_draft(response) && given(response, "verdict").is_some());
+        let said = submitted.map(|response| {
+            let user = response.get("user_id").unwrap_or(&Value::Null);
+            let answer = |question: &str| given(response, question);
+            let text = answer("edited").or_else(|| answer("text"));
+            one(name(user), &answer("verdict").unwrap_or_default(), text, answer("reason"), time(response))
+        });
+        return said.collect();
+    }
     let answers = |question: &str| responses.get(question).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let of_user = |question: &str, user: &Value| -> Option<String> {
         let own = answers(question).iter().find(|answer| answer.get("user_id") == Some(user))?;
         own.get("value")?.as_str().map(str::to_owned)
     };
     let mut said = Vec::new();
-    for answer in answers("verdict") {
+    for answer in answers("verdict").iter().filter(|answer| !is_draft(answer)) {
         let user = answer.get("user_id").unwrap_or(&Value::Null);
         let word = answer.get("value").and_then(Value::as_str).unwrap_or_default();
-        let draft = answer.get("status").and_then(Value::as_str).is_some_and(|status| status != "submitted");
-        if !draft {
-            let text = of_user("edited", user).or_else(|| of_user("text", user));
-            said.push(one(name(user), word, text, of_user("reason", user))?);
-        }
+        let text = of_user("edited", user).or_else(|| of_user("text", user));
+        said.push(one(name(user), word, text, of_user("reason", user), time(answer))?);
     }
     Ok(said)
 }
 
-/// `[{completed_by, result: [{from_name, value}]}]`
+fn is_draft(answer: &Value) -> bool {
+    answer.get("status").and_then(Value::as_str).is_some_and(|status| status != "submitted")
+}
+
+/// When an answer was last changed there, or given. Times without a zone are UTC, as both programs keep them.
+fn time(answer: &Value) -> Option<Timestamp> {
+    let told = |name: &&str| {
+        let text = answer.get(name)?.as_str()?.trim();
+        let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+        text.parse().ok().or_else(utc)
+    };
+    ["updated_at", "inserted_at", "created_at"].iter().find_map(told)
+}
+
+/// `[{completed_by, updated_at, result: [{from_name, value}]}]`
 fn label_studio_said(annotations: &Value) -> Result<Vec<Said>, String> {
     let mut said = Vec::new();
     for annotation in annotations.as_array().map_or(&[][..], Vec::as_slice) {
@@ -209,7 +249,7 @@ fn label_studio_said(annotations: &Value) -> Result<Vec<Said>, String> {
         };
         if let Some(word) = answer("verdict") {
             let by = annotation.get("completed_by").unwrap_or(&Value::Null);
-            said.push(one(name(by), &word, answer("text"), answer("reason"))?);
+            said.push(one(name(by), &word, answer("text"), answer("reason"), time(annotation))?);
         }
     }
     Ok(said)
@@ -228,7 +268,13 @@ fn name(user: &Value) -> String {
     }
 }
 
-fn one(reviewer: String, word: &str, text: Option<String>, reason: Option<String>) -> Result<Said, String> {
+fn one(
+    reviewer: String,
+    word: &str,
+    text: Option<String>,
+    reason: Option<String>,
+    at: Option<Timestamp>,
+) -> Result<Said, String> {
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let verdict = match word.trim().to_ascii_lowercase().as_str() {
         "accept" => Verdict::Accept,
@@ -239,5 +285,5 @@ fn one(reviewer: String, word: &str, text: Option<String>, reason: Option<String
         },
         other => return Err(format!("verdict \"{other}\" of {reviewer} is none of accept, edit, reject")),
     };
-    Ok(Said { reviewer, verdict, reason: filled(reason) })
+    Ok(Said { reviewer, verdict, reason: filled(reason), at })
 }

@@ -1,5 +1,7 @@
 //! Deciding an item: what the user says of it goes to the disk, and what comes back from there moves the cursor on.
 
+use std::collections::BTreeMap;
+
 use super::actions::Action;
 use super::effects::{Changed, Deed, Effect, Message, Write};
 use super::entry::Entry;
@@ -147,7 +149,7 @@ fn changed(state: &mut State, entry: &Entry, sides: Sides<'_>, shared: &Shared) 
 /// Has something written down; what is asked meanwhile waits.
 pub(super) fn write(state: &mut State, what: Write) -> Vec<app::Effect> {
     state.writing = true;
-    vec![app::Effect::Review(Effect::Write(what, state.until))]
+    vec![app::Effect::Review(Effect::Write(what, state.heard))]
 }
 
 /// A decision is on disk, or is not.
@@ -170,18 +172,16 @@ const MANY: usize = 200;
 /// Takes in what a decision changed, and moves on to what comes next.
 fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Effect> {
     let Changed { deed, news } = changed;
-    state.until = news.until;
-    if news.items.len() > MANY {
-        // To judge so many here would hold the screen up: the queue is read anew, on the store's thread.
-        let mut effects = vec![app::Effect::Review(Effect::Load(shared.annotator.clone()))];
-        effects.extend(followed(state, deed));
-        return effects;
-    }
+    state.heard = news.heard;
+    // Items that came in are not in the queue, and to judge very many here would hold the screen up: it is read anew, on the
+    // store's thread.
+    let anew = news.more_items || news.items.len() > MANY;
+    let reload = anew.then(|| app::Effect::Review(Effect::Load(shared.annotator.clone())));
+    let news = if news.items.len() > MANY { BTreeMap::new() } else { news.items };
     let mut touched = [false; 3];
     let mut reworded = false;
     let mut near: Vec<(ItemKind, Vec<String>)> = Vec::new();
-    for ((kind, id), said) in &news.items {
-        // What came in since the queue was read is not on the screen yet.
+    for ((kind, id), said) in &news {
         let Some(place) = state.place_of(*kind, id) else { continue };
         touched[*kind as usize] = true;
         let entry = &mut state.queues[*kind as usize][place];
@@ -207,6 +207,7 @@ fn take_in(state: &mut State, changed: Changed, shared: &Shared) -> Vec<app::Eff
         state.lists[kind].arrange(&state.queues[kind]);
     }
     let mut effects = if reworded { super::closeness::look(state) } else { Vec::new() };
+    effects.extend(reload);
     effects.extend(followed(state, deed));
     effects
 }

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::labels::Label;
 use crate::labels::agreement::{Bootstrap, Estimate};
 use crate::logs::TemplateKey;
@@ -13,7 +11,7 @@ use crate::tui::app;
 use crate::tui::effects::Edge;
 use crate::tui::panes::PaneId;
 use crate::workspace::{
-    NewMarks, NewReview, ReviewBoard, ReviewNews, SampleCheck, SampleOutcome, Workspace, WorkspaceError,
+    Heard, NewMarks, NewReview, ReviewBoard, ReviewNews, SampleCheck, SampleOutcome, Workspace, WorkspaceError,
 };
 
 use super::asking::{self, Taught};
@@ -26,8 +24,8 @@ use super::thoughts;
 pub enum Effect {
     /// Read the queue, as this reviewer may see it.
     Load(String),
-    /// Write something down, and read what was said since a time: by that and by others.
-    Write(Write, Timestamp),
+    /// Write something down, and read what came in since: by that and from others.
+    Write(Write, Heard),
     /// Ask the teacher once more for the rationale of this id, with a hint.
     AskAgain {
         /// Its id.
@@ -103,8 +101,8 @@ pub struct Loaded {
     pub(super) board: ReviewBoard,
     /// How far reviewers agree, where two have decided on anything.
     pub(super) agreement: Option<Agreed>,
-    /// When something was last said of an item.
-    pub(super) until: Timestamp,
+    /// Up to where what reviewers said is in it.
+    pub(super) heard: Heard,
 }
 
 /// How far reviewers agree on what may train.
@@ -191,7 +189,7 @@ pub(super) fn carry_out(effect: Effect, workspace: &Workspace) -> Message {
 
 fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError> {
     // Before the rest: what is said meanwhile is told again, and not missed.
-    let until = workspace.last_reviewed()?;
+    let heard = workspace.heard_reviews()?;
     let mut board = workspace.review_board()?;
     let found = workspace.review_agreement(&ItemKind::ALL, Bootstrap::none())?;
     let agreement = Agreed { percent: found.percent, alpha: found.krippendorff_alpha };
@@ -209,5 +207,5 @@ fn load(workspace: &Workspace, reviewer: &str) -> Result<Loaded, WorkspaceError>
         let original = original.copied();
         queues[queued.item.kind() as usize].push(Entry::new(queued, original, &board, reviewer));
     }
-    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.percent.n > 0), until })
+    Ok(Loaded { queues, board, agreement: Some(agreement).filter(|agreement| agreement.percent.n > 0), heard })
 }

@@ -4,10 +4,8 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::reasoning::{ItemKind, Thought, Trouble};
-use crate::workspace::ReviewBoard;
+use crate::workspace::{Heard, ReviewBoard};
 
 use super::actions::Action;
 use super::closeness::{Around, Closeness};
@@ -40,8 +38,8 @@ pub struct State {
     pub(super) lists: [Listing; 3],
     /// Why there is nothing to see, if that is so.
     pub(super) failure: Option<String>,
-    /// Up to when what reviewers said is known.
-    pub(super) until: Timestamp,
+    /// Up to where what reviewers said is heard.
+    pub(super) heard: Heard,
     /// Whether the queue has been read at all.
     pub(super) loaded: bool,
     /// Which kind is shown, by its place in [`ItemKind::ALL`].

@@ -164,7 +164,7 @@ pub(super) fn receive(state: &mut State, message: Message, shared: &Shared) -> V
 }
 
 /// Takes a freshly read queue, keeping the cursors, or going where the last session was left.
-fn take(state: &mut State, Loaded { queues, board, agreement, until }: Loaded, shared: &Shared) {
+fn take(state: &mut State, Loaded { queues, board, agreement, heard }: Loaded, shared: &Shared) {
     let alike = std::mem::take(&mut state.board).background.alike().to_vec();
     let here: Vec<Option<String>> = (0..ItemKind::ALL.len())
         .map(|kind| state.lists[kind].selected().map(|place| state.queues[kind][place].id().to_owned()))
@@ -186,7 +186,7 @@ fn take(state: &mut State, Loaded { queues, board, agreement, until }: Loaded, s
         state.lists[kind].read(&state.queues[kind], front);
     }
     state.agreement = agreement;
-    state.until = until;
+    state.heard = heard;
     state.loaded = true;
     state.failure = None;
     state.shown = None;

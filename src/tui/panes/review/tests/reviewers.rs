@@ -136,15 +136,8 @@ fn a_sample_needs_a_number() {
 #[test]
 fn what_others_decide_meanwhile_comes_with_ones_own_decision() {
     let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(4))]);
-    let review = |item: &str| crate::workspace::NewReview {
-        kind: ItemKind::Rationale,
-        item: item.into(),
-        reviewer: "bo".into(),
-        verdict: Verdict::Reject,
-        label: None,
-        judged: None,
-        reason: None,
-    };
+    let review =
+        |item: &str| crate::workspace::NewReview::new(ItemKind::Rationale, item, "bo", Verdict::Reject);
     bench.workspace.review(&[review("delta")]).unwrap();
     bench.press("a");
     assert!(screen(&bench.state, 80, 24).contains("[rationales 2/4]"), "{}", screen(&bench.state, 80, 24));
@@ -152,4 +145,45 @@ fn what_others_decide_meanwhile_comes_with_ones_own_decision() {
     bench.workspace.undo_review("bo").unwrap();
     bench.press("a");
     assert!(screen(&bench.state, 80, 24).contains("[rationales 3/4]"), "{}", screen(&bench.state, 80, 24));
+}
+
+#[test]
+fn what_a_copy_brings_in_comes_with_ones_own_decision_too() {
+    let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(4))]);
+    let dir = tempfile::tempdir().unwrap();
+    let other = crate::workspace::Workspace::init(&dir.path().join("other")).unwrap();
+    other.merge(bench.workspace.dir()).unwrap();
+    // Said before the newest decision here, and come in after it.
+    other.review(&[crate::workspace::NewReview::new(ItemKind::Rationale, "delta", "bo", Verdict::Reject)]).unwrap();
+    bench.press("a");
+    bench.workspace.merge(other.dir()).unwrap();
+    bench.press("a");
+    assert!(screen(&bench.state, 80, 24).contains("[rationales 3/4]"), "{}", screen(&bench.state, 80, 24));
+    // So do items.
+    let line = clean(5).lines().last().unwrap().to_owned();
+    let source = crate::workspace::ImportSource { name: "r.jsonl", bytes: line.as_bytes(), format: None, dataset: None };
+    assert_eq!(bench.workspace.import(ImportKind::Rationales, source).unwrap().imported, 1);
+    bench.press("a");
+    assert!(screen(&bench.state, 80, 24).contains("[rationales 4/5]"), "{}", screen(&bench.state, 80, 24));
+}
+
+#[test]
+fn a_screen_that_shows_no_others_breaks_no_tie() {
+    let settings = "[review]\nreviewers = 2\n";
+    let mut bench = Bench::with(settings, &[(ImportKind::Rationales, "r.jsonl", &clean(1))]);
+    let id = bench.front().to_owned();
+    let say = |by: &str, verdict| {
+        let review = crate::workspace::NewReview::new(ItemKind::Rationale, &id, by, verdict);
+        bench.workspace.review(&[review]).unwrap();
+    };
+    let edit = |n: u32| Verdict::Edit(format!("<think>1. Reading {n}.</think><answer>normal</answer>"));
+    say("bo", edit(1));
+    say("cy", edit(2));
+    // The screen was read before, and shows neither.
+    bench.press("r enter");
+    let standing = |bench: &Bench| bench.workspace.review_queue().unwrap()[0].standing();
+    assert_eq!(standing(&bench), Standing::Pending, "three who knew nothing of one another");
+    // Now it shows all three.
+    bench.press("a");
+    assert_eq!(standing(&bench), Standing::Accepted, "as it was shown");
 }
