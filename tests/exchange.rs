@@ -461,7 +461,8 @@ fn who_comes_back_to_an_earlier_answer_elsewhere_has_decided_anew() {
     run(&project, &["review", "reject", &id, "--as", "bo"]);
     assert_eq!((says("accept", "2024-05-04T09:00:00"), standing()), (json!(1), json!("rejected")));
     let mut draft = exported[0].clone();
-    draft["responses"] = json!([{ "user_id": "cy", "status": "draft", "values": { "verdict": { "value": "accept" } } }]);
+    draft["responses"] =
+        json!([{ "user_id": "cy", "status": "draft", "values": { "verdict": { "value": "accept" } } }]);
     project.write("back.json", &serde_json::to_vec(&json!([draft])).unwrap());
     assert_eq!(as_json(&project, &["import", "rationales", "back.json"])["reviews"], 0);
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use logwright::labels::{Judgement, Round};
+use logwright::labels::Judgement;
 use logwright::logs::TemplateKey;
 use logwright::workspace::{NewVote, ReadOnly, Workspace};
 use support::Project;
@@ -22,16 +22,7 @@ const SCRIPT: usize = 10_000;
 const KILLS: u64 = 50;
 
 fn vote(id: &str, annotator: &str) -> NewVote {
-    NewVote {
-        template: TemplateKey::new("bgl", id),
-        annotator: annotator.into(),
-        judgement: Judgement::Normal,
-        round: Round::Blind,
-        comment: None,
-        revealed: false,
-        elapsed_ms: None,
-        at: None,
-    }
+    NewVote::new(TemplateKey::new("bgl", id), annotator, Judgement::Normal)
 }
 
 fn voters(workspace: &Workspace) -> BTreeSet<String> {

@@ -275,3 +275,60 @@ fn an_attribute_does_not_hide_the_kind() {
     run(&project, &["import", "rationales", "r.jsonl"]);
     assert_eq!(json(&project, &["review", "show", "a"])["kind"], "rationale");
 }
+
+#[test]
+fn a_decision_bound_to_what_was_shown_is_refused_once_that_has_changed() {
+    let project = demo();
+    let item = |id: &str| listed(&project, &[]).into_iter().find(|item| item["id"] == id).unwrap();
+    let judged = |id: &str| item(id)["judged"].as_str().unwrap().to_owned();
+    let (one, two) = (judged("rationale-001"), judged("thought-003"));
+    assert_eq!(json(&project, &["review", "show", "rationale-001"])["review"]["judged"], one.as_str());
+    assert!(one.ends_with(":normal") || one.ends_with(":abnormal"), "{one}");
+    assert!(!two.contains(':'), "a thought has no label: {two}");
+    // Somebody edits one of the two meanwhile.
+    project.write("text", b"<think>1. Read again.</think><answer>normal</answer>");
+    run(&project, &["review", "edit", "rationale-001", "--text", "text", "--as", "bo", "--judged", &one]);
+    let refused = |args: &[&str]| {
+        let output = project.run(args);
+        assert_eq!(output.code, 1, "{args:?}: {}", output.stdout);
+        assert!(output.stderr.contains("rationale rationale-001 is not what was judged"), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("look at it again (`logwright review show rationale-001`)"),
+            "{}",
+            output.stderr
+        );
+    };
+    refused(&["review", "accept", "thought-003", "rationale-001", "--judged", &two, &one]);
+    assert_eq!(item("thought-003")["standing"], "pending", "all or none");
+    refused(&["review", "reject", "rationale-001", "--judged", &one, "--reason", "vague"]);
+    refused(&["review", "edit", "rationale-001", "--text", "text", "--judged", &one]);
+    refused(&["review", "mark", "rationale-001", "--first-wrong", "1", "--judged", &one]);
+    assert_eq!(item("rationale-001")["reviewer"], "bo");
+    // What is shown now is accepted as it is shown; the text alone may be named, too.
+    let now = judged("rationale-001");
+    assert_ne!(now, one);
+    let text = now.split(':').next().unwrap();
+    run(&project, &["review", "mark", "rationale-001", "--first-wrong", "1", "--judged", text]);
+    run(&project, &["review", "accept", "thought-003", "rationale-001", "--judged", &two, &now]);
+    assert_eq!(
+        (&item("rationale-001")["standing"], &item("thought-003")["standing"]),
+        (&"edited".into(), &"accepted".into())
+    );
+    let output = project.run(&["review", "accept", "thought-003", "rationale-001", "--judged", &two]);
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    assert!(output.stderr.contains("one digest for each id: 1 for 2"), "{}", output.stderr);
+}
+
+#[test]
+fn a_changed_gold_label_is_a_change_of_what_was_shown() {
+    let project = Project::with_templates();
+    let row = r#"{"id":"r","input":"ciod: ready on <*>","label":"normal","reasoning":"<think>1. Ready.</think><answer>normal</answer>"}"#;
+    project.write("r.jsonl", row.as_bytes());
+    run(&project, &["import", "rationales", "r.jsonl"]);
+    let judged = listed(&project, &[])[0]["judged"].as_str().unwrap().to_owned();
+    run(&project, &["rule", "bgl/2", "abnormal", "--reason", "it is not", "--as", "mei"]);
+    let output = project.run(&["review", "accept", "r", "--judged", &judged]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("its text or its label has changed since"), "{}", output.stderr);
+    assert_eq!(listed(&project, &[])[0]["standing"], "pending");
+}

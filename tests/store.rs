@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::thread;
 
-use logwright::labels::{GoldSource, Judgement, Label, Round};
+use logwright::labels::{GoldSource, Judgement, Label};
 use logwright::logs::TemplateKey;
 use logwright::reasoning::{ItemKind, Standing, Verdict};
 use logwright::workspace::{ImportKind, ImportSource, NewReview, NewRuling, NewVote, Workspace};
@@ -27,16 +27,7 @@ fn project(dir: &Path) -> Workspace {
 }
 
 fn vote(id: &str, annotator: &str, judgement: Judgement) -> NewVote {
-    NewVote {
-        template: TemplateKey::new("bgl", id),
-        annotator: annotator.into(),
-        judgement,
-        round: Round::Blind,
-        comment: None,
-        revealed: false,
-        elapsed_ms: Some(2_500),
-        at: None,
-    }
+    NewVote { elapsed_ms: Some(2_500), ..NewVote::new(TemplateKey::new("bgl", id), annotator, judgement) }
 }
 
 #[test]

@@ -18,7 +18,8 @@ pub(super) struct ContestArgs {
     /// Who says so
     #[arg(long = "as", value_name = "NAME")]
     by: Option<String>,
-    /// Print the result as JSON: {id, by, contested, template}
+    /// Print the result as JSON: {id, by, contested, template, cited}; `cited`: of a session, the templates of the lines that the
+    /// reasoning cites
     #[arg(long)]
     json: bool,
 }
@@ -26,18 +27,21 @@ pub(super) struct ContestArgs {
 pub(super) fn run(args: &ContestArgs, context: &Context) -> Result<(), Failure> {
     let workspace = context.workspace()?;
     let by = workspace.settings().acting(args.by.as_deref());
+    let mut cited = Vec::new();
     if args.withdraw {
         workspace.contest_trace(&args.trace, &by, false, None)?;
     } else {
-        contest_kept(&workspace, &args.trace, args.reason.as_deref(), &by)?;
+        cited = contest_kept(&workspace, &args.trace, args.reason.as_deref(), &by)?.cited;
     }
     let record = workspace.trace(&args.trace)?.record;
     if args.json {
         let contested = record.contested.is_some();
         return output::json(&serde_json::json!({
-            "id": record.id, "by": by, "contested": contested, "template": record.template,
+            "id": record.id, "by": by, "contested": contested, "template": record.template, "cited": cited,
         }));
     }
     let done = if args.withdraw { "no longer contests" } else { "contests" };
-    output::line(&format!("{by} {done} {}", record.id))
+    let names: Vec<String> = cited.iter().map(ToString::to_string).collect();
+    let flagged = if names.is_empty() { String::new() } else { format!("; flagged: {}", names.join(", ")) };
+    output::line(&format!("{by} {done} {}{flagged}", record.id))
 }

@@ -1,9 +1,11 @@
 //! A verdict that somebody says is wrong goes back to where labels are made: its trace is kept and contested, and the
-//! template that its log is of is flagged for them, so that the Label queue shows it.
+//! template that its log is of is flagged for them, so that the Label queue shows it. A session has no template of its own:
+//! flagged are those of its lines that the reasoning cites, for these are what it was judged by.
 
-use super::keeping::keep_trace;
-use super::stepping::SteppedTrace;
+use super::keeping::{keep_trace, kept_trace};
+use super::stepping::{GroundedClaim, SteppedTrace};
 use crate::logs::{Segment, TemplateKey, segments};
+use crate::reasoning::ClaimKind;
 use crate::workspace::{TemplateRecord, TraceRecord, Workspace, WorkspaceError};
 
 /// A contested verdict.
@@ -13,6 +15,8 @@ pub struct Contested {
     pub trace: String,
     /// The template that its log is of; `None` where the project has none, so that no queue shows it.
     pub template: Option<TemplateKey>,
+    /// For a session: the templates of the lines that its reasoning cites, in the order of the lines, flagged each.
+    pub cited: Vec<TemplateKey>,
 }
 
 /// Keeps a trace, says that its verdict is wrong, and flags its template. `base_fingerprint` is as for [`keep_trace`].
@@ -41,21 +45,63 @@ pub fn contest_kept(
     reason: Option<&str>,
     by: &str,
 ) -> Result<Contested, WorkspaceError> {
-    let TraceRecord { id, template, .. } = workspace.trace(id)?.record;
+    let stored = workspace.trace(id)?;
+    // One that another program wrote can be contested all the same.
+    let session = kept_trace(&stored).ok().filter(|trace| trace.session);
+    let TraceRecord { id, template, .. } = stored.record;
     workspace.contest_trace(&id, by, true, reason)?;
-    if let Some(template) = &template {
+    let cited = match session {
+        Some(session) => cited_templates(&workspace.templates()?, &session),
+        None => Vec::new(),
+    };
+    for template in template.iter().chain(&cited) {
         workspace.set_flag(template, by, true)?;
     }
-    Ok(Contested { trace: id, template })
+    Ok(Contested { trace: id, template, cited })
+}
+
+/// The templates of those lines of a session that its reasoning cites: from which it quotes, counts or names what not every line
+/// has.
+fn cited_templates(templates: &[TemplateRecord], session: &SteppedTrace) -> Vec<TemplateKey> {
+    let lines: Vec<&str> = session.input.lines().collect();
+    let telling = |claim: &&GroundedClaim| claim.in_log && claim.kind != ClaimKind::Word;
+    let mut cited = vec![false; lines.len()];
+    for claim in session.grounding.iter().filter(telling) {
+        let holds: Vec<bool> = lines.iter().map(|line| says(line, &claim.claim)).collect();
+        if holds.iter().any(|holds| !holds) {
+            cited.iter_mut().zip(holds).for_each(|(cited, holds)| *cited |= holds);
+        }
+    }
+    let mut found: Vec<TemplateKey> = Vec::new();
+    for (line, _) in lines.iter().zip(cited).filter(|(_, cited)| *cited) {
+        if let Some(template) = template_of_line(templates, line).filter(|template| !found.contains(template)) {
+            found.push(template);
+        }
+    }
+    found
+}
+
+/// Whether a line contains a claim, not as a part of a longer word or number.
+fn says(line: &str, claim: &str) -> bool {
+    let (line, claim) = (line.to_lowercase(), claim.trim_matches(['"', '\'', '`']).trim().to_lowercase());
+    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    !claim.is_empty()
+        && line.match_indices(&claim).any(|(at, found)| {
+            let (before, after) = (line[..at].chars().next_back(), line[at + found.len()..].chars().next());
+            let begins_inside = joins(before) && joins(found.chars().next());
+            let ends_inside = joins(after) && joins(found.chars().next_back());
+            !(begins_inside || ends_inside)
+        })
 }
 
 /// The template that the log of a trace is of: the one that reads so, else of those that it fits the one that says most.
 /// A session is of none.
 pub fn template_of(templates: &[TemplateRecord], trace: &SteppedTrace) -> Option<TemplateKey> {
-    if trace.session {
-        return None;
-    }
-    let log = trace.input.trim();
+    if trace.session { None } else { template_of_line(templates, &trace.input) }
+}
+
+fn template_of_line(templates: &[TemplateRecord], line: &str) -> Option<TemplateKey> {
+    let log = line.trim();
     let same = templates.iter().find(|template| template.text().trim() == log);
     let fitting = || {
         let fits = templates.iter().filter(|template| fits(template.text().trim(), log));
@@ -153,5 +199,34 @@ mod tests {
         let other = contest(&workspace, &trace("link lost"), None, None, "ana").unwrap();
         assert_eq!((other.template, workspace.flags().unwrap().len()), (None, 1));
         assert!(contest(&workspace, &trace("x"), None, None, " ").is_err());
+    }
+
+    #[test]
+    fn a_contested_session_flags_the_templates_of_the_lines_that_it_cites() {
+        let dir = tempfile::tempdir().unwrap();
+        let workspace = project(dir.path());
+        let claim =
+            |claim: &str, kind, in_log| GroundedClaim { step: 0, claim: claim.into(), kind, range: 0..1, in_log };
+        let session = |grounding| SteppedTrace {
+            session: true,
+            grounding,
+            ..trace("disk 9 gone\nlink 9 lost\ndisk 17 gone at 12:00\ndisk 7 gone")
+        };
+        let flagged = |grounding: Vec<GroundedClaim>| -> Vec<String> {
+            let contested = contest(&workspace, &session(grounding), None, None, "ana").unwrap();
+            assert_eq!(contested.template, None);
+            contested.cited.into_iter().map(|template| template.id).collect()
+        };
+        use ClaimKind::{Number, Quotation, Word};
+        assert_eq!(flagged(vec![claim("gone at", Quotation, true), claim("lost", Word, true)]), ["2"]);
+        assert_eq!(workspace.flags().unwrap().len(), 1);
+        assert_eq!(
+            flagged(vec![claim("7", Number, true), claim("Disk 9", Quotation, true)]),
+            ["1", "4"],
+            "17 is not 7"
+        );
+        assert_eq!(workspace.flags().unwrap().len(), 3);
+        let none = vec![claim("boot", Quotation, false), claim("link 9", Quotation, true)];
+        assert_eq!(flagged(none), [""; 0], "what it does not say, and a line of no template");
     }
 }

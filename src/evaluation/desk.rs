@@ -133,7 +133,7 @@ pub fn own_votes(workspace: &Workspace, annotator: &str) -> Result<HashMap<Templ
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::{Judgement, Round};
+    use crate::labels::Judgement;
     use crate::workspace::{NewVote, open_or_create_demo};
 
     #[test]
@@ -142,17 +142,7 @@ mod tests {
         let workspace = open_or_create_demo(dir.path()).unwrap();
         let key = desk(&workspace, "anna").unwrap()[3].key.clone();
         let cast = |judgement| {
-            let vote = NewVote {
-                template: key.clone(),
-                annotator: "anna".to_owned(),
-                judgement,
-                round: Round::Blind,
-                comment: None,
-                revealed: false,
-                elapsed_ms: Some(1200),
-                at: None,
-            };
-            workspace.cast_vote(&vote).unwrap();
+            workspace.cast_vote(&NewVote::new(key.clone(), "anna", judgement)).unwrap();
         };
         let revealed = || desk(&workspace, "anna").unwrap().iter().filter(|task| task.revealed().is_some()).count();
         cast(Judgement::Unsure);

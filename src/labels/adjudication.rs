@@ -208,26 +208,10 @@ fn said(text: Option<&String>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::labels::Round;
+    use crate::labels::testing::vote;
 
     fn votes(words: &[(&str, &str, &str)]) -> Vec<Vote> {
-        words
-            .iter()
-            .map(|(id, annotator, word)| {
-                let (word, category) =
-                    word.split_once(':').map_or((*word, None), |(word, category)| (word, Some(category)));
-                Vote {
-                    template: TemplateKey::new("bgl", *id),
-                    annotator: (*annotator).into(),
-                    judgement: Judgement::parse(word, category).unwrap(),
-                    round: Round::Blind,
-                    comment: None,
-                    revealed: false,
-                    elapsed_ms: None,
-                    others: None,
-                    at: Timestamp::UNIX_EPOCH,
-                }
-            })
-            .collect()
+        words.iter().map(|(id, annotator, word)| vote(id, annotator, word, Round::Blind)).collect()
     }
 
     #[test]

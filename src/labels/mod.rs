@@ -16,6 +16,8 @@ pub mod queue;
 mod rounds;
 pub mod search;
 mod table1;
+#[cfg(test)]
+mod testing;
 mod vote;
 mod vote_table;
 mod words;

@@ -220,6 +220,11 @@ impl NearDuplicates {
     }
 }
 
+/// What texts have in common whose similarity is 1: their words and pairs of neighbouring words.
+pub fn wording(text: &str) -> Vec<u64> {
+    features(text)
+}
+
 /// The similarity of two texts: shared features by all features, from 0 to 1.
 pub fn similarity(a: &str, b: &str) -> f64 {
     jaccard(&features(a), &features(b))

@@ -139,22 +139,7 @@ fn hash(what: &str, key: &TemplateKey, who: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Judgement;
-    use jiff::Timestamp;
-
-    fn vote(id: &str, annotator: &str, word: &str, round: Round) -> Vote {
-        Vote {
-            template: TemplateKey::new("bgl", id),
-            annotator: annotator.into(),
-            judgement: Judgement::parse(word, None).unwrap(),
-            round,
-            comment: None,
-            revealed: false,
-            elapsed_ms: None,
-            others: None,
-            at: Timestamp::UNIX_EPOCH,
-        }
-    }
+    use crate::labels::testing::vote;
 
     #[test]
     fn a_disagreement_stays_before_the_panel_when_the_panel_settles_it() {

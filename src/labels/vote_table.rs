@@ -259,22 +259,7 @@ fn without_the_silent(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
-
-    fn vote(id: &str, annotator: &str, word: &str, round: Round) -> Vote {
-        let (word, category) = word.split_once(':').map_or((word, None), |(word, category)| (word, Some(category)));
-        Vote {
-            template: TemplateKey::new("bgl", id),
-            annotator: annotator.into(),
-            judgement: Judgement::parse(word, category).unwrap(),
-            round,
-            comment: None,
-            revealed: false,
-            elapsed_ms: None,
-            others: None,
-            at: Timestamp::UNIX_EPOCH,
-        }
-    }
+    use crate::labels::testing::vote;
 
     fn rows(table: &VoteTable) -> Vec<Vec<Option<Label>>> {
         table.rows().map(|(_, row)| row.collect()).collect()

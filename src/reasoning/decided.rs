@@ -73,6 +73,9 @@ pub struct Decided {
     /// How many reviewers must agree.
     #[serde(skip)]
     pub reviewers: usize,
+    /// Whether more than must agree say each something else, and none of them knew: whoever sees it now may decide.
+    #[serde(skip)]
+    pub tied: bool,
 }
 
 /// What a decision leaves: nothing, or a text that trains.
@@ -107,10 +110,10 @@ impl Decided {
                 None => tally.push((outcome, 1)),
             }
         }
-        let (stands, disputed) = if reviewers <= 1 {
+        let (stands, disputed, tied) = if reviewers <= 1 {
             let accepting = counting.iter().filter(|review| review.verdict.accepts()).count();
             let newest = decisions.last().filter(|review| counts(review));
-            (newest.map(left), accepting > 0 && accepting * 2 == counting.len())
+            (newest.map(left), accepting > 0 && accepting * 2 == counting.len(), false)
         } else {
             let most = tally.iter().map(|(_, count)| *count).max().unwrap_or(0);
             let mut leading = tally.iter().filter(|(_, count)| *count == most);
@@ -120,7 +123,7 @@ impl Decided {
             let open = most == 1 && counting.len() > reviewers;
             let decides = counting.iter().rfind(|review| open && is_tie_break(review, reviewers));
             let stands = agreed.map(|(outcome, _)| *outcome).or(decides.map(|review| left(review)));
-            (stands, stands.is_none() && tally.len() > 1)
+            (stands, stands.is_none() && tally.len() > 1, open && stands.is_none())
         };
         let newest = decisions.iter().rfind(|review| of_this_text(review));
         let (standing, reads) = match stands {
@@ -140,13 +143,14 @@ impl Decided {
         let mut lately = decisions.iter().rev().take(if reviewers <= 1 { 1 } else { decisions.len() });
         let text_changed = standing == Standing::Pending && lately.any(|review| !of_this_text(review));
         let counting = counting.into_iter().map(|review| review.reviewer.clone()).collect();
-        Self { standing, text, disputed, label_changed, text_changed, counting, reviewers }
+        Self { standing, text, disputed, label_changed, text_changed, counting, reviewers, tied }
     }
 
-    /// Whether the item waits for a decision of `reviewer`: it is pending, and they have said nothing that still counts.
+    /// Whether the item waits for a decision of `reviewer`: it is pending, and they have said nothing that still counts, or
+    /// nobody who has knew what the others say.
     pub fn waits_for(&self, reviewer: &str) -> bool {
         let said = self.reviewers > 1 && self.counting.iter().any(|known| known == reviewer);
-        self.standing == Standing::Pending && !said
+        self.standing == Standing::Pending && (!said || self.tied)
     }
 
     /// Whether reviewers must not see yet what others said of the item: two must agree, and not so many have decided.
@@ -268,6 +272,8 @@ mod tests {
         );
         let blind = [ana(Accept), bo(Reject), says("cy", edit(), None)];
         assert_eq!(decided(&blind, Normal, 2), (Standing::Pending, true, false), "cy saw neither");
+        let all = Decided::of(&item(), &blind, Some(Normal), 2);
+        assert!(["ana", "bo", "cy", "di"].iter().all(|who| all.waits_for(who)), "any of them may look and decide");
         let late = [blind[2].clone(), ana(Accept), bo(Reject), Review { in_sight: 3, ..says("di", Reject, None) }];
         assert_eq!(decided(&late, Normal, 2), (Standing::Rejected, false, false), "two of four");
         let fourth = says("di", Reject, None);

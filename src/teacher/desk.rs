@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::job::{Ended, Terms};
 use super::{Ask, Finish, Miss, OverBudget, Pacer, Paid, Purse, Remedy, Reply, Reservation, Tally, Teacher, Usage};
-use crate::workspace::{Completion, CompletionEnd, Money, Sending, Sent, Settled, Settlement, ToSend};
+use crate::workspace::{Completion, CompletionEnd, Holder, Money, Sending, Sent, Settled, Settlement, ToSend};
 
 /// The most that is waited between two attempts, unless the service asks for more.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -41,7 +41,7 @@ pub(super) enum Errand {
 pub(super) enum Found {
     Answered(Completion),
     /// Another process waits for its answer.
-    UnderWay,
+    UnderWay(Holder),
     /// It was sent, and nobody waits for its answer any more.
     Open(Vec<Sending>),
     Nothing,
@@ -190,7 +190,7 @@ impl<'a> Desk<'a> {
                 Found::Answered(kept) => return Ok(self.cached(kept, key)),
                 Found::Open(open) if !self.terms.ask_again => return Err(self.leave(open)),
                 Found::Open(open) => open.into_iter().map(|sending| sending.id).collect(),
-                Found::UnderWay | Found::Nothing => Vec::new(),
+                Found::UnderWay(_) | Found::Nothing => Vec::new(),
             };
             let miss = match self.attempt(ask, key, again).await? {
                 Attempted::Answered(answered) => {
@@ -231,11 +231,13 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// What is known of a request that no other process has under way.
+    /// What is known of a request that no other process has under way. One that does not go on is not waited for: what it has
+    /// out may be paid for, so that it is not sent again either.
     async fn look(&self, key: &str) -> Result<Found, NotAnswered> {
         loop {
             match self.find(key).await? {
-                Found::UnderWay => self.unless_over(tokio::time::sleep(OTHERS)).await?,
+                Found::UnderWay(holder) if holder.overdue => return Err(NotAnswered::Failed(holder.to_string())),
+                Found::UnderWay(_) => self.unless_over(tokio::time::sleep(OTHERS)).await?,
                 found => return Ok(found),
             }
         }
@@ -308,6 +310,11 @@ impl<'a> Desk<'a> {
                 drop(reservation);
                 self.unless_over(tokio::time::sleep(OTHERS)).await?;
                 return Ok(Attempted::Busy);
+            }
+            Some(Sent::Held(holder)) => {
+                self.pacer.settle(number, 0);
+                self.end(Ended::Budget(format!("there is no room beside a request that is not settled: {holder}")));
+                return Err(NotAnswered::Over);
             }
             Some(Sent::TooDear { spent, promised, budget }) => {
                 self.pacer.settle(number, 0);

@@ -186,7 +186,7 @@ pub fn run<J: Job>(
     let runtime = runtime.map_err(|error| TeacherError::System(format!("no thread for the teacher: {error}")))?;
     let (errands, errands_in) = unbounded();
     let (through, through_in) = unbounded();
-    let asking = workspace.asking()?;
+    let asking = workspace.asking(terms.timeout)?;
     let desk = Desk::new(teacher, terms, job.name(), asking.process(), items.len(), errands);
     let mut outcomes: Vec<Outcome<J::Done>> = items.iter().map(|_| Outcome::Left).collect();
     std::thread::scope(|scope| {
@@ -294,19 +294,20 @@ impl<J: Job> Clerk<'_, J> {
     }
 
     fn find(&self, key: &str) -> Result<Found, WorkspaceError> {
+        let open = match self.workspace.known(key)? {
+            Known::Answered(completion) => return Ok(Found::Answered(completion)),
+            Known::Nothing => return Ok(Found::Nothing),
+            Known::Open(open) => open,
+        };
+        // The lost ones are nobody's any more, whoever lost them.
+        if let Some(holder) = open.iter().filter(|one| !one.lost).find_map(|one| self.workspace.holder(one)) {
+            return Ok(Found::UnderWay(holder));
+        }
+        // Its sender may have settled it and gone since this was read.
         Ok(match self.workspace.known(key)? {
             Known::Answered(completion) => Found::Answered(completion),
+            Known::Open(open) => Found::Open(open),
             Known::Nothing => Found::Nothing,
-            // The lost ones are nobody's any more, whoever lost them.
-            Known::Open(open) if open.iter().any(|one| !one.lost && self.workspace.is_under_way(one)) => {
-                Found::UnderWay
-            }
-            // Its sender may have settled it and gone since this was read.
-            Known::Open(_) => match self.workspace.known(key)? {
-                Known::Answered(completion) => Found::Answered(completion),
-                Known::Open(open) => Found::Open(open),
-                Known::Nothing => Found::Nothing,
-            },
         })
     }
 
@@ -440,6 +441,37 @@ mod tests {
         });
         assert_eq!(teacher.asked.load(Ordering::SeqCst), 2);
         assert_eq!(workspace.spending().unwrap()[0].completions, 2);
+    }
+
+    #[test]
+    fn a_process_that_does_not_go_on_is_named_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Workspace::init(dir.path()).unwrap());
+        std::fs::write(dir.path().join("logwright.toml"), "[teacher]\nbudget = 0.0001\n").unwrap();
+        let workspace = Workspace::open(dir.path()).unwrap();
+        let teacher = Counting::default();
+        let late = workspace.asking(Duration::ZERO).unwrap();
+        let to_send = ToSend {
+            key: Echo::ask("a").key(teacher.model()),
+            job: "echo".into(),
+            model: "counting".into(),
+            process: late.process().to_owned(),
+            cost: Some(Money::from_nanos(90_000)),
+            again: Vec::new(),
+        };
+        workspace.post(&[], &[to_send]).unwrap();
+        let pid = std::process::id();
+        let same = ran(&teacher, &priced(), &["a"], &workspace);
+        let [Outcome::Failed(why)] = &same.outcomes[..] else { panic!("{:?}", same.outcomes) };
+        assert!(why.starts_with(&format!("process {pid} has it out since 20")), "{why}");
+        assert_eq!(same.ended, Ended::Whole, "others may be had");
+        let other = ran(&teacher, &priced(), &["b"], &workspace);
+        let Ended::Budget(why) = &other.ended else { panic!("{:?}", other.ended) };
+        assert!(
+            why.starts_with(&format!("there is no room beside a request that is not settled: process {pid} ")),
+            "{why}"
+        );
+        assert_eq!(teacher.asked.load(Ordering::SeqCst), 0);
     }
 
     #[test]

@@ -74,6 +74,17 @@ pub enum WorkspaceError {
     /// Several templates by that id.
     #[error("several datasets have a template {0}: name it as DATASET/ID")]
     AmbiguousTemplate(String),
+    /// An item that reads otherwise than what somebody decides, or is judged by another label.
+    #[error(
+        "{kind} {id} is not what was judged: its text or its label has changed since, and nothing was written; look at it \
+         again (`logwright review show {id}`)"
+    )]
+    ShownOtherwise {
+        /// rationale, pair or thought.
+        kind: String,
+        /// Its id.
+        id: String,
+    },
     /// No such item to review.
     #[error("no {kind} {id}: `logwright review list` shows them")]
     NoItem {

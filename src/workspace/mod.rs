@@ -11,6 +11,8 @@
 //!
 //! Calls block until what they say is on disk. The screen makes them from a thread of its own.
 
+mod as_shown;
+mod asking;
 mod check;
 mod comments;
 mod completions;
@@ -44,9 +46,12 @@ mod suggestions;
 mod tasks;
 mod teacher_settings;
 mod templates;
+mod trace_bounds;
 mod traces;
 mod votes;
 
+pub use as_shown::AsShown;
+pub use asking::{Asking, Holder};
 pub use check::check_files;
 pub use comments::{Comment, Flag};
 pub use completions::{Completion, CompletionEnd, Spending};
@@ -70,13 +75,14 @@ pub use review_news::{Heard, ReviewNews, SaidOfItem};
 pub use reviews::NewReview;
 pub use rounds::RoundStatus;
 pub use sample_check::{SampleCheck, SampleOutcome, Sampled};
-pub use sendings::{Asking, Known, OpenSendings, Sending, Sent, Settled, Settlement, ToSend};
+pub use sendings::{Known, OpenSendings, Sending, Sent, Settled, Settlement, ToSend};
 pub use settings::{LogFormatSettings, LogSettings, SETTINGS_FILE, Settings};
 pub use store::ReadOnly;
 pub use suggestions::Suggestion;
 pub use tasks::TaskCase;
 pub use teacher_settings::TeacherSettings;
 pub use templates::TemplateRecord;
+pub use trace_bounds::TraceSettings;
 pub use traces::{Contest, NewTrace, StoredTrace, TraceFilter, TraceRecord};
 pub use votes::NewVote;
 

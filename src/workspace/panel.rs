@@ -298,16 +298,8 @@ mod tests {
     use crate::workspace::{NewVote, open_or_create_demo};
 
     fn cast(workspace: &Workspace, case: &PanelItem, by: &str, judgement: Judgement, round: Round) {
-        let vote = NewVote {
-            template: case.key.clone(),
-            annotator: by.into(),
-            judgement,
-            round,
-            comment: Some("a word of mine".into()),
-            elapsed_ms: None,
-            revealed: false,
-            at: None,
-        };
+        let comment = Some("a word of mine".into());
+        let vote = NewVote { round, comment, ..NewVote::new(case.key.clone(), by, judgement) };
         workspace.cast_vote(&vote).unwrap();
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::{NewReview, Workspace, WorkspaceError};
+use crate::labels::Label;
 use crate::reasoning::{
     Alike, Background, Beside, Decided, Findings, GoldByText, ItemKind, Review, Reviewable, Standing, StepMark,
     StepMarks, Trouble, Verdict, parse,
@@ -151,31 +152,30 @@ impl Stands {
         current(&self.item, &self.decided)
     }
 
+    /// What it comes to as far as `reviewer` may see that, with the label that is held true now.
+    pub fn seen_by(&self, reviewer: &str, gold: &GoldByText) -> (Decided, Option<Label>) {
+        let label = gold.truth(&self.item).and_then(|truth| truth.label);
+        if !self.decided.is_blind() {
+            return (self.decided.clone(), label);
+        }
+        let own: Vec<Review> = self.decisions.iter().filter(|review| review.reviewer == reviewer).cloned().collect();
+        (Decided::of(&self.item, &own, label, self.decided.reviewers), label)
+    }
+
     /// The acceptance of it by `reviewer`, as they may see it.
     pub fn accepted_by(&self, reviewer: &str, gold: &GoldByText) -> NewReview {
-        let label = gold.truth(&self.item).and_then(|truth| truth.label);
-        let seen = if self.decided.is_blind() {
-            let own: Vec<Review> =
-                self.decisions.iter().filter(|review| review.reviewer == reviewer).cloned().collect();
-            &Decided::of(&self.item, &own, label, self.decided.reviewers)
-        } else {
-            &self.decided
-        };
+        let (seen, label) = self.seen_by(reviewer, gold);
         NewReview {
-            kind: self.item.kind(),
-            item: self.item.id().to_owned(),
-            reviewer: reviewer.to_owned(),
-            verdict: seen.accepting(),
             label,
             judged: Some(self.item.judged()),
             in_sight: Some(self.decided.in_sight_of(reviewer)),
-            reason: None,
-            at: None,
+            ..NewReview::new(self.item.kind(), self.item.id(), reviewer, seen.accepting())
         }
     }
 }
 
-fn current(item: &Reviewable, decided: &Decided) -> Reviewable {
+/// An item as it reads now.
+pub(super) fn current(item: &Reviewable, decided: &Decided) -> Reviewable {
     match &decided.text {
         Some(text) => item.clone().with_text(text),
         None => item.clone(),

@@ -51,7 +51,8 @@ pub struct ReviewNews {
 }
 
 /// The items of which anything was said in later rows than these.
-const TOUCHED: &str = "SELECT kind, item FROM reviews WHERE rowid > ? UNION SELECT kind, item FROM marks WHERE rowid > ?";
+const TOUCHED: &str =
+    "SELECT kind, item FROM reviews WHERE rowid > ? UNION SELECT kind, item FROM marks WHERE rowid > ?";
 
 impl Workspace {
     /// What there is now: to be asked before the queue is read, so that what comes in meanwhile is told again, and not missed.
@@ -150,7 +151,8 @@ mod tests {
         assert_eq!(news.items.values().next().unwrap().decisions[0].reviewer, "bo");
         here.merge(there.dir()).unwrap();
         assert!(here.reviewed_since(news.heard).unwrap().items.is_empty(), "nothing new the second time");
-        let row = br#"{"id":"new","task":"anomaly","problem":"p","analysis":"a","challenge":"c","steps":["x","y","z"]}"#;
+        let row =
+            br#"{"id":"new","task":"anomaly","problem":"p","analysis":"a","challenge":"c","steps":["x","y","z"]}"#;
         let source = crate::workspace::ImportSource { name: "t.jsonl", bytes: row, format: None, dataset: None };
         here.import(crate::workspace::ImportKind::Thoughts, source).unwrap();
         assert!(here.reviewed_since(news.heard).unwrap().more_items);

@@ -4,13 +4,7 @@
 //! both are *open* until a whole reply is kept, and nobody sends an open request again without meaning to. Rows are only
 //! added, so that copies merge: what one copy left open the other may have settled.
 //!
-//! Several processes may ask for one project at once. Each holds a lock on a file of its own while it lives, by which the
-//! others know whether a request is under way or nobody waits for it any more; the system takes the lock away from a
-//! process that is killed.
-
-use std::fs::{File, OpenOptions, TryLockError};
-use std::hash::{BuildHasher as _, RandomState};
-use std::path::{Path, PathBuf};
+//! Several processes may ask for one project at once: `asking` knows which of them live.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +13,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::completions::{Completion, completion_of, keep};
 use super::store::{At, Write, uid};
-use super::{Money, Workspace, WorkspaceError};
+use super::{Holder, Money, Workspace, WorkspaceError};
 
 /// A request that was written down to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -81,6 +75,8 @@ pub enum Sent {
     },
     /// The same, but requests of another process are under way, and may leave more than they were promised.
     Wait,
+    /// The same, but that process does not go on: its answers should long be here.
+    Held(Holder),
 }
 
 /// What is known of a request before it is sent.
@@ -133,32 +129,6 @@ pub struct OpenSendings {
     pub open: Vec<Sending>,
     /// Requests that a process waits for now.
     pub under_way: Vec<Sending>,
-}
-
-/// Says to other processes that this one lives, while it is held.
-#[derive(Debug)]
-pub struct Asking {
-    process: String,
-    path: PathBuf,
-    _file: File,
-}
-
-impl Asking {
-    /// What the requests of this process name.
-    pub fn process(&self) -> &str {
-        &self.process
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        // An empty file that stays behind does no harm.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-fn lock_path(dir: &Path, process: &str) -> PathBuf {
-    dir.join(format!(".asking-{process}.lock"))
 }
 
 /// The open requests of one key (`?`).
@@ -248,38 +218,6 @@ async fn send(
 }
 
 impl Workspace {
-    /// Tells other processes that this one asks teachers from now on, until what is returned goes.
-    ///
-    /// # Errors
-    /// When the project's folder cannot be written.
-    pub fn asking(&self) -> Result<Asking, WorkspaceError> {
-        // Every `RandomState` has other keys.
-        let chance = RandomState::new().hash_one(std::process::id());
-        let process = uid("process", &(Timestamp::now().as_nanosecond(), std::process::id(), chance));
-        let path = lock_path(&self.dir, &process);
-        let io = |error| WorkspaceError::io(&path, error);
-        let file = OpenOptions::new().create_new(true).write(true).open(&path).map_err(io)?;
-        // Where files cannot be locked, others take this process for dead: then they report what it has under way instead
-        // of waiting for it, and still do not send it again.
-        let _ = file.try_lock();
-        Ok(Asking { process, path, _file: file })
-    }
-
-    /// Whether the process that sent a request lives.
-    pub fn is_under_way(&self, sending: &Sending) -> bool {
-        let path = lock_path(&self.dir, &sending.process);
-        let Ok(file) = File::open(&path) else { return false };
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => true,
-            Err(TryLockError::Error(_)) => false,
-            Ok(()) => {
-                // Left behind by a process that was killed: nobody needs it.
-                let _ = std::fs::remove_file(&path);
-                false
-            }
-        }
-    }
-
     /// What is known of the request with this key.
     ///
     /// # Errors
@@ -335,9 +273,16 @@ impl Workspace {
         for (sent, (process, cost)) in sent.iter_mut().zip(wanted) {
             if let Sent::TooDear { spent, budget, .. } = sent
                 && *spent + cost.unwrap_or_default() <= *budget
-                && self.open_sendings()?.under_way.iter().any(|other| other.process != process)
             {
-                *sent = Sent::Wait;
+                let under_way = self.open_sendings()?.under_way;
+                let others = under_way.iter().filter(|other| other.process != process);
+                let holders: Vec<Holder> = others.filter_map(|other| self.holder(other)).collect();
+                // What one that goes on leaves may do; else nothing will come of waiting.
+                *sent = match holders.first() {
+                    Some(first) if holders.iter().all(|holder| holder.overdue) => Sent::Held(first.clone()),
+                    Some(_) => Sent::Wait,
+                    None => continue,
+                };
             }
         }
         Ok(sent)
@@ -366,6 +311,7 @@ impl Workspace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::asking::lock_path;
     use crate::workspace::{CompletionEnd, Spending};
 
     fn want(key: &str, process: &str) -> ToSend {
@@ -415,11 +361,18 @@ mod tests {
         let too_dear = Sent::TooDear { spent: Money::ZERO, promised, budget };
         assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [too_dear]);
         // Where the other one lives, it may leave more than it was promised.
-        let living = workspace.asking().unwrap();
+        let living = workspace.asking(std::time::Duration::from_secs(60)).unwrap();
         let second = [settle(&first, Settlement::Unpaid, None)];
         let [Sent::Go(first)] = &workspace.post(&second, &[want("a", living.process())]).unwrap()[..] else { panic!() };
         assert_eq!(workspace.post(&[], &[want("b", "q")]).unwrap(), [Sent::Wait]);
         drop(living);
+        // One whose answer is overdue leaves nothing that is worth waiting for.
+        let late = workspace.asking(std::time::Duration::ZERO).unwrap();
+        let second = [settle(first, Settlement::Unpaid, None)];
+        let [Sent::Go(first)] = &workspace.post(&second, &[want("a", late.process())]).unwrap()[..] else { panic!() };
+        let [Sent::Held(holder)] = &workspace.post(&[], &[want("b", "q")]).unwrap()[..] else { panic!() };
+        assert_eq!((holder.pid, holder.since), (Some(std::process::id()), first.sent_at));
+        drop(late);
         // What costs nothing is not held up, and what was not paid for makes room.
         let free = ToSend { cost: None, ..want("c", "q") };
         assert!(matches!(workspace.post(&[], &[free]).unwrap()[..], [Sent::Go(_)]));
@@ -459,7 +412,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = Workspace::init(dir.path()).unwrap();
         let other = Workspace::open(dir.path()).unwrap();
-        let asking = workspace.asking().unwrap();
+        let asking = workspace.asking(std::time::Duration::from_secs(60)).unwrap();
         let sending = go(&workspace, want("a", asking.process()));
         assert!(other.is_under_way(&sending));
         assert_eq!(other.open_sendings().unwrap().under_way, std::slice::from_ref(&sending));

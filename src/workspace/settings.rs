@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TeacherSettings, WorkspaceError};
+use super::{TeacherSettings, TraceSettings, WorkspaceError};
 use crate::labels::{ConsensusRule, PanelRule, Taxonomy};
 use crate::logs::format::LineFormat;
 use crate::logs::{DrainLimits, Masks};
@@ -45,6 +45,9 @@ pub struct Settings {
     /// Whom to ask for rationales and more, how fast, and for how much.
     #[serde(skip_serializing_if = "TeacherSettings::is_default")]
     pub teacher: TeacherSettings,
+    /// How much of what models said is kept.
+    #[serde(skip_serializing_if = "TraceSettings::is_default")]
+    pub traces: TraceSettings,
 }
 
 /// How raw logs become templates.
@@ -127,6 +130,7 @@ impl Default for Settings {
             review: ReviewRule::default(),
             logs: LogSettings::default(),
             teacher: TeacherSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 }
@@ -159,6 +163,11 @@ impl Settings {
             let part = text.lines().position(|line| line.trim_start().starts_with("[teacher")).unwrap_or(0);
             let line = text.lines().skip(part).position(|line| line.contains(what)).unwrap_or(0);
             return Err(complaint(part + line + 1, format!("teacher: {why}")));
+        }
+        if let Some((what, why)) = settings.traces.complaint() {
+            let part = text.lines().position(|line| line.trim_start().starts_with("[traces")).unwrap_or(0);
+            let line = text.lines().skip(part).position(|line| line.trim_start().starts_with(what)).unwrap_or(0);
+            return Err(complaint(part + line + 1, why));
         }
         for (name, format) in &settings.logs.formats {
             if let Some((what, why)) = format.complaint() {
@@ -236,6 +245,9 @@ mod tests {
         fs::write(&path, "[teacher]\nconcurrency = 2\n[teacher.prices.m]\ninput = -1\noutput = 2\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:3: teacher: price of m: input -1"), "{error}");
+        fs::write(&path, "[traces]\nmost = 9\nmost_megabytes = 0\n").unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("logwright.toml:3: traces: most_megabytes 0 keeps none"), "{error}");
         fs::write(&path, "[teacher]\napi_key = \"sk-secret\"\n").unwrap();
         let error = Settings::load(&path).unwrap_err().to_string();
         assert!(error.contains("logwright.toml:2: unknown field `api_key`") && !error.contains("sk-"), "{error}");

@@ -11,6 +11,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::store::{At, uid};
+use super::trace_bounds::bound;
 use super::{Workspace, WorkspaceError};
 use crate::labels::Label;
 use crate::logs::TemplateKey;
@@ -113,7 +114,8 @@ const COLUMNS: &str = "t.id, t.at, t.kept_by, t.dataset, t.template, t.input, t.
 const ID_LENGTH: usize = 16;
 
 impl Workspace {
-    /// Keeps a trace and gives its id; one that is there already stays as it is. It is on disk when this returns.
+    /// Keeps a trace and gives its id; one that is there already stays as it is. It is on disk when this returns. Where there are
+    /// more than the settings allow, the oldest go that nobody has said anything of.
     ///
     /// # Errors
     /// When nobody keeps it, its template is unknown, or the store cannot be written.
@@ -129,6 +131,7 @@ impl Workspace {
         }
         let mut id = uid("trace", &(&trace.template, &trace.base_fingerprint, &trace.content));
         id.truncate(ID_LENGTH);
+        let bounds = self.settings.traces;
         self.store.write(|write, at| {
             let (trace, id) = (trace.clone(), id.clone());
             Box::pin(async move {
@@ -152,8 +155,8 @@ impl Workspace {
                 .bind(trace.gold.map(Label::as_str))
                 .bind(&trace.content)
                 .execute(&mut **write)
-                .await
-                .map(drop)
+                .await?;
+                bound(write, bounds).await
             })
         })?;
         Ok(id)

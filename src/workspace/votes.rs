@@ -36,6 +36,22 @@ pub struct NewVote {
     pub at: Option<Timestamp>,
 }
 
+impl NewVote {
+    /// A blind vote that is cast now, with nothing more to say of it.
+    pub fn new(template: TemplateKey, annotator: impl Into<String>, judgement: Judgement) -> Self {
+        Self {
+            template,
+            annotator: annotator.into(),
+            judgement,
+            round: Round::Blind,
+            comment: None,
+            revealed: false,
+            elapsed_ms: None,
+            at: None,
+        }
+    }
+}
+
 /// What a transaction gives: something done, or why it was refused and nothing written.
 type Outcome<T> = Result<Result<T, WorkspaceError>, sqlx::Error>;
 

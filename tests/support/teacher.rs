@@ -1,15 +1,18 @@
 //! An OpenAI-compatible service on the loopback that misbehaves on demand: raw sockets, because resets and slow or cut bodies
-//! are the point.
+//! are the point; and what tests do with one.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use socket2::SockRef;
+
+use crate::support::{self, Output, Project};
 
 /// A request as the service sees it.
 pub struct Asked {
@@ -228,4 +231,67 @@ fn completion(text: &str, finish: &str) -> String {
         "usage": { "prompt_tokens": 400, "completion_tokens": 100, "total_tokens": 500 },
     })
     .to_string()
+}
+
+/// A reply that is right of what is normal.
+pub const RIGHT: &str = "<think>1. It says \"panic\".\n2. So it failed.</think>\n<answer>normal</answer>";
+/// One that is wrong of it.
+pub const WRONG: &str = "<think>1. It says \"panic\".\n2. So it failed.</think>\n<answer>abnormal</answer>";
+/// The services of these tests reply with so many tokens: at these prices, 0.0006 dollars each.
+pub const PRICES: &str = "[teacher.prices.m]\ninput = 1.0\noutput = 2.0\n";
+
+/// `teacher rationales` of a service, with `--json`.
+pub fn arguments<'a>(service: &'a Service, args: &[&'a str]) -> Vec<&'a str> {
+    let common = ["teacher", "rationales", "--endpoint", &service.url, "--model", "m", "--json"];
+    common.into_iter().chain(args.iter().copied()).collect()
+}
+
+pub fn rationales(project: &Project, service: &Service, args: &[&str]) -> Output {
+    project.run(&arguments(service, args))
+}
+
+pub fn numbers(report: &Value, names: &[&str]) -> Vec<u64> {
+    names.iter().map(|name| report[*name].as_u64().unwrap_or_else(|| panic!("{name} in {report}"))).collect()
+}
+
+/// Adds to the project's settings.
+pub fn set(project: &Project, settings: &str) {
+    let mut file = std::fs::OpenOptions::new().append(true).open(project.path("logwright.toml")).unwrap();
+    file.write_all(format!("\n{settings}").as_bytes()).unwrap();
+}
+
+/// A project of so many templates, all normal, whose service misses are over soon.
+pub fn project_of(templates: usize) -> Project {
+    let project = Project::empty();
+    let rows: String = (0..templates).map(|n| format!("bgl,{n},message number {n} from <*>,normal\n")).collect();
+    project.write("templates.csv", format!("dataset,id,template,label\n{rows}").as_bytes());
+    assert_eq!(project.run(&["import", "templates", "templates.csv"]).code, 0);
+    set(&project, "[teacher]\nbackoff_seconds = 0.02\ntimeout_seconds = 1.0\nretries = 5\n");
+    project
+}
+
+/// How many items the review queue flags with this trouble.
+pub fn flagged(project: &Project, trouble: &str) -> usize {
+    let listed = project.run(&["review", "list", "--flagged", "--json"]).json();
+    let has = |item: &&Value| item["troubles"].as_array().unwrap().contains(&json!(trouble));
+    listed["items"].as_array().unwrap().iter().filter(has).count()
+}
+
+/// How many completions the store holds.
+pub fn kept(project: &Project) -> u64 {
+    let status = project.run(&["teacher", "status", "--json"]).json();
+    status["models"].as_array().unwrap().iter().map(|model| model["completions"].as_u64().unwrap()).sum()
+}
+
+pub fn wait_for(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn start(project: &Project, service: &Service, args: &[&str]) -> Child {
+    let mut command = support::command(&project.path("."), &arguments(service, args));
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

@@ -10,13 +10,17 @@ use serde::Serialize;
 use super::super::{Failure, output};
 use super::{kinded, meaning};
 use crate::reasoning::{ItemKind, Verdict};
-use crate::workspace::{NewReview, SampleCheck, SampleOutcome, Workspace};
+use crate::workspace::{AsShown, NewReview, SampleCheck, SampleOutcome, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct Accept {
     /// The items' ids
     #[arg(required_unless_present_any = ["all", "trouble_free"], conflicts_with_all = ["all", "trouble_free"])]
     ids: Vec<String>,
+    /// What was judged, one for each id: `judged` of `review list --json` or `review show --json`; where an item reads otherwise by
+    /// now, or another label is held true of its log, nothing is written
+    #[arg(long, value_name = "DIGEST", num_args = 1.., conflicts_with_all = ["all", "trouble_free"])]
+    judged: Vec<String>,
     /// Everything that waits for you, seen or not, but what others disagree on or decided for another label or text
     #[arg(long)]
     all: bool,
@@ -44,6 +48,10 @@ pub(super) struct Edit {
     /// line `=== rejected ===`), or a thought's challenge and then a step a line
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
+    /// What was edited: `judged` of `review list --json` or `review show --json`; where it reads otherwise by now, nothing is
+    /// written
+    #[arg(long, value_name = "DIGEST")]
+    judged: Option<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -56,6 +64,10 @@ pub(super) struct Reject {
     /// Why
     #[arg(long)]
     reason: Option<String>,
+    /// What was judged, one for each id: `judged` of `review list --json` or `review show --json`; where an item reads otherwise by
+    /// now, nothing is written
+    #[arg(long, value_name = "DIGEST", num_args = 1..)]
+    judged: Vec<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -136,7 +148,11 @@ pub(super) fn accept(args: &Accept, workspace: &Workspace) -> Result<(), Failure
         workspace.accept_pending(&kinds, &reviewer)?
     } else {
         let items = kinded(&args.ids, args.common.kind, workspace)?;
-        workspace.accept(&items, &reviewer)?;
+        if args.judged.is_empty() {
+            workspace.accept(&items, &reviewer)?;
+        } else {
+            workspace.review(&workspace.reviews_as_shown(&as_shown(&items, &args.judged)?, &reviewer, None)?)?;
+        }
         items.len()
     };
     args.common.report(&Outcome { verdict: Verdict::Accept.word(), reviewer: &reviewer, count })
@@ -145,28 +161,46 @@ pub(super) fn accept(args: &Accept, workspace: &Workspace) -> Result<(), Failure
 /// Accepts an item with its text replaced.
 pub(super) fn edit(args: &Edit, workspace: &Workspace) -> Result<(), Failure> {
     let verdict = Verdict::Edit(read_text(&args.text)?);
-    decide(std::slice::from_ref(&args.id), &verdict, None, &args.common, workspace)
+    let one = Decision { ids: std::slice::from_ref(&args.id), judged: args.judged.as_slice(), verdict, reason: None };
+    decide(&one, &args.common, workspace)
 }
 
 /// Rejects items.
 pub(super) fn reject(args: &Reject, workspace: &Workspace) -> Result<(), Failure> {
     let reason = args.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
-    decide(&args.ids, &Verdict::Reject, reason, &args.common, workspace)
+    let all = Decision { ids: &args.ids, judged: &args.judged, verdict: Verdict::Reject, reason };
+    decide(&all, &args.common, workspace)
 }
 
-fn decide(
-    ids: &[String],
-    verdict: &Verdict,
-    reason: Option<&str>,
-    common: &Common,
-    workspace: &Workspace,
-) -> Result<(), Failure> {
+/// One verdict on some items.
+struct Decision<'a> {
+    ids: &'a [String],
+    /// What was judged of each, where that was said.
+    judged: &'a [String],
+    verdict: Verdict,
+    reason: Option<&'a str>,
+}
+
+/// Items with what was judged of each.
+fn as_shown<'a>(items: &[(ItemKind, &'a str)], judged: &'a [String]) -> Result<Vec<AsShown<'a>>, Failure> {
+    if items.len() != judged.len() {
+        let (items, digests) = (items.len(), judged.len());
+        return Err(Failure::usage(format!("--judged names one digest for each id: {digests} for {items}")));
+    }
+    let pair = |(&(kind, item), digest): (&(ItemKind, &'a str), &'a String)| AsShown { kind, item, digest };
+    Ok(items.iter().zip(judged).map(pair).collect())
+}
+
+fn decide(decision: &Decision<'_>, common: &Common, workspace: &Workspace) -> Result<(), Failure> {
+    let Decision { ids, judged, ref verdict, reason } = *decision;
     let reviewer = common.reviewer(workspace);
-    let review = |(kind, id): (ItemKind, &str)| NewReview {
-        reason: reason.map(str::to_owned),
-        ..NewReview::new(kind, id, &reviewer, verdict.clone())
+    let items = kinded(ids, common.kind, workspace)?;
+    let mut reviews: Vec<NewReview> = if judged.is_empty() {
+        items.iter().map(|&(kind, id)| NewReview::new(kind, id, &reviewer, verdict.clone())).collect()
+    } else {
+        workspace.reviews_as_shown(&as_shown(&items, judged)?, &reviewer, Some(verdict))?
     };
-    let reviews: Vec<NewReview> = kinded(ids, common.kind, workspace)?.into_iter().map(review).collect();
+    reviews.iter_mut().for_each(|review| review.reason = reason.map(str::to_owned));
     workspace.review(&reviews)?;
     common.report(&Outcome { verdict: verdict.word(), reviewer: &reviewer, count: reviews.len() })
 }

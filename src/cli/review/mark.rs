@@ -20,6 +20,9 @@ pub(super) struct MarkArgs {
     /// This step, from 1, is the first wrong one: it is wrong, and those before it are right
     #[arg(long, value_name = "N", conflicts_with_all = ["step", "mark"])]
     first_wrong: Option<usize>,
+    /// What was judged: `judged` of `review list --json` or `review show --json`; where it reads otherwise by now, nothing is written
+    #[arg(long, value_name = "DIGEST")]
+    judged: Option<String>,
     /// Only rationale or pair
     #[arg(long)]
     kind: Option<ItemKind>,
@@ -34,7 +37,11 @@ pub(super) struct MarkArgs {
 pub(super) fn run(args: &MarkArgs, workspace: &Workspace) -> Result<(), Failure> {
     let kind = kind_of(&args.id, args.kind, workspace)?;
     let reviewer = workspace.settings().acting(args.reviewer.as_deref());
-    let item = find(workspace, kind, &args.id, &reviewer)?.current();
+    let queued = find(workspace, kind, &args.id, &reviewer)?;
+    if let Some(judged) = &args.judged {
+        queued.must_be_shown_as(judged)?;
+    }
+    let item = queued.current();
     let marks = match (args.first_wrong, args.step, args.mark) {
         (Some(step), ..) => NewMarks::first_wrong(&item, &reviewer, step)?,
         (None, Some(step), Some(mark)) => NewMarks::on_step(&item, &reviewer, step, mark)?,

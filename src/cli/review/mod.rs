@@ -70,8 +70,8 @@ struct List {
     /// Who looks: what two decide blind to one another is listed as this one may see it [default: whom --waits-for names]
     #[arg(long = "as", value_name = "NAME")]
     reviewer: Option<String>,
-    /// Print as JSON: {items: [{kind, id, task, input, standing, troubles, reviewer, reason, at, label, truth, ungrounded,
-    /// near, reviewers}]}
+    /// Print as JSON: {items: [{kind, id, task, input, standing, judged, troubles, reviewer, reason, at, label, truth, ungrounded,
+    /// near, reviewers}]}; `judged` binds a decision to what is shown (`review accept ID --judged DIGEST`)
     #[arg(long)]
     json: bool,
 }
@@ -105,7 +105,8 @@ struct Show {
     /// Who reviews: what two decide blind to one another is shown as this one may see it
     #[arg(long = "as", value_name = "NAME")]
     reviewer: Option<String>,
-    /// Print as JSON: {kind, id, …}, the columns of the item's kind
+    /// Print as JSON: {kind, id, …}, the columns of the item's kind, and {review: {standing, judged, came_as, decisions, findings,
+    /// marks}}; `judged` binds a decision to what is shown (`review accept ID --judged DIGEST`)
     #[arg(long)]
     json: bool,
 }
@@ -121,6 +122,8 @@ struct Listed<'a> {
     #[serde(skip)]
     text: &'a str,
     standing: Standing,
+    /// What binds a decision to what is shown.
+    judged: String,
     troubles: Vec<Trouble>,
     reviewer: Option<&'a str>,
     reason: Option<&'a str>,
@@ -203,6 +206,7 @@ fn listed(queued: &Queued) -> Listed<'_> {
         input: queued.item.input(),
         text: queued.item.headline(),
         standing: queued.standing(),
+        judged: queued.digest(),
         troubles: queued.findings.troubles.clone(),
         reviewer: review.map(|review| review.reviewer.as_str()),
         reason: review.and_then(|review| review.reason.as_deref()),
@@ -245,6 +249,7 @@ fn show(args: &Show, workspace: &Workspace) -> Result<(), Failure> {
         object["kind"] = serde_json::json!(kind);
         object["review"] = serde_json::json!({
             "standing": queued.standing(),
+            "judged": queued.digest(),
             "came_as": queued.item.text(),
             "decisions": queued.decisions,
             "findings": queued.findings,

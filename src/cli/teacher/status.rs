@@ -4,12 +4,12 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::{Context, Failure, output};
-use crate::workspace::{Money, OpenSendings, Spending};
+use crate::workspace::{Holder, Money, OpenSendings, Sending, Spending, Workspace};
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Print as JSON: {spent, budget, remaining, models: [{model, job, completions, lost, unsettled, prompt_tokens, ...}],
-    /// under_way, unsettled, unsettled_requests: [{id, key, job, model, sent_at, cost, lost}]}
+    /// under_way, held_up: [{pid, host, since, overdue, suspended}], unsettled, unsettled_requests: [{id, key, job, model, sent_at, cost, lost}]}
     #[arg(long)]
     json: bool,
 }
@@ -24,7 +24,8 @@ pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     if args.json {
         return output::json(&json!({
             "spent": spent, "budget": budget, "remaining": remaining, "models": spending,
-            "under_way": under_way.len(), "unsettled": open.len(), "unsettled_requests": open,
+            "under_way": under_way.len(), "held_up": held(&workspace, &under_way).map(|(_, holder)| holder).collect::<Vec<_>>(),
+            "unsettled": open.len(), "unsettled_requests": open,
         }));
     }
     for Spending { model, job, completions, lost, unsettled, prompt_tokens, completion_tokens, cost, unpriced } in
@@ -58,6 +59,15 @@ pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<(), Failure> {
     if !under_way.is_empty() {
         output::line(&format!("{} requests are under way in other processes", under_way.len()))?;
     }
+    for (sending, holder) in held(&workspace, &under_way) {
+        output::line(&format!("held up: {} · {}: {holder}", sending.model, sending.job))?;
+    }
     let of_budget = remaining.map(|left| format!(", {left} of the project's budget left")).unwrap_or_default();
     output::line(&format!("{spent} spent{of_budget}"))
+}
+
+/// The requests whose process does not go on.
+fn held<'a>(workspace: &'a Workspace, under_way: &'a [Sending]) -> impl Iterator<Item = (&'a Sending, Holder)> {
+    let with_holder = under_way.iter().filter_map(|sending| Some((sending, workspace.holder(sending)?)));
+    with_holder.filter(|(_, holder)| holder.overdue)
 }

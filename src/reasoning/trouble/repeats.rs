@@ -83,7 +83,7 @@ struct Group {
     index: NearDuplicates,
     /// The items that read otherwise by now.
     reworded: BTreeSet<usize>,
-    /// What means the same, by place, both ways.
+    /// What means the same, by place, both ways; sorted by place.
     alike: HashMap<usize, Vec<(usize, f64)>>,
     /// The items that read otherwise than when it was found out what means the same.
     unplaced: BTreeSet<usize>,
@@ -105,10 +105,7 @@ impl Repeats {
         for group in groups.values_mut() {
             group.similar = similar;
             group.index = NearDuplicates::from_similarity(&group.texts, similar);
-            let order = group.in_order(0..group.ids.len());
-            let mut firsts = group.index.firsts(&order, |_| &[]);
-            firsts.retain(|item, first| item != first);
-            group.firsts = firsts;
+            group.regroup_all();
         }
         Self { groups }
     }
@@ -162,21 +159,25 @@ impl Repeats {
                 continue;
             }
             let mut alike: HashMap<usize, Vec<(usize, f64)>> = HashMap::new();
+            // Pairs come sorted by their first, so that it is looked up once for many.
+            let mut last: Option<(&str, Option<usize>)> = None;
             for pair in pairs.iter().filter(|pair| pair.kind == kind) {
-                let (Some(&first), Some(&second)) = (group.places.get(&pair.first), group.places.get(&pair.second))
-                else {
-                    continue;
+                let first = match last {
+                    Some((id, place)) if id == pair.first => place,
+                    _ => group.places.get(&pair.first).copied(),
                 };
+                last = Some((&pair.first, first));
+                let (Some(first), Some(&second)) = (first, group.places.get(&pair.second)) else { continue };
                 alike.entry(first).or_default().push((second, pair.similarity));
                 alike.entry(second).or_default().push((first, pair.similarity));
             }
-            let mut seeds: BTreeSet<usize> = group.alike.keys().chain(alike.keys()).copied().collect();
-            seeds.retain(|place| group.unplaced.contains(place) || group.alike.get(place) != alike.get(place));
-            let before = group.concerned(seeds.iter().copied(), usize::MAX).unwrap_or_default();
+            alike.values_mut().for_each(|near| near.sort_unstable_by_key(|(place, _)| *place));
+            if group.unplaced.is_empty() && group.alike == alike {
+                continue;
+            }
             group.alike = alike;
             group.unplaced.clear();
-            let concerned = group.concerned(before, usize::MAX).unwrap_or_default();
-            changed.extend(group.regroup(&concerned));
+            changed.extend(group.regroup_all());
         }
         changed
     }
@@ -214,8 +215,9 @@ impl Group {
         if words >= self.similar {
             return Some((words, Likeness::Words));
         }
-        let alike = self.alike.get(&place)?.iter().find(|(near, _)| *near == other)?;
-        Some((alike.1, Likeness::Meaning))
+        let alike = self.alike.get(&place)?;
+        let at = alike.binary_search_by_key(&other, |(near, _)| *near).ok()?;
+        Some((alike[at].1, Likeness::Meaning))
     }
 
     /// Some items, and all that are near to them, one to the next; nothing where these are more than `most`.
@@ -229,6 +231,21 @@ impl Group {
             }
         }
         Some(found)
+    }
+
+    /// Finds out anew what all items repeat. Gives the ids of those for which that has changed. Whoever repeats an item is not
+    /// compared with others: a thousand items that all say the same take a thousand comparisons, and not a million.
+    fn regroup_all(&mut self) -> Vec<String> {
+        if !self.reworded.is_empty() {
+            self.index = NearDuplicates::from_similarity(&self.texts, self.similar);
+            self.reworded.clear();
+        }
+        let order = self.in_order(0..self.ids.len());
+        let mut firsts = self.index.firsts(&order, |place| self.alike.get(&place).map_or(&[][..], Vec::as_slice));
+        firsts.retain(|item, first| item != first);
+        let before = std::mem::replace(&mut self.firsts, firsts);
+        let changed = (0..self.ids.len()).filter(|place| before.get(place) != self.firsts.get(place));
+        changed.map(|place| self.ids[place].clone()).collect()
     }
 
     /// Finds out anew what items repeat, to which no others are near. Gives the ids of those for which that has changed.
@@ -291,6 +308,31 @@ mod tests {
 
     fn all_near(repeats: &Repeats, items: &[(Reviewable, Standing)]) -> Vec<Option<(String, Likeness)>> {
         items.iter().map(|(item, _)| repeats.near(item, &item.text()).map(|near| (near.id, near.by))).collect()
+    }
+
+    #[test]
+    fn thoughts_that_all_say_the_same_repeat_the_first() {
+        let n: usize = 500;
+        let word = |n: usize| format!("w{}", (b'a' + (n % 26) as u8) as char);
+        // All alike by meaning; by words each is near to some hundred.
+        let words = |id: usize| format!("{} {} {} same thing said", word(id), word(id / 26), word(id / 676));
+        let items: Vec<(Reviewable, Standing)> =
+            (0..n).map(|id| (thought(id, &words(id)), Standing::Pending)).collect();
+        let pairs = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
+        let named = |(a, b)| Alike {
+            kind: ItemKind::Thought,
+            first: format!("t{a}"),
+            second: format!("t{b}"),
+            similarity: 0.9,
+        };
+        let alike: Vec<Alike> = pairs.map(named).collect();
+        let mut repeats = of(&items, &[]);
+        let changed = repeats.mean_alike(ItemKind::Thought, &alike);
+        assert!(changed.len() < n);
+        let near = all_near(&repeats, &items);
+        assert_eq!(near[0], None);
+        assert!(near[1..].iter().all(|near| near.as_ref().is_some_and(|(first, _)| first == "t0")));
+        assert_eq!(repeats.mean_alike(ItemKind::Thought, &alike), [""; 0], "nothing new");
     }
 
     const STANDINGS: [Standing; 4] = [Standing::Pending, Standing::Accepted, Standing::Edited, Standing::Rejected];

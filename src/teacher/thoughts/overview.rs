@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::super::TeacherError;
+use crate::labels::near_duplicates::wording;
 use crate::model::{KeptEmbedder, close_pairs};
 use crate::reasoning::dpp::{Kernel, greedy_map};
 use crate::reasoning::neighbours::{NearPair, Neighbour, SAME_MEANING, SAME_WORDS, Vectors, by_words};
 use crate::reasoning::projection::{Components, Point, TsneSettings, principal_components, tsne};
-use crate::reasoning::{Alike, ItemKind, Thought};
+use crate::reasoning::{Alike, ItemKind, Reviewable, Thought};
 
 /// More points than this take t-SNE minutes: every one is weighed against every other.
 pub const TSNE_MOST: usize = 3_000;
@@ -138,15 +139,19 @@ pub fn alike(
     Ok(points(embedder, thoughts, go_on)?.map(|points| alike_of(thoughts, &points)))
 }
 
-/// The same of points that are there already.
+/// The same of points that are there already. Thoughts in the same words are left out: the queue knows them as repeating each
+/// other by that, and thousands of copies would make millions of pairs.
 pub fn alike_of(thoughts: &[Thought], points: &Vectors) -> Vec<Alike> {
+    let wordings: Vec<Vec<u64>> =
+        thoughts.iter().map(|thought| wording(&Reviewable::Thought(thought.clone()).text())).collect();
     let named = |pair: NearPair| Alike {
         kind: ItemKind::Thought,
         first: thoughts[pair.first].id.clone(),
         second: thoughts[pair.second].id.clone(),
         similarity: pair.similarity,
     };
-    same_by_meaning(points).into_iter().map(named).collect()
+    let told = same_by_meaning(points).into_iter();
+    told.filter(|pair| wordings[pair.first] != wordings[pair.second]).map(named).collect()
 }
 
 /// The thoughts nearest to one by their words, for where the encoder is not on this machine.

@@ -220,16 +220,7 @@ fn undo_takes_back_goes_back_and_hides_again_and_redo_casts_again() {
     press(&mut state, "down");
     let effects = press(&mut state, "Z");
     assert!(matches!(&effects[..], [AppEffect::Label(Effect::Redo(_))]));
-    let vote = saved(&NewVote {
-        template: TemplateKey::new("bgl", "1"),
-        annotator: "anna".to_owned(),
-        judgement: Judgement::Normal,
-        round: super::effects::ROUND,
-        comment: None,
-        revealed: false,
-        elapsed_ms: None,
-        at: None,
-    });
+    let vote = saved(&NewVote::new(TemplateKey::new("bgl", "1"), "anna", Judgement::Normal));
     let again = vec![Restored { template: vote.template.clone(), own: Some(vote) }];
     tell(&mut state, AppMessage::Label(Message::Redone(again)));
     assert_eq!(selected(&state), "1");

@@ -169,6 +169,15 @@ impl State {
             (told.kept, told.contested) = (Some(contested.trace), true);
         }
         match contested.template {
+            None if !contested.cited.is_empty() => {
+                let names: Vec<String> = contested.cited.iter().map(ToString::to_string).collect();
+                let told = format!(
+                    "contested: the lines that it cites are flagged in the Label queue (1): {}",
+                    names.join(", ")
+                );
+                let go = app::Message::Label(label::Message::GoTo(contested.cited[0].clone()));
+                vec![Toast::info(told).into(), app::Effect::Send(Box::new(go))]
+            }
             Some(template) => {
                 let told = format!("contested: {template} is flagged, and waits in the Label queue (1)");
                 let go = app::Message::Label(label::Message::GoTo(template));

@@ -340,7 +340,8 @@ fn a_wrong_verdict_goes_to_the_label_queue_with_its_trace() {
         panic!("{effects:?}")
     };
     assert_eq!((*ticket, kept.as_deref(), why.as_str(), by.as_str()), (1, Some("0a1b"), "it recovers", "anna"));
-    let contested = Contested { trace: "0a1b".into(), template: Some(TemplateKey::new("bgl", "1")) };
+    let template = Some(TemplateKey::new("bgl", "1"));
+    let contested = Contested { trace: "0a1b".into(), template, cited: Vec::new() };
     tell(&mut state, AppMessage::Reason(Message::Contested(1, Ok(contested))));
     let shown = screen(&state, 200, 60);
     assert!(

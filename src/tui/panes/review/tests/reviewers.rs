@@ -136,8 +136,7 @@ fn a_sample_needs_a_number() {
 #[test]
 fn what_others_decide_meanwhile_comes_with_ones_own_decision() {
     let mut bench = Bench::with("", &[(ImportKind::Rationales, "r.jsonl", &clean(4))]);
-    let review =
-        |item: &str| crate::workspace::NewReview::new(ItemKind::Rationale, item, "bo", Verdict::Reject);
+    let review = |item: &str| crate::workspace::NewReview::new(ItemKind::Rationale, item, "bo", Verdict::Reject);
     bench.workspace.review(&[review("delta")]).unwrap();
     bench.press("a");
     assert!(screen(&bench.state, 80, 24).contains("[rationales 2/4]"), "{}", screen(&bench.state, 80, 24));
@@ -161,7 +160,8 @@ fn what_a_copy_brings_in_comes_with_ones_own_decision_too() {
     assert!(screen(&bench.state, 80, 24).contains("[rationales 3/4]"), "{}", screen(&bench.state, 80, 24));
     // So do items.
     let line = clean(5).lines().last().unwrap().to_owned();
-    let source = crate::workspace::ImportSource { name: "r.jsonl", bytes: line.as_bytes(), format: None, dataset: None };
+    let source =
+        crate::workspace::ImportSource { name: "r.jsonl", bytes: line.as_bytes(), format: None, dataset: None };
     assert_eq!(bench.workspace.import(ImportKind::Rationales, source).unwrap().imported, 1);
     bench.press("a");
     assert!(screen(&bench.state, 80, 24).contains("[rationales 4/5]"), "{}", screen(&bench.state, 80, 24));
