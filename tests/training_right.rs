@@ -119,6 +119,7 @@ fn train(
         held_out: &[],
         measure: None,
         note: None,
+        seat: None,
     };
     trainer.run(objective, None).unwrap();
     let steps = folder.steps().unwrap();

@@ -1,4 +1,5 @@
-//! Ctrl-C during long work: the first asks it to stop in good order, the second ends the program at once.
+//! Ctrl-C during long work: the first asks it to stop in good order, the second ends the program at once. A terminal that closes
+//! asks, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ impl Interrupt {
     }
 }
 
-/// From now on, Ctrl-C (and TERM) raise a flag.
+/// From now on, Ctrl-C (and TERM, and a terminal that closes) raise a flag.
 ///
 /// # Errors
 /// When the system refuses.
@@ -27,5 +28,25 @@ pub fn flag() -> Result<Interrupt, Failure> {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
         signal_hook::flag::register(signal, Arc::clone(&asked))?;
     }
+    #[cfg(unix)]
+    if !hangs_on() {
+        // Kernel and shell both say so when a terminal closes: the second time is no reason to leave at once.
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&asked))?;
+    }
     Ok(Interrupt(asked))
+}
+
+/// Whether whoever started the program wants it to outlive the terminal, as `nohup` does by having the signal ignored.
+#[cfg(unix)]
+fn hangs_on() -> bool {
+    use std::io::IsTerminal as _;
+    let ignored = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    });
+    match ignored {
+        Some(mask) => mask & 1 << (signal_hook::consts::SIGHUP - 1) != 0,
+        // Where that is not told: `nohup` also takes standard error off the terminal.
+        None => !std::io::stderr().is_terminal(),
+    }
 }

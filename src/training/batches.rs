@@ -4,6 +4,7 @@
 //! to go on with exactly the batches that come next. Examples are not grouped by length: the model never pads, so a
 //! batch costs what its tokens cost, and grouping would only make the steps' sizes swing.
 
+use super::LengthSettings;
 use super::rng::{Stream, shuffle};
 
 /// The batches of every epoch of a run.
@@ -30,6 +31,11 @@ impl BatchPlan {
     pub fn steps_for(&self, epochs: f64) -> usize {
         let batches = (self.batches_per_epoch() as f64 * epochs).ceil() as usize;
         batches.div_ceil(self.accumulation).max(1)
+    }
+
+    /// Steps of a run, of which `reuse` in a row work on the same batches.
+    pub fn steps_of(&self, length: &LengthSettings, reuse: usize) -> usize {
+        length.steps.unwrap_or_else(|| self.steps_for(length.epochs) * reuse)
     }
 
     /// How many passes over the data the first `steps` steps make.

@@ -28,7 +28,14 @@ pub(super) fn build(
 ) -> Result<(Box<dyn Objective>, DataSummary), TrainingError> {
     let mut settings = recipe.data.clone();
     settings.max_length = settings.max_length.min(model.config().context);
-    let nothing_fits = || TrainingError::NothingFits(examples.len(), settings.max_length);
+    let nothing_fits = || {
+        let why = if settings.max_length < recipe.data.max_length || settings.max_length == model.config().context {
+            TrainingError::NothingFitsModel
+        } else {
+            TrainingError::NothingFits
+        };
+        why(examples.len(), settings.max_length)
+    };
     match recipe.objective {
         ObjectiveName::Sft => {
             let (tokenized, mut data) = tokenize(examples, &model, &settings)?;

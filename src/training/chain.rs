@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 use super::build::shape_of;
 use super::recipe::{lay_over, line_of_element, line_within_element, table, text_of};
-use super::run::replace;
+use super::run::{by_number, replace};
 use super::{
     Checkpoint, ObjectiveName, Recipe, RecipeError, RunFolder, RunState, SaidShape, TrainingError, named_adapter,
 };
@@ -186,7 +186,7 @@ impl Chain {
             .filter_map(|entry| serde_json::from_slice(&fs::read(entry.path().join(RECORD)).ok()?).ok())
             .filter(|record: &ChainRecord| record.recipes_sha256 == digest && record.runs.len() == self.stages.len())
             .collect();
-        records.sort_by(|a, b| b.chain.cmp(&a.chain));
+        records.sort_by(|a, b| by_number(&b.chain, &a.chain));
         records.into_iter().find(|record| !(0..self.stages.len()).all(|stage| record.is_finished(runs, stage)))
     }
 
@@ -236,7 +236,7 @@ impl ChainRecord {
         if folder.has_status() {
             return Ok(true);
         }
-        if folder.is_locked() || Checkpoint::latest(&folder).is_some() {
+        if folder.is_locked() || Checkpoint::is_any(&folder) {
             let why = "it has no status.json, and is no run that was killed as it began; look at it, or move it away";
             return Err(TrainingError::damaged(folder.path(), why));
         }

@@ -6,9 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::run::{replace, sync_folder};
-use super::{AdamW, LengthSettings, Objective, RunFolder, TrainingError};
+use super::{AdamW, Objective, RunFolder, TrainingError};
+
+mod whole;
+
+use whole::flaw;
 
 const PREFIX: &str = "checkpoint-";
+
+/// What is added to the name of a checkpoint that leads to no numbers: nothing goes on from it.
+const UNSOUND: &str = ".unsound";
 
 /// What is added to the name of a checkpoint while another one of the same step takes its place.
 const ASIDE: &str = ".old";
@@ -43,6 +50,15 @@ pub struct Best {
     pub value: f64,
 }
 
+/// A checkpoint that cannot be gone on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Which file of it, and what is wrong with that.
+    pub why: String,
+}
+
 /// A checkpoint on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
@@ -52,31 +68,37 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint – in full, or not at all – and drops all but the newest and the best, as `length` says.
+    /// Writes a checkpoint, in full or not at all. Older ones stay until [`Checkpoint::drop_old`].
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// When a file cannot be written; nothing is left of it then.
     pub fn write(
         folder: &RunFolder,
         objective: &dyn Objective,
         optimizer: &AdamW,
         progress: &Progress,
-        length: &LengthSettings,
     ) -> Result<(), TrainingError> {
-        let path = folder.path().join(format!("{PREFIX}{}", progress.step));
-        let partial = folder.path().join(format!("{PREFIX}{}.partial", progress.step));
+        let path = named(folder, progress.step, "");
+        let partial = named(folder, progress.step, ".partial");
         remove(&partial)?;
-        fs::create_dir_all(&partial).map_err(|error| TrainingError::file(&partial, error))?;
-        objective.save(&partial.join("adapter"))?;
-        optimizer.save(&partial.join("optimizer.safetensors"))?;
-        objective.save_state(&partial)?;
-        let json = serde_json::to_vec_pretty(progress).map_err(|error| TrainingError::damaged(&partial, error))?;
-        replace(&partial.join("progress.json"), &json)?;
-        // All of it is on the disk before it has its name, and its name is before an older one goes.
-        folder.sync_metrics()?;
-        sync_all(&partial)?;
+        let write = || {
+            fs::create_dir_all(&partial).map_err(|error| TrainingError::file(&partial, error))?;
+            objective.save(&partial.join("adapter"))?;
+            optimizer.save(&partial.join("optimizer.safetensors"))?;
+            objective.save_state(&partial)?;
+            let json = serde_json::to_vec_pretty(progress).map_err(|error| TrainingError::damaged(&partial, error))?;
+            replace(&partial.join("progress.json"), &json)?;
+            // All of it is on the disk before it has its name, and its name is before an older one goes.
+            folder.sync_metrics()?;
+            sync_all(&partial)
+        };
+        if let Err(error) = write() {
+            // Where the disk is full, this is what there is no room for; the first error is the one to tell.
+            let _ = remove(&partial);
+            return Err(error);
+        }
         // One of this very step moves aside first, where it is still found if all ends here.
-        let aside = folder.path().join(format!("{PREFIX}{}{ASIDE}", progress.step));
+        let aside = named(folder, progress.step, ASIDE);
         if aside.is_dir() && !path.is_dir() {
             // The only one: all ended here once before.
             fs::rename(&aside, &path).map_err(|error| TrainingError::file(&aside, error))?;
@@ -90,31 +112,84 @@ impl Checkpoint {
         }
         fs::rename(&partial, &path).map_err(|error| TrainingError::file(&path, error))?;
         sync_folder(folder.path())?;
-        remove(&aside)?;
-        let best = progress.best.filter(|_| length.keep_best).map(|best| best.step);
-        for (step, old) in numbered(folder).into_iter().rev().skip(length.keep_last.max(1)) {
-            if Some(step) != best {
-                remove(&old)?;
+        remove(&aside)
+    }
+
+    /// Drops all checkpoints up to `step` but the `keep` newest whole ones and that of the step `best`, and what was set aside
+    /// on the way there.
+    ///
+    /// # Errors
+    /// When one cannot be removed.
+    pub fn drop_old(folder: &RunFolder, step: usize, keep: usize, best: Option<usize>) -> Result<(), TrainingError> {
+        let mut kept = 0;
+        for (number, path) in numbered(folder).into_iter().rev().filter(|(number, _)| *number <= step) {
+            let counts = kept < keep.max(1) && Self::read(number, &path).is_ok_and(|found| found.is_some());
+            kept += usize::from(counts);
+            if !counts && Some(number) != best {
+                remove(&path)?;
+            }
+        }
+        for (number, path) in with_suffix(folder, UNSOUND) {
+            if number <= step {
+                remove(&path)?;
             }
         }
         Ok(())
     }
 
+    /// Sets the checkpoint after `step` aside: nothing goes on from it any more.
+    ///
+    /// # Errors
+    /// When it cannot be moved.
+    pub fn set_aside(folder: &RunFolder, step: usize) -> Result<(), TrainingError> {
+        let (path, aside) = (named(folder, step, ""), named(folder, step, UNSOUND));
+        remove(&aside)?;
+        fs::rename(&path, &aside).map_err(|error| TrainingError::file(&path, error))?;
+        sync_folder(folder.path())
+    }
+
     /// The newest whole checkpoint of a run.
     pub fn latest(folder: &RunFolder) -> Option<Self> {
-        numbered(folder).into_iter().rev().find_map(|(step, path)| Self::read(step, path))
+        Self::search(folder).0
+    }
+
+    /// The newest whole checkpoint of a run, and what is wrong with those after it, newest first.
+    pub fn search(folder: &RunFolder) -> (Option<Self>, Vec<Damage>) {
+        let mut damaged = Vec::new();
+        for (step, path) in numbered(folder).into_iter().rev() {
+            match Self::read(step, &path) {
+                Ok(Some(found)) => return (Some(found), damaged),
+                // What is left of one that was being removed.
+                Ok(None) => {}
+                Err(why) => damaged.push(Damage { path, why }),
+            }
+        }
+        (None, damaged)
+    }
+
+    /// Whether there is anything of a checkpoint, whole or not.
+    pub fn is_any(folder: &RunFolder) -> bool {
+        !numbered(folder).is_empty()
     }
 
     /// The checkpoint after `step`, if there is a whole one.
     pub fn of_step(folder: &RunFolder, step: usize) -> Option<Self> {
         let (step, path) = numbered(folder).into_iter().find(|(number, _)| *number == step)?;
-        Self::read(step, path)
+        Self::read(step, &path).ok().flatten()
     }
 
-    fn read(step: usize, path: PathBuf) -> Option<Self> {
-        let json = fs::read(path.join("progress.json")).ok()?;
-        let progress: Progress = serde_json::from_slice(&json).ok()?;
-        (progress.step == step).then_some(Self { path, progress })
+    /// The checkpoint in `path`; `None` where there is none any more, and what is wrong where it is not whole.
+    fn read(step: usize, path: &Path) -> Result<Option<Self>, String> {
+        let json = match fs::read(path.join("progress.json")) {
+            Ok(json) => json,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("progress.json: {error}")),
+        };
+        let progress: Progress = serde_json::from_slice(&json).map_err(|error| format!("progress.json: {error}"))?;
+        if progress.step != step {
+            return Err(format!("progress.json is of step {}", progress.step));
+        }
+        flaw(path).map_or_else(|| Ok(Some(Self { path: path.to_path_buf(), progress })), Err)
     }
 
     /// The adapter's weights, in PEFT's layout.
@@ -128,19 +203,27 @@ impl Checkpoint {
     }
 }
 
-/// The checkpoints of a run by step, oldest first; partial ones are passed over.
-fn numbered(folder: &RunFolder) -> Vec<(usize, PathBuf)> {
+/// Where the checkpoint after `step` is, or what has its name and a suffix.
+fn named(folder: &RunFolder, step: usize, suffix: &str) -> PathBuf {
+    folder.path().join(format!("{PREFIX}{step}{suffix}"))
+}
+
+/// What has the name of a checkpoint and a suffix, with its step.
+fn with_suffix(folder: &RunFolder, suffix: &str) -> Vec<(usize, PathBuf)> {
     let Ok(entries) = fs::read_dir(folder.path()) else { return Vec::new() };
-    let mut found: Vec<(usize, PathBuf)> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let name = name.to_str()?.strip_prefix(PREFIX)?;
-            let number = name.strip_suffix(ASIDE).unwrap_or(name);
-            let replaced = number != name && folder.path().join(format!("{PREFIX}{number}")).exists();
-            Some((number.parse().ok()?, entry.path())).filter(|_| !replaced)
-        })
-        .collect();
+    let found = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name();
+        let number = name.to_str()?.strip_prefix(PREFIX)?.strip_suffix(suffix)?;
+        Some((number.parse().ok()?, entry.path()))
+    });
+    found.collect()
+}
+
+/// The checkpoints of a run by step, oldest first; partial ones, and those set aside, are passed over.
+fn numbered(folder: &RunFolder) -> Vec<(usize, PathBuf)> {
+    let mut found = with_suffix(folder, "");
+    let replaced = |step: usize| named(folder, step, "").exists();
+    found.extend(with_suffix(folder, ASIDE).into_iter().filter(|(step, _)| !replaced(*step)));
     found.sort();
     found
 }

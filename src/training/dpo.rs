@@ -23,12 +23,12 @@ use std::path::Path;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
-use super::parts::{largest_part, parts};
+use super::parts::{largest_part, largest_pass, parts};
 use super::question::Question;
 use super::recipe::unmet;
 use super::reference::ReferenceCache;
 use super::{
-    Held, Objective, Part, Reference, ReferenceName, RunFolder, Said, Statistics, TokenizedPair, TrainingError,
+    Held, Objective, Part, Recipe, Reference, ReferenceName, RunFolder, Said, Statistics, TokenizedPair, TrainingError,
 };
 use crate::model::{Adapter, Endings, LanguageModel, Sequence};
 
@@ -297,6 +297,12 @@ impl Objective for Dpo {
         largest_part(&self.sequences(examples), 2, self.model.kept_rows())
     }
 
+    fn extent_with(&self, recipe: &Recipe) -> (usize, usize) {
+        let cut = |tokens: &[u32]| tokens.len().min(recipe.data.max_length);
+        let lengths = self.pairs[..self.train].iter().map(|pair| vec![cut(&pair.chosen), cut(&pair.rejected)]);
+        (largest_pass(lengths.collect(), recipe.data.batch, self.model.kept_rows()), 0)
+    }
+
     fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
         let dev: Vec<usize> = (self.train..self.pairs.len()).collect();
         if dev.is_empty() || !self.ask_reference(&dev, cancelled)? {
@@ -316,8 +322,9 @@ impl Objective for Dpo {
         Ok(Some(held))
     }
 
-    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
-        self.question.as_ref().map_or_else(|| Ok(Vec::new()), |it| it.ask(&self.model, &self.adapter, cancelled))
+    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Vec<Said>>, TrainingError> {
+        let Some(question) = &self.question else { return Ok(Some(Vec::new())) };
+        question.ask(&self.model, &self.adapter, cancelled)
     }
 
     fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {

@@ -30,6 +30,16 @@ pub enum TrainingError {
         "none of the {0} examples fits into {1} tokens (of pairs, where their sides begin to differ, too); raise data.max_length in the recipe"
     )]
     NothingFits(usize, usize),
+    /// Every example was left out, and the model reads no more at once.
+    #[error(
+        "none of the {0} examples fits into the {1} tokens that this model reads at once; take one with a longer context"
+    )]
+    NothingFitsModel(usize, usize),
+    /// The best evaluation is that of the highest F1, and nothing has one.
+    #[error(
+        "length.best_by = f1, and of the {0} held-out examples none has a verdict on an anomaly; hold out more by data.dev_fraction, or take length.best_by = loss"
+    )]
+    NoVerdicts(usize),
     /// A file of the run could not be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -58,19 +68,29 @@ pub enum TrainingError {
     /// A LoRA matrix that no gradient reaches would silently stay untrained.
     #[error("no gradient reaches {0}: the model's backward pass is broken, and training stopped before the first step")]
     NoGradient(String),
-    /// The loss or the gradient is no longer a number.
+    /// What the weights give is no longer a number.
     #[error(
-        "{what} is {value} at step {step}; the run stopped with the weights of step {kept}. Lower the learning rate or the clip"
+        "{what} is {value} at step {step}; {}. Lower optimizer.learning_rate or optimizer.clip in its recipe.toml before you resume it", kept_at(*.kept)
     )]
     Diverged {
-        /// `loss` or `gradient norm`.
+        /// What is no number: the loss, the gradient's norm, or what was measured between two steps.
         what: &'static str,
         /// What it is.
         value: f64,
-        /// In which step.
+        /// In which step, or after which.
         step: usize,
-        /// The last step whose weights are kept.
+        /// The last step whose weights are kept; nought if there is none.
         kept: usize,
+    },
+    /// What the weights give is no number before they moved.
+    #[error(
+        "{what} is {value} before anything was learnt: the model's weights, the adapter that it starts from or lora.alpha are at fault"
+    )]
+    Unsound {
+        /// What is no number.
+        what: &'static str,
+        /// What it is.
+        value: f64,
     },
     /// The loss is a number, and far from what it was.
     #[error(
@@ -167,7 +187,7 @@ impl TrainingError {
 
 fn kept_at(step: usize) -> String {
     match step {
-        0 => "no step was kept".into(),
+        0 => "no step was kept, and resuming begins anew".into(),
         step => format!("the run goes on from the checkpoint of step {step}"),
     }
 }

@@ -1,14 +1,17 @@
 //! What a run will take, before it is launched: memory, time and tokens, from one step that is thrown away.
 
-use std::time::Instant;
+mod fit;
+mod loaded;
+mod tried;
 
 use serde::Serialize;
 
-use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory, memory::Room};
-use crate::model::{Adapter, LanguageModel};
+use super::{BatchPlan, DataSummary, Objective, Recipe, TrainingError, memory};
 
-/// Beside weights, activations and the optimiser: tokenizer, code, buffers of the matrix products.
-const OVERHEAD_BYTES: u64 = 96 << 20;
+pub(super) use fit::{fits, largest_batch};
+pub use loaded::estimate;
+pub use tried::Tried;
+pub(super) use tried::{LOSS_PASSES, TRY_SECONDS, affordable};
 
 /// Lengths of the examples in how many parts.
 const BINS: usize = 12;
@@ -22,19 +25,20 @@ pub struct Estimate {
     pub lengths: Lengths,
     /// Steps in all.
     pub steps: usize,
-    /// Tokens that go through the model in all, prompts included, without evaluations.
+    /// Tokens that the losses of all steps are of, prompts included, at most: a rollout may end early. Steps that learn from the
+    /// same rollouts count them each.
     pub tokens: usize,
     /// Weights that train.
     pub trainable_parameters: usize,
     /// Bytes that the whole process is expected to take at most.
     pub memory_bytes: u64,
-    /// The same, as the step that was tried took them.
+    /// The same, as the step that was tried took them; absent where only a part of one was.
     pub measured_bytes: Option<u64>,
     /// Bytes that there are.
     pub available_bytes: Option<u64>,
     /// These bytes are of a device of its own, such as a GPU, and not of the machine.
     pub on_device: bool,
-    /// Tokens a second of the step that was tried; nought where it was not.
+    /// Tokens a second, with all that comes before the losses; nought where no step was tried.
     pub tokens_per_second: f64,
     /// Seconds that all steps take at that pace, without evaluations.
     pub seconds: f64,
@@ -69,86 +73,29 @@ impl Lengths {
     }
 }
 
-/// Bytes that training takes at most when the largest pass has `rows` rows, and answers that are written before it take
-/// `writing` bytes.
-pub(super) fn needed_bytes(model: &LanguageModel, adapter: &Adapter, rows: usize, writing: usize) -> u64 {
-    let config = model.config();
-    let (all, most) = (model.activation_bytes(rows), model.keep_bytes());
-    let inputs = rows * config.hidden * config.layers * 4;
-    // Smaller batches than the largest keep theirs, up to that size.
-    let activations = if all <= most { all } else { most.max(inputs + 3 * all / config.layers.max(1)) };
-    // The weights themselves, their gradients (twice while they are added up), both moments and the new ones.
-    let adapter = adapter.parameter_count() * 4 * 7;
-    let head = rows * config.hidden * 4 * 4 + model.decoder().scratch_bytes(rows);
-    (model.decoder().memory_bytes() + (activations + head).max(writing) + adapter) as u64 + OVERHEAD_BYTES
-}
-
-/// The largest batch that chance can put together: as many of the longest examples as go into one.
-pub(super) fn largest_batch(objective: &dyn Objective, batch: usize) -> Vec<usize> {
-    let mut examples: Vec<usize> = (0..objective.examples()).collect();
-    examples.sort_by_cached_key(|&example| std::cmp::Reverse(objective.rows(&[example])));
-    examples.truncate(batch);
-    examples
-}
-
-/// Why `needed` bytes are too many, and what would help.
-pub(super) fn refusal(needed: u64, room: Room, recipe: &Recipe, rows: usize) -> Option<String> {
-    let available = room.bytes?;
-    let place = if room.on_device { " on the device" } else { "" };
-    if needed <= available {
-        return None;
-    }
-    let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
-    let (batch, length) = (recipe.data.batch, recipe.data.max_length);
-    let mut advice = Vec::new();
-    if let Some(grpo) = &recipe.grpo {
-        advice.push(format!("grpo.concurrent = {}", (grpo.concurrent / 2).max(1)));
-        advice.push(format!("grpo.max_tokens = {}", (grpo.max_tokens / 2).max(16)));
-    } else if batch > 1 {
-        let smaller = (batch / 2).max(1);
-        let more = recipe.data.accumulation * batch.div_ceil(smaller);
-        advice.push(format!("data.batch = {smaller} with data.accumulation = {more}"));
-    }
-    advice.push(format!("data.max_length = {} (the largest pass has {rows} tokens)", (length / 2).max(16)));
-    advice.push("a smaller or quantised model".to_owned());
-    Some(format!(
-        "training needs about {} MiB and {} MiB are free{place}; try {}",
-        mebibytes(needed),
-        mebibytes(available),
-        advice.join(", or ")
-    ))
-}
-
-/// Tries one step – forward and backward of the largest batch; nothing moves – and says what the run will take, unless
-/// `cancelled` holds before its backward pass begins.
-pub(super) fn estimate(
+/// Says what the run of a loaded objective will take, from a part of a step that is tried if it fits, unless `cancelled` holds
+/// before its backward pass begins. Nothing moves.
+fn of_objective(
     objective: &dyn Objective,
     recipe: &Recipe,
     data: DataSummary,
     lengths: &[usize],
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Estimate, TrainingError> {
+    let reuse = objective.reuse();
     let plan = BatchPlan::new(objective.examples(), recipe.data.batch, recipe.data.accumulation, recipe.seed);
-    let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs) * objective.reuse());
+    let steps = plan.steps_of(&recipe.length, reuse);
     let one_pass: usize = (0..objective.examples()).map(|example| objective.tokens(example)).sum();
-    let tokens = (one_pass as f64 * plan.epochs_after(steps) / objective.reuse() as f64).round() as usize;
-    let largest = largest_batch(objective, recipe.data.batch);
-    let rows = objective.rows(&largest);
-    let (memory_bytes, trainable_parameters) = match objective.wearing() {
-        Some((model, adapter)) => {
-            (needed_bytes(model, adapter, rows, objective.writing_bytes()), adapter.parameter_count())
-        }
-        None => (0, 0),
-    };
-    // The model is in memory by now: what is there is what is free and what it took.
-    let room = objective.wearing().map_or_else(Room::of_machine, |(model, _)| Room::of(model));
-    let refusal = refusal(memory_bytes, room, recipe, rows);
+    // What is made before a loss serves so many steps, and every step passes it through the model.
+    let made = one_pass as f64 * plan.epochs_after(steps) / reuse as f64;
+    let tokens = made * reuse as f64;
+    let (memory_bytes, room, refusal) = fits(objective, recipe, data.longest);
     let mut estimate = Estimate {
         data,
         lengths: Lengths::of(lengths),
         steps,
-        tokens,
-        trainable_parameters,
+        tokens: tokens.round() as usize,
+        trainable_parameters: objective.wearing().map_or(0, |(_, adapter)| adapter.parameter_count()),
         memory_bytes,
         measured_bytes: None,
         available_bytes: room.bytes,
@@ -157,21 +104,20 @@ pub(super) fn estimate(
         seconds: 0.0,
         refusal,
     };
+    let largest = largest_batch(objective, recipe.data.batch);
     if estimate.refusal.is_some() || largest.is_empty() {
         return Ok(estimate);
     }
-    let batches = [largest.clone()];
-    let begin = Instant::now();
-    if objective.prepare(0, &batches, cancelled)?.is_none() || cancelled() {
+    let forward = tried::forward_pace(objective)?;
+    if cancelled() {
         return Err(TrainingError::NotTried);
     }
-    objective.loss(&largest, objective.weight(&largest).max(f64::MIN_POSITIVE))?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let tried: usize = largest.iter().map(|&example| objective.tokens(example)).sum();
-    estimate.tokens_per_second = tried as f64 / seconds.max(1e-9);
-    estimate.seconds = tokens as f64 / estimate.tokens_per_second.max(1e-9);
-    // What the process took says nothing of a device's memory.
-    estimate.measured_bytes = if room.on_device { None } else { memory::peak_bytes() };
+    let Some(tried) = objective.try_step(&largest, forward, cancelled)? else { return Err(TrainingError::NotTried) };
+    let before = if tried.kept { made.min(one_pass as f64) } else { made };
+    estimate.seconds = tried.training * tokens + tried.before * before;
+    estimate.tokens_per_second = tokens / estimate.seconds.max(1e-9);
+    // What the process took says nothing of a device's memory, nor does a part of a step of a whole one.
+    estimate.measured_bytes = memory::peak_bytes().filter(|_| tried.whole && !room.on_device);
     estimate.memory_bytes = estimate.memory_bytes.max(estimate.measured_bytes.unwrap_or(0));
     Ok(estimate)
 }
@@ -179,7 +125,6 @@ pub(super) fn estimate(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::training::ObjectiveName;
 
     #[test]
     fn every_example_is_in_one_bin_of_its_length() {
@@ -189,21 +134,5 @@ mod tests {
         assert_eq!((lengths.up_to.last(), lengths.examples.last()), (Some(&120), Some(&2)));
         assert_eq!(Lengths::of(&[]), Lengths::default());
         assert_eq!(Lengths::of(&[3, 3]), Lengths { from: 3, up_to: vec![3], examples: vec![2] });
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_with_what_would() {
-        let recipe = Recipe::default();
-        let room = |bytes| Room { bytes, on_device: false };
-        assert_eq!(refusal(100, room(Some(100)), &recipe, 9), None);
-        assert_eq!(refusal(u64::MAX, room(None), &recipe, 9), None);
-        let why = refusal(900 << 20, room(Some(100 << 20)), &recipe, 4096).unwrap();
-        for part in ["900 MiB", "100 MiB", "data.batch = 2 with data.accumulation = 2", "data.max_length = 512"] {
-            assert!(why.contains(part), "{why}");
-        }
-        let recipe = Recipe::of(ObjectiveName::Grpo).completed();
-        let why = refusal(900 << 20, Room { bytes: Some(100 << 20), on_device: true }, &recipe, 4096).unwrap();
-        assert!(why.contains("100 MiB are free on the device"), "{why}");
-        assert!(why.contains("grpo.concurrent = ") && why.contains("grpo.max_tokens = 128"), "{why}");
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::build::shape_of;
 use super::{
-    Base, Estimate, Example, Job, Measure, Place, Recipe, RunFolder, SaidShape, Supply, TrainingError,
-    accepted_examples, adapter_of_run, detach, estimate, prepare, resolve_run, start,
+    Base, Checkpoint, Estimate, Example, Job, Measure, Place, Recipe, RunFolder, SaidShape, Supply, TrainingError,
+    accepted_examples, detach, estimate, prepare, resolve_run, start,
 };
 use crate::model::{DeviceChoice, default_device, installed};
 use crate::workspace::{SETTINGS_FILE, Workspace};
@@ -37,6 +37,19 @@ pub fn named_adapter(name: &str, runs: &Path) -> Result<NamedAdapter, TrainingEr
     let run = resolve_run(runs, name)?;
     let model = run.recipe()?.model;
     Ok(NamedAdapter { dir: adapter_of_run(&run)?, name: run.id().to_string(), model })
+}
+
+/// The folder of the adapter that a run gave: the trained one, else that of its last checkpoint. A run that goes on removes
+/// the trained one first.
+///
+/// # Errors
+/// When it has neither yet.
+pub fn adapter_of_run(folder: &RunFolder) -> Result<PathBuf, TrainingError> {
+    let checkpoint = Checkpoint::latest(folder).map(|checkpoint| checkpoint.adapter_dir());
+    let mut places = [Some(folder.adapter_dir()), checkpoint].into_iter().flatten();
+    places
+        .find(|dir| dir.join("adapter_config.json").is_file())
+        .ok_or_else(|| TrainingError::damaged(folder.path(), "this run has no adapter yet; let it reach a checkpoint"))
 }
 
 /// Where a project computes unless someone says otherwise: as its settings say, else as [`default_device`].

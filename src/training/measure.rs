@@ -12,17 +12,26 @@ type Ask = dyn Fn(&LanguageModel, &Adapter, &[Example], &dyn Fn() -> bool) -> Re
 
 /// Measures what the model's answers to the held-out examples are worth.
 #[derive(Clone)]
-pub struct Measure(Arc<Ask>);
+pub struct Measure {
+    has_verdict: fn(&Example) -> bool,
+    ask: Arc<Ask>,
+}
 
 impl Measure {
-    /// Measures by `ask`.
+    /// Measures by `ask`, on those examples that have a verdict.
     pub fn new(
+        has_verdict: fn(&Example) -> bool,
         ask: impl Fn(&LanguageModel, &Adapter, &[Example], &dyn Fn() -> bool) -> Result<Option<f64>, String>
         + Send
         + Sync
         + 'static,
     ) -> Self {
-        Self(Arc::new(ask))
+        Self { has_verdict, ask: Arc::new(ask) }
+    }
+
+    /// Whether there is anything to measure on `examples`.
+    pub fn can_measure(&self, examples: &[Example]) -> bool {
+        examples.iter().any(self.has_verdict)
     }
 
     /// The F1 of `model` wearing `adapter` on `examples`.
@@ -36,7 +45,7 @@ impl Measure {
         examples: &[Example],
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Option<f64>, String> {
-        (self.0)(model, adapter, examples, cancelled)
+        (self.ask)(model, adapter, examples, cancelled)
     }
 }
 

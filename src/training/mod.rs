@@ -7,6 +7,7 @@
 //!
 //! This room knows no terminal, and nothing of evaluation.
 
+mod background;
 mod batches;
 mod build;
 mod chain;
@@ -18,6 +19,7 @@ mod error;
 mod estimate;
 mod export;
 mod grpo;
+mod held_out;
 mod launch;
 mod measure;
 mod memory;
@@ -25,6 +27,7 @@ mod objective;
 mod optimizer;
 mod pairs;
 mod parts;
+mod prepare;
 mod question;
 mod recipe;
 mod reference;
@@ -45,26 +48,29 @@ pub use data::{DataSummary, Encoder, Example, OfLog, TokenizedExample, examples_
 pub use detach::{DETACHED, detach, leave_terminal};
 pub use dpo::{Dpo, DpoSettings};
 pub use error::TrainingError;
-pub use estimate::{Estimate, Lengths};
+pub use estimate::{Estimate, Lengths, Tried, estimate};
 pub use export::{ExportKind, Exported, GgufFormat, default_place as default_export_place, export};
 pub use grpo::{
     AdvantageName, AggregationName, Group, Grpo, GrpoSettings, Prompted, Rollout, TokenLoss, Window, advantages,
     deviation, k3, tokenize_prompts,
 };
-pub use launch::{Launch, Means, NamedAdapter, named_adapter, project_device};
+pub use launch::{Launch, Means, NamedAdapter, adapter_of_run, named_adapter, project_device};
 pub use measure::Measure;
 pub use objective::{Gradients, Held, Objective, Part, Said, Statistics};
 pub use optimizer::AdamW;
 pub use pairs::{TokenizedPair, tokenize_pairs};
+pub use prepare::prepare;
 pub use recipe::{
     BestBy, DataSettings, DataSource, DecayGroup, LengthSettings, LoraRecipe, ObjectiveName, OptimizerSettings, Preset,
     Recipe, RecipeError, SaidShape, ScheduleName, Take, WatchdogSettings,
 };
 pub use reference::{Reference, ReferenceName};
 pub use reward::{GroundIn, Reward, RewardPreset, RewardSettings, Rewarded};
-pub use run::{RunFolder, RunId, RunInfo, RunState, Sample, Status, StepRecord, list_runs, resolve_run, run_info};
+pub use run::{
+    RunFolder, RunId, RunInfo, RunState, Sample, Seat, Status, StepRecord, list_runs, resolve_run, run_info,
+};
 pub use schedule::learning_rate;
 pub use sft::Sft;
 pub use sources::{Stock, Supply, accepted_examples};
-pub use start::{Base, Job, Place, adapter_of_run, estimate, prepare, resume, start};
+pub use start::{Base, Job, Place, resume, start};
 pub use trainer::{CancelFlag, Event, Summary, Trainer};

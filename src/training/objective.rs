@@ -10,7 +10,8 @@ use std::path::Path;
 
 use candle_core::{Tensor, Var};
 
-use super::TrainingError;
+use super::estimate::{Tried, largest_batch};
+use super::{Recipe, TrainingError};
 use crate::model::{Adapter, LanguageModel};
 
 /// The gradient of the loss, one tensor for each parameter in the order of [`Objective::parameters`]; `None` where the
@@ -125,6 +126,26 @@ pub trait Objective {
         0
     }
 
+    /// [`Objective::rows`] of the largest batch and [`Objective::writing_bytes`], if the run had these settings of batches,
+    /// lengths and rollouts instead.
+    fn extent_with(&self, recipe: &Recipe) -> (usize, usize) {
+        (self.rows(&largest_batch(self, recipe.data.batch)), self.writing_bytes())
+    }
+
+    /// Tries a step on `examples`, or on fewer or shorter ones where that would take long – a token takes `forward` seconds to
+    /// pass through the model –, and says how long its parts take. Nothing moves. `None` if someone asked to stop.
+    ///
+    /// # Errors
+    /// When the model's arithmetic fails.
+    fn try_step(
+        &self,
+        examples: &[usize],
+        forward: f64,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Tried>, TrainingError> {
+        Tried::of_examples(self, examples, forward, cancelled)
+    }
+
     /// The weight of all that the loss of these examples counts: what a step's loss is normalised by, over all its
     /// batches together, so that a step of four batches of one equals a step of one batch of four.
     fn weight(&self, examples: &[usize]) -> f64;
@@ -141,12 +162,12 @@ pub trait Objective {
     /// When the model's arithmetic fails.
     fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError>;
 
-    /// What the model says now of some of the examples, the same each time; nothing where there is nothing to be asked,
-    /// or someone asked to stop.
+    /// What the model says now of some of the examples, the same each time; nothing where there is nothing to be asked, and
+    /// `None` if someone asked to stop.
     ///
     /// # Errors
     /// When the model's arithmetic fails.
-    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError>;
+    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Vec<Said>>, TrainingError>;
 
     /// The model with the adapter that trains, where others may ask it questions between two steps.
     fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {

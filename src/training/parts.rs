@@ -34,6 +34,20 @@ pub(super) fn largest_part(batch: &[Sequence], unit: usize, most: usize) -> usiz
     parts(batch, unit, most).into_iter().map(|range| LanguageModel::rows(&batch[range])).max().unwrap_or(0)
 }
 
+/// Rows of the largest pass over a batch of `batch` units, each of sequences of so many tokens that begin with nothing alike.
+pub(super) fn largest_pass(mut units: Vec<Vec<usize>>, batch: usize, most: usize) -> usize {
+    units.sort_by_key(|lengths| std::cmp::Reverse(lengths.iter().sum::<usize>()));
+    units.truncate(batch);
+    let unit = units.first().map_or(1, Vec::len);
+    let mut next = 0;
+    let sequence = |length: usize| {
+        next += length as u32;
+        Sequence { tokens: (next - length as u32..next).collect(), weights: Vec::new() }
+    };
+    let all: Vec<Sequence> = units.into_iter().flatten().map(sequence).collect();
+    largest_part(&all, unit, most)
+}
+
 impl Part {
     /// Both together; their losses have the same normaliser.
     pub(super) fn and(mut self, other: Self) -> Result<Self, TrainingError> {

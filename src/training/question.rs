@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Said, TrainingError};
-use crate::model::{Adapter, Finish, GenerateSettings, LanguageModel};
+use crate::model::{Adapter, Finish, GenerateSettings, LanguageModel, Trace};
 
 /// Tokens of a sample; enough for a short chain of steps and its verdict.
 const SAMPLE_TOKENS: usize = 200;
@@ -16,13 +16,13 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// The most probable answer; nothing if someone asked to stop.
+    /// The most probable answer; `None` if someone asked to stop.
     pub fn ask(
         &self,
         model: &LanguageModel,
         adapter: &Adapter,
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<Said>, TrainingError> {
+    ) -> Result<Option<Vec<Said>>, TrainingError> {
         let settings = GenerateSettings {
             max_tokens: SAMPLE_TOKENS,
             stop: vec!["</answer>".to_owned()],
@@ -31,7 +31,10 @@ impl Question {
         };
         let mut on_token = |_| if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let traces = model.generate(std::slice::from_ref(&self.prompt), Some(adapter), &settings, &mut on_token)?;
-        let whole = traces.into_iter().filter(|trace| trace.finish != Finish::Cancelled);
-        Ok(whole.map(|trace| Said { input: self.input.clone(), text: trace.text, ..Said::default() }).collect())
+        if traces.iter().any(|trace| trace.finish == Finish::Cancelled) {
+            return Ok(None);
+        }
+        let said = |trace: Trace| Said { input: self.input.clone(), text: trace.text, ..Said::default() };
+        Ok(Some(traces.into_iter().map(said).collect()))
     }
 }

@@ -35,9 +35,10 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub(super) use queue::wait_for_turn;
+pub(super) use list::by_number;
 
 pub use list::{RunInfo, list_runs, resolve_run, run_info};
+pub use queue::Seat;
 pub use record::{RunId, RunState, Sample, Status, StepRecord};
 
 use super::{Example, ObjectiveName, Recipe, TrainingError};
@@ -279,6 +280,7 @@ impl RunFolder {
             serde_json::from_slice(&bytes).map_err(|error| TrainingError::damaged(&path, error))?;
         if status.state.is_alive() && !self.is_locked() {
             status.state = RunState::Interrupted;
+            status.eta_seconds = None;
         }
         Ok(status)
     }
@@ -415,7 +417,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
         file.sync_data()?;
         fs::rename(&partial, path)
     };
-    write().map_err(|error| TrainingError::file(path, error))
+    write().map_err(|error| {
+        // Half a file takes room that a full disk has not.
+        let _ = fs::remove_file(&partial);
+        TrainingError::file(path, error)
+    })
 }
 
 /// Waits until the names in a folder are on the disk.

@@ -15,9 +15,9 @@ use std::path::Path;
 
 use candle_core::Var;
 
-use super::parts::{largest_part, parts};
+use super::parts::{largest_part, largest_pass, parts};
 use super::question::Question;
-use super::{Encoder, Held, Objective, Part, Said, Statistics, TokenizedExample, TrainingError};
+use super::{Encoder, Held, Objective, Part, Recipe, Said, Statistics, TokenizedExample, TrainingError};
 use crate::model::{Adapter, LanguageModel, Message, ModelError, Role, Sequence};
 use crate::reasoning::prompt::{Speaker, Turn};
 
@@ -133,6 +133,12 @@ impl Objective for Sft {
         largest_part(&batch, 1, self.model.kept_rows())
     }
 
+    fn extent_with(&self, recipe: &Recipe) -> (usize, usize) {
+        let length = |example: &Sequence| vec![example.tokens.len().min(recipe.data.max_length)];
+        let lengths = self.train.iter().map(length).collect();
+        (largest_pass(lengths, recipe.data.batch, self.model.kept_rows()), 0)
+    }
+
     fn held_out(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Held>, TrainingError> {
         let total: f64 = self.dev.iter().map(weight).sum();
         if self.dev.is_empty() {
@@ -148,8 +154,9 @@ impl Objective for Sft {
         Ok(Some(Held { loss, statistics: Statistics::default() }))
     }
 
-    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
-        self.question.as_ref().map_or_else(|| Ok(Vec::new()), |it| it.ask(&self.model, &self.adapter, cancelled))
+    fn samples(&self, cancelled: &dyn Fn() -> bool) -> Result<Option<Vec<Said>>, TrainingError> {
+        let Some(question) = &self.question else { return Ok(Some(Vec::new())) };
+        question.ask(&self.model, &self.adapter, cancelled)
     }
 
     fn save(&self, folder: &Path) -> Result<(), TrainingError> {

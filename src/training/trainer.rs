@@ -12,10 +12,11 @@ use super::checkpoint::Best;
 use super::parts::add;
 use super::watchdog::{Verdict, Watchdog};
 use super::{
-    AdamW, BatchPlan, Checkpoint, DataSummary, Example, Gradients, Measure, Objective, Progress, Recipe, RunFolder,
-    RunState, Status, StepRecord, Take, TrainingError, learning_rate,
+    AdamW, BatchPlan, Checkpoint, DataSummary, Example, Gradients, Measure, Objective, Recipe, RunFolder, RunState,
+    Seat, Status, StepRecord, TrainingError, learning_rate,
 };
 
+mod closing;
 mod events;
 mod looking;
 mod trouble;
@@ -66,6 +67,8 @@ pub struct Trainer<'a> {
     pub measure: Option<&'a Measure>,
     /// What the user should know of the device, such as that the CPU trains in place of a missing GPU.
     pub note: Option<String>,
+    /// Its place in the queue, which it gives up while it is paused.
+    pub seat: Option<&'a Seat>,
 }
 
 /// How the loop ended.
@@ -86,12 +89,14 @@ struct Loop {
     steps: usize,
     /// The step of the last checkpoint.
     saved: Option<usize>,
+    /// No step after the last checkpoint has shown yet that its weights are good.
+    unproven: bool,
     pace: VecDeque<f64>,
     watchdog: Watchdog,
     best: Option<Best>,
     /// Evaluations since the best.
     waited: usize,
-    /// The evaluation of the last step was broken off.
+    /// The evaluation of the last step, or what the model was asked after it, was broken off.
     owed: bool,
     /// The optimiser is at work: some parameters may have moved and others not.
     moving: bool,
@@ -121,7 +126,7 @@ impl Trainer<'_> {
         let recipe = self.recipe;
         let plan = BatchPlan::new(objective.examples(), recipe.data.batch, recipe.data.accumulation, recipe.seed);
         let mut optimizer = AdamW::new(objective.parameters(), &recipe.optimizer)?;
-        let steps = recipe.length.steps.unwrap_or_else(|| plan.steps_for(recipe.length.epochs) * objective.reuse());
+        let steps = plan.steps_of(&recipe.length, objective.reuse());
         let progress = resume_from.map(|checkpoint| checkpoint.progress.clone()).unwrap_or_default();
         let done = progress.step;
         if let Some(checkpoint) = resume_from {
@@ -151,8 +156,8 @@ impl Trainer<'_> {
         });
         let (best, waited, owed) = (progress.best, progress.waited, progress.owed);
         let (saved, pace) = (resume_from.map(|_| done), VecDeque::new());
-        let (first, moving) = (done, false);
-        Ok(Loop { optimizer, plan, first, done, steps, saved, pace, watchdog, best, waited, owed, moving })
+        let (first, unproven, moving) = (done, resume_from.is_some(), false);
+        Ok(Loop { optimizer, plan, first, done, steps, saved, unproven, pace, watchdog, best, waited, owed, moving })
     }
 
     fn steps(&self, objective: &dyn Objective, state: &mut Loop) -> Result<Outcome, TrainingError> {
@@ -185,6 +190,9 @@ impl Trainer<'_> {
                 let kept = state.saved.unwrap_or(0);
                 return Err(TrainingError::Runaway { loss: record.loss, usual, step: state.done, kept });
             }
+            if state.watchdog.is_calm() {
+                self.drop_old(state)?;
+            }
             let last = state.done == state.steps;
             let look = last || due(evaluate_every, state.done);
             let measured = if look { self.measure(objective, &mut record) } else { Ok(true) };
@@ -201,7 +209,10 @@ impl Trainer<'_> {
             }
             let mut better = false;
             if look {
-                self.sample(objective, state)?;
+                if !self.sample(objective, state)? {
+                    state.owed = true;
+                    return Ok(Outcome::Cancelled);
+                }
                 better = self.compare(state, &record);
             }
             let sound = state.watchdog.is_calm();
@@ -223,8 +234,18 @@ impl Trainer<'_> {
         self.save_sound(objective, state)?;
         self.write_status(RunState::Paused, state.done, state.steps, None, None)?;
         (self.events)(Event::Paused { step: state.done });
+        // Whoever waits for a turn need not wait for this one.
+        self.seat.iter().for_each(|seat| seat.pass_on());
         while self.folder.pause_requested() && !self.asked_to_stop() {
             thread::sleep(LOOK_EVERY);
+        }
+        if let Some(seat) = self.seat.filter(|_| !self.asked_to_stop()) {
+            let queued = Status::new(RunState::Queued, state.done, state.steps, self.started);
+            self.folder.write_status(&queued)?;
+            let waiting = || (self.events)(Event::Queued(self.folder.id()));
+            if !seat.wait(queued.updated, &|| self.asked_to_stop(), waiting)? {
+                return Ok(());
+            }
         }
         self.write_status(RunState::Running, state.done, state.steps, None, None)
     }
@@ -257,9 +278,13 @@ impl Trainer<'_> {
             require_gradients(objective, &gradients)?;
         }
         let number = state.done + 1;
-        let diverged = |what, value| TrainingError::Diverged { what, value, step: number, kept: state.done };
+        let done = state.done;
+        let diverged = |what, value| match done {
+            0 => TrainingError::Unsound { what, value },
+            _ => TrainingError::Diverged { what, value, step: number, kept: 0 },
+        };
         if !loss.is_finite() {
-            return Err(diverged("loss", loss));
+            return Err(diverged("the loss", loss));
         }
         let settings = &self.recipe.optimizer;
         let rate =
@@ -268,7 +293,7 @@ impl Trainer<'_> {
         let gradient_norm = state.optimizer.step(&gradients, rate)?;
         state.moving = false;
         if !gradient_norm.is_finite() {
-            return Err(diverged("gradient norm", gradient_norm));
+            return Err(diverged("the gradient's norm", gradient_norm));
         }
         let seconds = begin.elapsed().as_secs_f64();
         let tokens = all.iter().map(|&example| objective.tokens(example)).sum();
@@ -288,98 +313,6 @@ impl Trainer<'_> {
             device_total_mib: device.map(|memory| mebibytes(memory.total)),
             statistics: statistics.means().map(|(name, mean)| (name.to_owned(), mean)).collect(),
         }))
-    }
-
-    /// Saves what there is, writes the last status, and sums up. A run that diverged keeps its last good weights.
-    fn close(
-        &self,
-        objective: &dyn Objective,
-        state: &mut Loop,
-        outcome: Result<Outcome, TrainingError>,
-    ) -> Result<Summary, TrainingError> {
-        let outcome = match outcome {
-            // A gradient that is no number has moved nothing yet; what was out of line before it may have.
-            Err(TrainingError::Diverged { what, value, step, .. }) => {
-                if state.watchdog.is_calm() {
-                    self.save(objective, state)?;
-                }
-                return Err(TrainingError::Diverged { what, value, step, kept: state.saved.unwrap_or(0) });
-            }
-            Err(error) => return Err(self.end_by(error, objective, state)),
-            Ok(outcome) => outcome,
-        };
-        let cancelled = matches!(outcome, Outcome::Cancelled);
-        if cancelled {
-            self.save_sound(objective, state)?;
-        } else {
-            self.save(objective, state)?;
-        }
-        if state.saved == Some(state.done) {
-            objective.save(&self.folder.adapter_dir())?;
-        }
-        let mut messages = Vec::new();
-        if matches!(outcome, Outcome::StoppedEarly) {
-            messages.push(self.why_early(state));
-        }
-        if self.recipe.length.take == Take::Best && !cancelled {
-            messages.extend(self.take_best(state)?);
-        }
-        self.folder.clear_requests();
-        let run_state = if cancelled { RunState::Cancelled } else { RunState::Finished };
-        let mut status = Status::new(run_state, state.done, state.steps, self.started);
-        status.message = (!messages.is_empty()).then(|| messages.join("; "));
-        self.folder.write_status(&status)?;
-        Summary::of(self.folder, &status, &self.data, state.best.map(|best| best.step))
-    }
-
-    fn why_early(&self, state: &Loop) -> String {
-        let what = self.recipe.length.best_by.as_str();
-        let best = state.best.map_or(0, |best| best.step);
-        format!(
-            "stopped early: no better held-out {what} in {} evaluations; the best was after step {best}",
-            state.waited
-        )
-    }
-
-    /// Puts the best checkpoint's weights in the place of the last, or says why the last stay.
-    fn take_best(&self, state: &Loop) -> Result<Option<String>, TrainingError> {
-        let Some(best) = state.best else {
-            return Ok(Some("nothing held out was measured, so the adapter is that of the last step".into()));
-        };
-        if best.step == state.done {
-            return Ok(None);
-        }
-        let Some(checkpoint) = Checkpoint::of_step(self.folder, best.step) else {
-            let why =
-                format!("the best checkpoint, of step {}, is gone, so the adapter is that of the last step", best.step);
-            return Ok(Some(why));
-        };
-        let (from, to) = (checkpoint.adapter_dir(), self.folder.adapter_dir());
-        let entries = std::fs::read_dir(&from).map_err(|error| TrainingError::file(&from, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| TrainingError::file(&from, error))?;
-            let bytes = std::fs::read(entry.path()).map_err(|error| TrainingError::file(entry.path(), error))?;
-            super::run::replace(&to.join(entry.file_name()), &bytes)?;
-        }
-        Ok(None)
-    }
-
-    /// Saves what there is, unless the last steps were out of line and there is a checkpoint from before.
-    fn save_sound(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
-        if state.watchdog.is_calm() || state.saved.is_none() { self.save(objective, state) } else { Ok(()) }
-    }
-
-    fn save(&self, objective: &dyn Objective, state: &mut Loop) -> Result<(), TrainingError> {
-        if state.saved == Some(state.done) {
-            return Ok(());
-        }
-        let (best, waited, owed) = (state.best, state.waited, state.owed);
-        let examples_sha256 = self.examples_sha256.clone();
-        let progress = Progress { step: state.done, steps: state.steps, examples_sha256, best, waited, owed };
-        Checkpoint::write(self.folder, objective, &state.optimizer, &progress, &self.recipe.length)?;
-        state.saved = Some(state.done);
-        (self.events)(Event::Saved { step: state.done });
-        Ok(())
     }
 
     fn asked_to_stop(&self) -> bool {

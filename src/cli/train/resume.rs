@@ -28,10 +28,14 @@ pub(super) fn run(args: &ResumeArgs, context: &Context) -> Result<(), Failure> {
         leave_terminal();
     }
     let (folder, workspace) = find(&args.run.run, context)?;
-    if folder.status().is_ok_and(|status| status.state == RunState::Paused) {
+    let state = folder.status().ok().map(|status| status.state).filter(|state| state.is_alive());
+    if let Some(state) = state.filter(|state| *state == RunState::Paused || folder.pause_requested()) {
         folder.end_pause();
-        return Asked { run: folder.id(), dir: folder.path(), asked: "resume" }
-            .report(args.run.json, "goes on in its own process");
+        let what = match state {
+            RunState::Paused => "goes on in its own process, as soon as no other run trains",
+            _ => "does not wait: the pause is taken back",
+        };
+        return Asked { run: folder.id(), dir: folder.path(), asked: "resume" }.report(args.run.json, what);
     }
     let model = folder.recipe()?.model;
     let base = args.base.resolve(model.as_deref(), workspace.as_ref())?;

@@ -17,6 +17,7 @@
 
 mod policy;
 mod rollouts;
+mod trial;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -29,12 +30,13 @@ pub use policy::{AdvantageName, AggregationName, TokenLoss, advantages, deviatio
 pub use rollouts::{Group, Rollout, Window};
 
 use super::data::OfLog;
+use super::estimate::Tried;
 use super::parts::{largest_part, parts};
 use super::recipe::unmet;
 use super::reward::Reward;
 use super::{
-    DataSettings, DataSummary, Encoder, Example, Held, Objective, Part, Reference, ReferenceName, Said, Statistics,
-    TrainingError,
+    DataSettings, DataSummary, Encoder, Example, Held, Objective, Part, Recipe, Reference, ReferenceName, Said,
+    Statistics, TrainingError,
 };
 use crate::model::{Adapter, LanguageModel, Sampling, Sequence};
 use crate::reasoning::Task;
@@ -251,8 +253,36 @@ impl Grpo {
 
     /// Tokens of the longest rollout that an example may get.
     fn longest(&self, example: usize) -> usize {
+        self.longest_of(example, self.settings.max_tokens)
+    }
+
+    fn longest_of(&self, example: usize, max_tokens: usize) -> usize {
         let room = self.model.config().context.saturating_sub(self.prompts[example].tokens.len());
-        self.settings.max_tokens.min(room)
+        max_tokens.min(room)
+    }
+
+    /// Rows of the largest pass over one group whose rollouts have at most `max_tokens` tokens: one group goes through the
+    /// model at a time, with rollouts of the longest allowed length that part at once.
+    fn group_rows(&self, example: usize, max_tokens: usize) -> usize {
+        let longest = self.longest_of(example, max_tokens) as u32;
+        let prompt = &self.prompts[example].tokens;
+        let rollout = |i: usize| Sequence {
+            tokens: prompt.iter().copied().chain((0..longest).map(|t| u32::MAX - i as u32 * longest - t)).collect(),
+            weights: Vec::new(),
+        };
+        let sequences: Vec<Sequence> = (0..self.settings.rollouts).map(rollout).collect();
+        largest_part(&sequences, 1, self.model.kept_rows())
+    }
+
+    /// Bytes that writing so many rollouts of at most `max_tokens` tokens at a time takes.
+    fn writing_bytes_of(&self, concurrent: usize, max_tokens: usize) -> usize {
+        let config = self.model.config();
+        let all = self.prompts.iter().enumerate();
+        let longest = all.map(|(at, prompt)| prompt.tokens.len() + self.longest_of(at, max_tokens)).max().unwrap_or(0);
+        let slots = concurrent.min(self.settings.rollouts * self.prompts.len());
+        let cache = 2 * config.heads.key_value_width() * config.layers * slots * longest;
+        // Beside the cache a row of logits for each, twice.
+        (cache + 2 * slots * config.vocabulary) * std::mem::size_of::<f32>()
     }
 
     fn counts(&self, rollout: &Rollout) -> bool {
@@ -383,28 +413,26 @@ impl Objective for Grpo {
     }
 
     fn rows(&self, examples: &[usize]) -> usize {
-        // One group at a time; rollouts of the longest allowed length that part at once.
-        let of_group = |&example: &usize| {
-            let longest = self.longest(example) as u32;
-            let prompt = &self.prompts[example].tokens;
-            let rollout = |i: usize| Sequence {
-                tokens: prompt.iter().copied().chain((0..longest).map(|t| u32::MAX - i as u32 * longest - t)).collect(),
-                weights: Vec::new(),
-            };
-            let sequences: Vec<Sequence> = (0..self.settings.rollouts).map(rollout).collect();
-            largest_part(&sequences, 1, self.model.kept_rows())
-        };
-        examples.iter().map(of_group).max().unwrap_or(0)
+        examples.iter().map(|&example| self.group_rows(example, self.settings.max_tokens)).max().unwrap_or(0)
     }
 
     fn writing_bytes(&self) -> usize {
-        let config = self.model.config();
-        let all = self.prompts.iter().enumerate();
-        let longest = all.map(|(at, prompt)| prompt.tokens.len() + self.longest(at)).max().unwrap_or(0);
-        let slots = self.settings.concurrent.min(self.settings.rollouts * self.prompts.len());
-        let cache = 2 * config.heads.key_value_width() * config.layers * slots * longest;
-        // Beside the cache a row of logits for each, twice.
-        (cache + 2 * slots * config.vocabulary) * std::mem::size_of::<f32>()
+        self.writing_bytes_of(self.settings.concurrent, self.settings.max_tokens)
+    }
+
+    fn extent_with(&self, recipe: &Recipe) -> (usize, usize) {
+        let GrpoSettings { concurrent, max_tokens, .. } = *recipe.grpo.as_ref().unwrap_or(&self.settings);
+        let rows = (0..self.train).map(|example| self.group_rows(example, max_tokens)).max().unwrap_or(0);
+        (rows, self.writing_bytes_of(concurrent, max_tokens))
+    }
+
+    fn try_step(
+        &self,
+        examples: &[usize],
+        forward: f64,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Tried>, TrainingError> {
+        self.try_groups(examples, forward, cancelled)
     }
 
     fn weight(&self, examples: &[usize]) -> f64 {
@@ -461,8 +489,8 @@ impl Objective for Grpo {
         Ok(Some(Held { loss, statistics }))
     }
 
-    fn samples(&self, _: &dyn Fn() -> bool) -> Result<Vec<Said>, TrainingError> {
-        Ok(self.window.borrow().extremes(|example| self.prompts[example].example.input.clone()))
+    fn samples(&self, _: &dyn Fn() -> bool) -> Result<Option<Vec<Said>>, TrainingError> {
+        Ok(Some(self.window.borrow().extremes(|example| self.prompts[example].example.input.clone())))
     }
 
     fn wearing(&self) -> Option<(&LanguageModel, &Adapter)> {

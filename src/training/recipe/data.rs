@@ -91,8 +91,8 @@ impl DataSettings {
             ((1..=4096).contains(&self.accumulation), format!("data.accumulation = {} (1 to 4096)", self.accumulation)),
             (self.max_length >= 16, format!("data.max_length = {} (at least 16 tokens)", self.max_length)),
             (
-                answer_weight.is_finite() && answer_weight > 0.0,
-                format!("data.answer_weight = {answer_weight} (a number above nought)"),
+                (1e-6..=1e6).contains(&answer_weight),
+                format!("data.answer_weight = {answer_weight} (0.000001 to 1000000)"),
             ),
             ((0.0..=0.5).contains(&self.dev_fraction), format!("data.dev_fraction = {} (0 to 0.5)", self.dev_fraction)),
         ]);

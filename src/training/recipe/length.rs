@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::unmet;
 
+/// More steps than any run takes: the number of its tokens can still be told.
+const MOST_STEPS: usize = 100_000_000;
+
 /// Which evaluation is the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +107,7 @@ impl LengthSettings {
     /// What cannot work, each with what would.
     pub(super) fn complaints(&self) -> Vec<String> {
         let reach = match self.steps {
-            Some(steps) => (steps >= 1, format!("length.steps = {steps} (at least 1)")),
+            Some(steps) => ((1..=MOST_STEPS).contains(&steps), format!("length.steps = {steps} (1 to {MOST_STEPS})")),
             None => (
                 self.epochs > 0.0 && self.epochs <= 1000.0,
                 format!("length.epochs = {} (above 0, at most 1000)", self.epochs),

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::unmet;
 
+/// A greater scale than anybody trains with: what is above is a slip of the pen.
+const MOST_ALPHA: f64 = 65_536.0;
+
 /// The low-rank adapter (Hu et al. 2021): W·x + (alpha / rank)·B·A·x. Its weights are single precision whatever the
 /// base's format is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,11 +38,28 @@ impl LoraRecipe {
         unmet([
             ((1..=512).contains(&self.rank), format!("lora.rank = {} (1 to 512)", self.rank)),
             (
-                self.alpha.is_finite() && self.alpha > 0.0,
-                format!("lora.alpha = {} (a number above nought)", self.alpha),
+                // It is computed with, and kept, in single precision.
+                self.alpha as f32 > 0.0 && self.alpha <= MOST_ALPHA,
+                format!("lora.alpha = {} (above 0, at most {MOST_ALPHA})", self.alpha),
             ),
             ((0.0..=0.9).contains(&self.dropout), format!("lora.dropout = {} (0 for none, at most 0.9)", self.dropout)),
             (!self.targets.is_empty(), "lora.targets is empty (name at least one linear layer)".into()),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_that_single_precision_cannot_hold_is_refused() {
+        let complaints = |alpha| LoraRecipe { alpha, ..LoraRecipe::default() }.complaints();
+        for alpha in [0.0, -1.0, 1e-60, 1e20, 1e39, f64::INFINITY, f64::NAN] {
+            assert_eq!(complaints(alpha).len(), 1, "{alpha}");
+        }
+        for alpha in [0.5, 16.0, 4096.0] {
+            assert!(complaints(alpha).is_empty(), "{alpha}");
+        }
     }
 }

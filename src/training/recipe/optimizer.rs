@@ -92,7 +92,8 @@ impl OptimizerSettings {
             ((0.0..=1.0).contains(&weight_decay), format!("optimizer.weight_decay = {weight_decay} (0 to 1)")),
             beta("beta1", beta1),
             beta("beta2", beta2),
-            (epsilon > 0.0 && epsilon <= 1e-2, format!("optimizer.epsilon = {epsilon} (above 0, at most 0.01)")),
+            // What is nought in single precision keeps no division finite.
+            ((1e-30..=1e-2).contains(&epsilon), format!("optimizer.epsilon = {epsilon} (1e-30 to 0.01)")),
             (clip.is_finite() && clip >= 0.0, format!("optimizer.clip = {clip} (0 for none, or above)")),
         ])
     }

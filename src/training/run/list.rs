@@ -1,5 +1,6 @@
 //! The runs of a project, and which one someone means.
 
+use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,12 +39,38 @@ impl RunInfo {
     }
 }
 
-/// Every run under `parent`, newest first, damaged ones too; folders that hold no run are passed over.
+/// Every run under `parent`, the one that was started last first, damaged ones too; folders that hold no run are passed over.
 pub fn list_runs(parent: &Path) -> Vec<RunInfo> {
     let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
     let mut runs: Vec<RunInfo> = entries.flatten().filter_map(|entry| run_info(&RunFolder::at(entry.path()))).collect();
-    runs.sort_by(|a, b| b.run.cmp(&a.run));
+    runs.sort_by(|a, b| {
+        b.status.started.cmp(&a.status.started).then_with(|| by_number(b.run.as_str(), a.run.as_str()))
+    });
     runs
+}
+
+/// The order of two names, with numbers in them by what they count: `-2` is before `-10`.
+pub(in crate::training) fn by_number(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    while let (Some(first), Some(second)) = (a.first(), b.first()) {
+        let digits = |name: &[u8]| name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (in_a, in_b) = (digits(a), digits(b));
+        let order = if in_a > 0 && in_b > 0 {
+            let (number_a, number_b) = (&a[..in_a], &b[..in_b]);
+            (a, b) = (&a[in_a..], &b[in_b..]);
+            let trim = |number: &'_ [u8]| number.iter().take_while(|&&byte| byte == b'0').count();
+            let (number_a, number_b) = (&number_a[trim(number_a)..], &number_b[trim(number_b)..]);
+            number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b))
+        } else {
+            let order = first.cmp(second);
+            (a, b) = (&a[1..], &b[1..]);
+            order
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    a.len().cmp(&b.len())
 }
 
 /// What a list shows of the run in `folder`; `None` if there is none.

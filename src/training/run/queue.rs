@@ -2,10 +2,11 @@
 //!
 //! The queue is the run folders themselves. Whoever is to train a run holds that run's lock and says `queued` in its status;
 //! the one that has waited longest takes `runs/queue.lock` when it is free, and lets go of it when its run is over, whatever
-//! way that is. There is no server, a killed process leaves no gap, and screen and shell see the same.
+//! way that is, or while it is paused: then it waits for its turn again. There is no server, a killed process leaves no gap, and screen and shell see the same.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -19,13 +20,47 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// The turn to train; letting go of it passes it on.
 #[derive(Debug)]
-pub(in crate::training) struct Turn(#[allow(dead_code, reason = "held, never read")] Option<File>);
+struct Turn(#[allow(dead_code, reason = "held, never read")] Option<File>);
+
+/// A run's place in the queue of its project.
+#[derive(Debug)]
+pub struct Seat {
+    folder: RunFolder,
+    turn: Mutex<Option<Turn>>,
+}
+
+impl Seat {
+    /// The place of the run in `folder`, whose turn it is not yet.
+    pub fn of(folder: RunFolder) -> Self {
+        Self { folder, turn: Mutex::default() }
+    }
+
+    /// Waits until it is the run's turn, whose status says `queued` since `since`; false if `cancelled` turns true meanwhile.
+    /// `waiting` is called once, if there is a wait. A run outside of a project's `runs` folder waits for nobody.
+    ///
+    /// # Errors
+    /// When the queue's lock cannot be used.
+    pub fn wait(
+        &self,
+        since: Timestamp,
+        cancelled: &dyn Fn() -> bool,
+        waiting: impl FnOnce(),
+    ) -> Result<bool, TrainingError> {
+        let turn = wait_for_turn(&self.folder, since, cancelled, waiting)?;
+        let has = turn.is_some();
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+        Ok(has)
+    }
+
+    /// Lets the others have the turn, until this one waits for it again.
+    pub fn pass_on(&self) {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
 
 /// Waits until it is the turn of the run in `folder`, whose status says `queued` since `since`; `None` if `cancelled` turns
 /// true meanwhile. `waiting` is called once, if there is a wait.
-///
-/// A run outside of a project's `runs` folder waits for nobody.
-pub(in crate::training) fn wait_for_turn(
+fn wait_for_turn(
     folder: &RunFolder,
     since: Timestamp,
     cancelled: &dyn Fn() -> bool,

@@ -146,7 +146,7 @@ pub struct StepRecord {
     pub device_total_mib: Option<u64>,
     /// What else the objective tells of the step, each a mean: DPO's `reward_margin` and `reward_accuracy`, GRPO's
     /// `reward` and its parts, `kl`, `entropy`, `clip_fraction`, `completion_tokens`; of what is held out as `dev_…`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "figures")]
     pub statistics: BTreeMap<String, f64>,
 }
 
@@ -160,6 +160,23 @@ pub struct Sample {
     /// What the model said of it.
     pub text: String,
     /// What each part of the reward gave for it, and their `total`; empty where nothing is rewarded.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "figures")]
     pub reward: BTreeMap<String, f64>,
+}
+
+/// Named figures in JSON, which has no word for infinity or for what is no number: such figures are left out, so that what was
+/// written can be read again.
+mod figures {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(figures: &BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(figures.iter().filter(|(_, figure)| figure.is_finite()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+        let written = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
+        Ok(written.into_iter().filter_map(|(name, figure)| Some((name, figure?))).collect())
+    }
 }

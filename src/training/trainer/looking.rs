@@ -17,6 +17,10 @@ impl Trainer<'_> {
         if held.is_none() && self.asked_to_stop() {
             return Ok(false);
         }
+        if let Some(value) = held.as_ref().map(|held| held.loss).filter(|loss| !loss.is_finite()) {
+            let (what, step) = ("the loss on what is held out", record.step);
+            return Err(TrainingError::Diverged { what, value, step, kept: 0 });
+        }
         let mut statistics: Vec<(String, f64)> = Vec::new();
         if let Some(held) = &held {
             statistics.extend(held.statistics.means().map(|(name, mean)| (format!("dev_{name}"), mean)));
@@ -32,7 +36,7 @@ impl Trainer<'_> {
             statistics.extend(f1.map(|f1| (F1.to_owned(), f1)));
         }
         record.dev_loss = held.map(|held| held.loss);
-        record.statistics.extend(statistics);
+        record.statistics.extend(statistics.into_iter().filter(|(_, figure)| figure.is_finite()));
         Ok(true)
     }
 
@@ -55,14 +59,15 @@ impl Trainer<'_> {
         better
     }
 
-    /// What the model says now goes into the folder.
-    pub(super) fn sample(&self, objective: &dyn Objective, state: &Loop) -> Result<(), TrainingError> {
-        for said in objective.samples(&|| self.asked_to_stop())? {
+    /// What the model says now goes into the folder; false if someone asked to stop before it was said.
+    pub(super) fn sample(&self, objective: &dyn Objective, state: &Loop) -> Result<bool, TrainingError> {
+        let Some(all) = objective.samples(&|| self.asked_to_stop())? else { return Ok(false) };
+        for said in all {
             let sample = Sample { step: state.done, input: said.input, text: said.text, reward: said.reward };
             self.folder.append_sample(&sample)?;
             (self.events)(Event::Sampled(sample));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether the run has not got better for as long as the recipe waits.
@@ -81,13 +86,18 @@ impl Trainer<'_> {
             state.owed = false;
             return Ok(None);
         };
-        if !self.measure(objective, &mut record)? {
+        // Whatever was measured is recorded whole; what was broken off then came after it.
+        if record.dev_loss.is_none() && !record.statistics.contains_key(F1) {
+            if !self.measure(objective, &mut record)? {
+                return Ok(Some(Outcome::Cancelled));
+            }
+            self.folder.amend_step(&record)?;
+            (self.events)(Event::Step { record: record.clone(), eta_seconds: 0.0 });
+        }
+        if !self.sample(objective, state)? {
             return Ok(Some(Outcome::Cancelled));
         }
         state.owed = false;
-        self.folder.amend_step(&record)?;
-        (self.events)(Event::Step { record: record.clone(), eta_seconds: 0.0 });
-        self.sample(objective, state)?;
         self.compare(state, &record);
         // The checkpoint of this very step says that the evaluation is owed.
         state.saved = None;

@@ -137,7 +137,12 @@ pub fn run(effect: Effect, edge: &mut Edge) {
             message(Message::CancelRequested(asked))
         }),
         Effect::RequestPause(dir) => edge.store(move |_| {
-            let asked = RunFolder::at(dir).request_pause().map_err(|error| error.to_string());
+            let folder = RunFolder::at(dir);
+            if folder.pause_requested() {
+                folder.end_pause();
+                return message(Message::Asked(Ok("it goes on: the pause is taken back")));
+            }
+            let asked = folder.request_pause().map_err(|error| error.to_string());
             message(Message::Asked(asked.map(|()| "it waits after its present step, with a checkpoint")))
         }),
         Effect::EndPause(dir) => edge.store(move |_| {

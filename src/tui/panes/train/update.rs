@@ -319,7 +319,14 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             }
             begin(state, run, None)
         }
-        Event::Queued(run) => begin(state, run, Some(RunState::Queued)),
+        Event::Queued(run) => match state.active.as_mut().filter(|active| active.run == run) {
+            // After a pause it waits for its turn again.
+            Some(active) => {
+                active.waiting = Some(RunState::Queued);
+                vec![load()]
+            }
+            None => begin(state, run, Some(RunState::Queued)),
+        },
         Event::Started { run, steps, data, done, .. } => {
             if let Some(active) = state.active.as_mut().filter(|active| active.run == run) {
                 active.steps = steps;
