@@ -29,10 +29,14 @@ pub fn prepare(
         Place::At(path) => RunFolder::create_at(path)?,
     };
     // Held until all is there, so that nobody takes it for what a kill left behind.
-    let _lock = folder.lock()?;
-    folder.write_device(device)?;
-    fill(&folder, recipe, &examples, from, now)?;
-    Ok(folder)
+    let lock = folder.lock()?;
+    let filled = folder.write_device(device).and_then(|()| fill(&folder, recipe, &examples, from, now));
+    if let (Err(_), Place::In(_)) = (&filled, place) {
+        // Nothing of it is a run. The first error is the one to tell.
+        drop(lock);
+        let _ = std::fs::remove_dir_all(folder.path());
+    }
+    filled.map(|()| folder)
 }
 
 /// Writes all that a run begins with.

@@ -113,3 +113,17 @@ fn a_run_says_that_it_goes_on_from_an_older_checkpoint_because_the_newest_is_dam
     assert!(ended.unwrap_err().contains("no other checkpoint is whole"));
     assert_eq!(folder.steps().unwrap().len(), 6, "nothing was thrown away");
 }
+
+#[test]
+fn a_start_that_no_recipe_may_ask_for_is_refused_and_leaves_no_run() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (from, runs) = (temporary.path().join("adapter"), temporary.path().join("runs"));
+    std::fs::create_dir(&from).unwrap();
+    let config = "{\"r\": 4, \"lora_alpha\": 1e39, \"target_modules\": [\"q_proj\"]}";
+    std::fs::write(from.join("adapter_config.json"), config).unwrap();
+    std::fs::write(from.join("adapter_model.safetensors"), "").unwrap();
+    let place = Place::In(runs.clone());
+    let error = prepare(Recipe::default(), &examples(), Some(&from), &place, DeviceChoice::default()).unwrap_err();
+    assert!(error.to_string().contains("lora.alpha = 1"), "{error}");
+    assert_eq!(std::fs::read_dir(runs).unwrap().count(), 0);
+}
