@@ -164,8 +164,11 @@ fn a_run_starts_from_another_ones_adapter_and_is_compared_with_it() {
         project.run(&[&arguments[..], more].concat())
     };
     done(&train("sft", "taught", &["--steps", "2"]));
-    // The recipe asks for rank 8 now; the adapter that it starts from has 4.
+    // An adapter keeps its shape, of which a recipe need not speak.
     project.write("recipe.toml", RECIPE.replace("rank = 4", "rank = 8").as_bytes());
+    let other = train("dpo", "preferred", &["--start", "taught", "--steps", "2"]);
+    assert!(other.code == 1 && other.stderr.contains("recipe.toml:8: lora.rank = 8"), "{}", other.stderr);
+    project.write("recipe.toml", RECIPE.replace("rank = 4", "").as_bytes());
     done(&train("dpo", "preferred", &["--start", "taught", "--steps", "2"]));
     let recipe = fs::read_to_string(project.path("preferred/recipe.toml")).unwrap();
     assert!(recipe.contains("rank = 4") && recipe.contains("start = \"taught\""), "{recipe}");
