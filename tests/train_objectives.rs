@@ -309,9 +309,42 @@ fn a_chain_hands_its_adapter_on_and_goes_on_where_it_was() {
         assert_eq!(resumed["stages"][stage]["state"], "finished");
         assert!(weights(&project, &run(&resumed, stage)) == weights(&project, &run(&whole, stage)), "stage {stage}");
     }
+    // A dry run looks at every stage and begins none; in a process of its own it goes to its end.
+    let runs = || fs::read_dir(project.path("runs")).unwrap().count();
+    let before = runs();
+    let estimated = done(&start(&["--dry-run"]));
+    let tokens = |stage: usize| estimated["stages"][stage]["tokens"].as_u64().unwrap();
+    assert!((0..4).all(|stage| tokens(stage) > 0) && estimated["stages"][3]["name"] == "grpo", "{estimated}");
+    assert_eq!(runs(), before);
+    let detached = done(&start(&["--detach", "--new"]));
+    let record = |stage: &str| project.path(&format!("runs/{}-{stage}", detached["chain"].as_str().unwrap()));
+    let adapter = record("4-grpo").join("adapter/adapter_model.safetensors");
+    for _ in 0..600 {
+        if adapter.exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(
+        adapter.exists(),
+        "{}",
+        fs::read_to_string(project.path(detached["dir"].as_str().unwrap()).join("output.log")).unwrap()
+    );
+
     project.write("chain.toml", b"[[stage]]\nname = \"a\"\n[stage.data]\nbatch = 0\n");
     let wrong = start(&[]);
     assert!(wrong.code == 1 && wrong.stderr.contains("stage a: data.batch = 0"), "{}", wrong.stderr);
+}
+
+#[test]
+fn a_chain_that_lacks_something_for_a_later_stage_does_not_begin() {
+    let (project, model) = (project(), tiny());
+    assert_eq!(project.run(&["review", "accept", "r0", "r1", "r2", "r3", "t0", "t1", "t2", "t3"]).code, 0);
+    project.write("chain.toml", CHAIN.as_bytes());
+    let output = project.run(&["train", "chain", "chain.toml", "--model", &model]);
+    assert!(output.code == 1 && output.stderr.contains("stage dpo: "), "{}", output.stderr);
+    assert!(output.stderr.contains("no accepted pair"), "{}", output.stderr);
+    assert!(!project.path("runs").exists() || fs::read_dir(project.path("runs")).unwrap().count() == 0);
 }
 
 /// In 16 bits, over candle's own operations: what a GPU computes, on the CPU.

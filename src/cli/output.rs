@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::logs::SafeText;
+use crate::tui::terminal;
+use crate::tui::widgets::fit;
 
 /// Prints one JSON object on a line of its own.
 ///
@@ -45,29 +47,39 @@ pub fn note(text: &str) {
 #[derive(Debug)]
 pub struct Progress {
     watched: bool,
-    shown: usize,
+    shown: bool,
 }
+
+/// Back to the start of the line, and nothing behind.
+const CLEAR: &str = "\r\x1b[K";
 
 impl Progress {
     /// A progress line, shown only on a terminal.
     pub fn new() -> Self {
-        Self { watched: io::stderr().is_terminal(), shown: 0 }
+        Self { watched: io::stderr().is_terminal(), shown: false }
     }
 
-    /// Shows `text` in place of what was shown before.
+    /// Shows `text` in place of what was shown before, cut to the terminal's width: a longer one could not be written over.
     pub fn show(&mut self, text: &str) {
         if self.watched {
-            let text = SafeText::one_line(text).into_string();
-            let blank = self.shown.saturating_sub(text.chars().count());
-            let _ = write!(io::stderr(), "\r{text}{:blank$}", "");
-            self.shown = text.chars().count();
+            let text = fit(SafeText::one_line(text).as_str(), terminal::width().saturating_sub(1));
+            let _ = write!(io::stderr(), "{CLEAR}{text}");
+            self.shown = true;
         }
+    }
+
+    /// Says something in passing, above the line.
+    pub fn note(&mut self, text: &str) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr(), "{CLEAR}");
+        }
+        note(text);
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.shown > 0 {
+        if self.shown {
             let _ = writeln!(io::stderr());
         }
     }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::build::shape_of;
-use super::recipe::{lay_over, line_of_element, line_within_element, table, text_of};
+use super::recipe::{complaint_key, lay_over, line_of, line_of_element, line_within_element, syntax, table, text_of};
 use super::run::{by_number, replace};
 use super::{
     Checkpoint, ObjectiveName, Recipe, RecipeError, RunFolder, RunState, SaidShape, TrainingError, named_adapter,
@@ -62,6 +62,15 @@ pub struct ChainRecord {
     pub runs: Vec<String>,
 }
 
+/// What a chain says for all of its stages, to be told with its line where it is of the wrong kind.
+#[derive(Deserialize)]
+struct Common {
+    #[serde(rename = "model")]
+    _model: Option<String>,
+    #[serde(rename = "seed")]
+    _seed: Option<u64>,
+}
+
 impl Chain {
     /// Reads a chain and the recipes that it names.
     ///
@@ -74,6 +83,9 @@ impl Chain {
 
     fn parse(path: &Path, text: &str) -> Result<Self, RecipeError> {
         let mut whole = table(path, text)?;
+        if let Err(error) = toml::from_str::<Common>(text) {
+            return Err(syntax(path, text, &error));
+        }
         let stages = match whole.remove("stage") {
             Some(toml::Value::Array(stages)) if !stages.is_empty() => stages,
             _ => return Err(invalid("a chain needs at least one [[stage]]")),
@@ -109,17 +121,24 @@ impl Chain {
             Some(_) => Err(invalid(format!("stage {}: {key} is a text", at + 1))),
         };
         let (name, file) = (word("name")?, word("recipe")?);
+        let mut file_text = None;
         let mut whole = common.clone();
         let mut said = SaidShape::default();
         if let Some(file) = file {
             let beside = path.parent().unwrap_or(Path::new("")).join(file);
             let text = text_of(&beside)?;
+            // By itself, so that what is no setting there is told with that file and its line.
+            if let Err(error) = toml::from_str::<Recipe>(&text) {
+                return Err(syntax(&beside, &text, &error));
+            }
             lay_over(&mut whole, table(&beside, &text)?);
             said = SaidShape::of_file(&beside)?;
+            file_text = Some((beside, text));
         }
         let line =
             |key: &str| line_within_element(text, "stage", at, key).or_else(|| line_of_element(text, "stage", at));
         let said = said.under(SaidShape::of(&own, path, line));
+        let own_settings = own.clone();
         lay_over(&mut whole, own);
         let called = name.clone().unwrap_or_else(|| format!("{}", at + 1));
         let wrong = |why: String| invalid(format!("stage {called}: {why}"));
@@ -141,9 +160,12 @@ impl Chain {
             wrong(format!("{why}{own}"))
         };
         let recipe = Recipe::over_defaults(whole, objective).map_err(unknown)?;
-        let recipe = recipe.completed().validated().map_err(|error| match error {
-            RecipeError::Invalid(whys) => wrong(whys.join("; ")),
-            other => other,
+        let recipe = recipe.completed().validated().map_err(|error| match (error, &file_text) {
+            (RecipeError::Invalid(whys), Some((beside, text))) if is_of_file(&whys, text, &own_settings) => {
+                RecipeError::Invalid(whys).in_file(beside, text)
+            }
+            (RecipeError::Invalid(whys), _) => wrong(whys.join("; ")),
+            (other, _) => other,
         })?;
         Ok(Stage { name, recipe, said })
     }
@@ -248,10 +270,30 @@ impl ChainRecord {
         }
     }
 
+    /// How many of its first stages are done.
+    pub fn finished(&self, runs: &Path) -> usize {
+        (0..self.runs.len()).take_while(|stage| self.is_finished(runs, *stage)).count()
+    }
+
+    /// Whether a process has one of its runs in hand.
+    pub fn is_going_on(&self, runs: &Path) -> bool {
+        (0..self.runs.len()).any(|stage| self.folder(runs, stage).is_locked())
+    }
+
     /// Its own folder.
     pub fn dir(&self, runs: &Path) -> PathBuf {
         runs.join(&self.chain)
     }
+}
+
+/// Whether what is complained about first is said in a stage's file, and not by the stage itself.
+fn is_of_file(complaints: &[String], text: &str, own: &toml::Table) -> bool {
+    let key = complaint_key(complaints);
+    let is_own = match key.split_once('.') {
+        Some((section, key)) => own.get(section).and_then(|section| section.get(key)).is_some(),
+        None => own.contains_key(key),
+    };
+    !is_own && line_of(text, key).is_some()
 }
 
 fn invalid(why: impl Into<String>) -> RecipeError {
@@ -279,6 +321,8 @@ seed = 8
     fn load(text: &str) -> Result<Chain, RecipeError> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("dpo.toml"), "[dpo]\nbeta = 0.3\n[optimizer]\nwarmup_steps = 0\n").unwrap();
+        fs::write(folder.path().join("misspelt.toml"), "[dpo]\nbata = 0.3\n").unwrap();
+        fs::write(folder.path().join("wrong.toml"), "seed = 2\n[data]\nbatch = 0\n").unwrap();
         let path = folder.path().join("chain.toml");
         fs::write(&path, text).unwrap();
         Chain::load(&path)
@@ -305,6 +349,10 @@ seed = 8
             ("[[stage]]\nname = \"../x\"\n", "part of a folder's"),
             ("[[stage]]\nlenght = 1\n", "unknown field `lenght`"),
             ("[[stage]]\nrecipe = \"gone.toml\"\n", "gone.toml"),
+            ("seed = 1\nmodel = 3\n[[stage]]\n", "chain.toml:2: "),
+            ("[[stage]]\nrecipe = \"misspelt.toml\"\n", "misspelt.toml:2: unknown field `bata`"),
+            ("[[stage]]\nrecipe = \"wrong.toml\"\n", "wrong.toml:3: the recipe cannot work: data.batch = 0"),
+            ("[[stage]]\nrecipe = \"wrong.toml\"\ndata.batch = -1\n", "chain.toml:1"),
         ] {
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(why), "{text:?}: {error}");

@@ -1,6 +1,8 @@
 //! Runs that outlive the screen: the same program in a session of its own, which no closing terminal reaches.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,21 +25,31 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the process cannot be started, or ends before it has claimed the run.
 pub fn detach(folder: &RunFolder, base: &Base) -> Result<u32, TrainingError> {
-    let log = folder.output_path();
-    let output = OpenOptions::new().create(true).append(true).open(&log);
-    let output = output.map_err(|error| TrainingError::file(&log, error))?;
-    let errors = output.try_clone().map_err(|error| TrainingError::file(&log, error))?;
-    let program = std::env::current_exe().map_err(|error| TrainingError::Thread(error.to_string()))?;
     let path = std::path::absolute(folder.path()).map_err(|error| TrainingError::file(folder.path(), error))?;
+    let mut arguments: Vec<OsString> =
+        vec!["train".into(), "resume".into(), path.into(), "--model".into(), base.path.clone().into()];
+    if let Some(device) = base.device {
+        arguments.extend(["--device".into(), device.to_string().into()]);
+    }
+    away(&arguments, &folder.output_path(), &|| folder.is_locked())
+}
+
+/// Starts this program with `arguments` and [`DETACHED`] in a process of its own, and gives that process's number once
+/// `has_begun`. What it prints goes to the file `log`.
+///
+/// # Errors
+/// When the process cannot be started, or ends badly before it has begun.
+pub fn away(arguments: &[OsString], log: &Path, has_begun: &dyn Fn() -> bool) -> Result<u32, TrainingError> {
+    let output = OpenOptions::new().create(true).append(true).open(log);
+    let output = output.map_err(|error| TrainingError::file(log, error))?;
+    let errors = output.try_clone().map_err(|error| TrainingError::file(log, error))?;
+    let program = std::env::current_exe().map_err(|error| TrainingError::Thread(error.to_string()))?;
     let mut command = Command::new(program);
     if std::env::var_os(ONE_HEAP.0).is_none() {
         command.env(ONE_HEAP.0, ONE_HEAP.1);
     }
-    command.args(["train", "resume"]).arg(path).arg("--model").arg(&base.path);
-    if let Some(device) = base.device {
-        command.arg("--device").arg(device.to_string());
-    }
     let mut child = command
+        .args(arguments)
         .arg(DETACHED)
         .stdin(Stdio::null())
         .stdout(output)
@@ -46,12 +58,12 @@ pub fn detach(folder: &RunFolder, base: &Base) -> Result<u32, TrainingError> {
         .map_err(|error| TrainingError::Thread(format!("no process for the run: {error}")))?;
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
-        if folder.is_locked() {
+        if has_begun() {
             break;
         }
         let ended = child.try_wait().map_err(|error| TrainingError::Thread(error.to_string()))?;
         if ended.is_some_and(|status| !status.success()) {
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            let said = fs::read_to_string(log).unwrap_or_default();
             let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned();
             return Err(TrainingError::Thread(format!("the run's process ended at once: {last}")));
         }

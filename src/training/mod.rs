@@ -45,7 +45,7 @@ pub use batches::BatchPlan;
 pub use chain::{Chain, ChainRecord, Stage};
 pub use checkpoint::{Best, Checkpoint, Progress};
 pub use data::{DataSummary, Encoder, Example, OfLog, TokenizedExample, examples_digest, split_dev, tokenize};
-pub use detach::{DETACHED, detach, leave_terminal};
+pub use detach::{DETACHED, away, detach, leave_terminal};
 pub use dpo::{Dpo, DpoSettings};
 pub use error::TrainingError;
 pub use estimate::{Estimate, Lengths, Tried, estimate};

@@ -14,7 +14,7 @@ pub(super) use layers::lay_over;
 pub use length::{BestBy, LengthSettings, Take, WatchdogSettings};
 pub use lora::LoraRecipe;
 pub use optimizer::{DecayGroup, OptimizerSettings, ScheduleName};
-pub(super) use place::{line_of_element, line_within_element};
+pub(super) use place::{complaint_key, line_of, line_of_element, line_within_element};
 pub use preset::Preset;
 pub use said::SaidShape;
 
@@ -120,7 +120,8 @@ pub(super) fn table(path: &Path, text: &str) -> Result<toml::Table, RecipeError>
     toml::from_str(text).map_err(|error| syntax(path, text, &error))
 }
 
-fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> RecipeError {
+/// What is wrong with a TOML file, with its line.
+pub(super) fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> RecipeError {
     let line = error.span().map_or(1, |span| 1 + text.bytes().take(span.start).filter(|&byte| byte == b'\n').count());
     RecipeError::Syntax { path: path.to_path_buf(), line, why: error.message().trim().replace('\n', " ") }
 }

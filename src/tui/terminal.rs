@@ -189,3 +189,8 @@ fn run_editor(path: &std::path::Path) -> io::Result<()> {
         "the editor \"{editor}\" ended with {status}; the text is unchanged (EDITOR names another)"
     )))
 }
+
+/// Columns of the terminal; 80 where there is none.
+pub fn width() -> usize {
+    crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
+}

@@ -1,5 +1,6 @@
 //! `logwright train chain FILE`: a curriculum, stage by stage.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -7,12 +8,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::follow::follow;
+use super::launch::{LaunchArgs, text};
 use super::{means, training_base};
 use crate::cli::base::BaseArgs;
 use crate::cli::{Context, Failure, output};
 use crate::training::{
-    self, Chain, ChainRecord, Job, Launch, Place, Recipe, RunInfo, RunState, Stage, adapter_of_run, run_info,
+    self, Chain, ChainRecord, Estimate, Job, Launch, Place, Recipe, RunInfo, RunState, Stage, adapter_of_run, away,
+    leave_terminal, run_info,
 };
+use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
 pub(super) struct ChainArgs {
@@ -23,6 +27,11 @@ pub(super) struct ChainArgs {
     new: bool,
     #[command(flatten)]
     base: BaseArgs,
+    #[command(flatten)]
+    launch: LaunchArgs,
+    /// This is the process that `--detach` starts
+    #[arg(long, hide = true)]
+    detached: bool,
     /// Print {chain, dir, stages: [{name, run, dir, objective, state, step, loss, adapter}]} as JSON
     #[arg(long)]
     json: bool,
@@ -43,17 +52,46 @@ struct Done {
     adapter: PathBuf,
 }
 
+#[derive(Serialize)]
+struct Estimated<'a> {
+    name: &'a str,
+    #[serde(flatten)]
+    estimate: Estimate,
+}
+
+#[derive(Serialize)]
+struct Detached {
+    chain: String,
+    dir: PathBuf,
+    process: u32,
+}
+
 pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
+    if args.detached {
+        leave_terminal();
+    }
     let chain = Chain::load(&args.file)?;
-    let runs = context.workspace()?.runs_dir();
+    let workspace = context.workspace()?;
+    if args.launch.dry_run {
+        chain.has_one_shape(&workspace.runs_dir())?;
+        return estimate(launches(&chain.stages, 0, args, &workspace)?, args.json);
+    }
+    let (root, runs) = (workspace.dir().to_owned(), workspace.runs_dir());
     chain.has_one_shape(&runs)?;
-    let record = match chain.unfinished(&runs).filter(|_| !args.new) {
+    let before = chain.unfinished(&runs).filter(|_| !args.new);
+    let done = before.as_ref().map_or(0, |record| record.finished(&runs));
+    launches(&chain.stages[done..], done, args, &workspace)?;
+    drop(workspace);
+    let record = match before {
         Some(record) => {
             output::note(&format!("{} goes on where it was", record.chain));
             record
         }
         None => chain.begin(&runs, Timestamp::now())?,
     };
+    if args.launch.detach {
+        return detach(&record, &runs, &root, args);
+    }
     let mut stages = Vec::new();
     for (at, stage) in chain.stages.iter().enumerate() {
         if !record.is_finished(&runs, at) {
@@ -78,6 +116,65 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
         output::line(&format!("{name}: {} steps{loss}, {}", info.status.step, adapter.display()))?;
     }
     Ok(())
+}
+
+/// What some stages would begin with, `first` being the place of the first of them, the adapter of the one before left out: so
+/// that what is missing is told before hours of training, not after.
+fn launches<'a>(
+    stages: &'a [Stage],
+    first: usize,
+    args: &ChainArgs,
+    workspace: &Workspace,
+) -> Result<Vec<(&'a str, Launch)>, Failure> {
+    let launch = |(at, stage): (usize, &'a Stage)| {
+        let start = stage.recipe.start.clone().filter(|_| first + at == 0);
+        match Launch::of(Recipe { start, ..stage.recipe.clone() }, workspace, means(&args.base)) {
+            Ok(launch) => Ok((stage.name.as_str(), launch)),
+            Err(error) => Err(Failure::failed(format!("stage {}: {error}", stage.name))),
+        }
+    };
+    stages.iter().enumerate().map(launch).collect()
+}
+
+/// Prints what each stage would take; one that does not fit is a failure.
+fn estimate(launches: Vec<(&str, Launch)>, json: bool) -> Result<(), Failure> {
+    let mut stages = Vec::new();
+    for (name, launch) in launches {
+        let estimate = launch.estimate(&|| false).map_err(|error| Failure::failed(format!("stage {name}: {error}")))?;
+        stages.push(Estimated { name, estimate });
+    }
+    if json {
+        output::json(&serde_json::json!({ "stages": stages }))?;
+    } else {
+        for Estimated { name, estimate } in &stages {
+            output::line(&format!("stage {name}:\n{}", text(estimate)))?;
+        }
+    }
+    let refusal = stages.iter().find_map(|stage| Some((stage.name, stage.estimate.refusal.as_ref()?)));
+    refusal.map_or(Ok(()), |(name, why)| Err(Failure::failed(format!("stage {name}: {why}"))))
+}
+
+/// Hands a chain over to a process of its own.
+fn detach(record: &ChainRecord, runs: &Path, root: &Path, args: &ChainArgs) -> Result<(), Failure> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Failure::from);
+    let mut arguments: Vec<OsString> = vec!["-C".into(), absolute(root)?.into(), "train".into(), "chain".into()];
+    arguments.push(absolute(&args.file)?.into());
+    if let Some(model) = &args.base.model {
+        arguments.extend(["--model".into(), model.into()]);
+    }
+    if let Some(device) = args.base.device {
+        arguments.extend(["--device".into(), device.to_string().into()]);
+    }
+    let (dir, chain) = (record.dir(runs), record.chain.clone());
+    let log = dir.join("output.log");
+    let process = away(&arguments, &log, &|| record.is_going_on(runs))?;
+    if args.json {
+        return output::json(&Detached { chain, dir, process });
+    }
+    output::line(&format!(
+        "{chain} goes on in process {process}; `logwright train list` shows its runs, and what it prints is in {}",
+        log.display()
+    ))
 }
 
 /// Begins a stage, or goes on with it.

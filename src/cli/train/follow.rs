@@ -32,10 +32,10 @@ pub(super) fn follow(job: Job) -> Result<Summary, Failure> {
             Ok(Event::Preparing(run)) => line.show(&format!("{run}: loading the model and the examples")),
             Ok(Event::Started { run, steps: all, data, note, .. }) => {
                 steps = all;
-                note.iter().for_each(|note| output::note(note));
+                note.iter().for_each(|note| line.note(note));
                 let cut = [(data.truncated, "cut to fit"), (data.left_out, "left out as too long")];
                 for (count, what) in cut.into_iter().filter(|(count, _)| *count > 0) {
-                    output::note(&format!("{count} examples were {what}"));
+                    line.note(&format!("{count} examples were {what}"));
                 }
                 line.show(&format!("{run}: {} examples, {} held out, {all} steps", data.examples, data.held_out));
             }
@@ -85,20 +85,23 @@ pub(super) fn step_line(record: &StepRecord, steps: usize, eta_seconds: Option<f
 }
 
 fn summary_text(summary: &Summary) -> String {
-    let number = |loss: Option<f64>| loss.map_or_else(|| "–".to_owned(), |loss| format!("{loss:.4}"));
-    let held_out = match summary.dev_loss {
-        Some(loss) => format!(" (on {} held-out examples: {loss:.4})", summary.held_out),
-        None => String::new(),
+    let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+    // What GRPO brings down is the reward's opposite and hardly moves: the reward is what tells.
+    let (what, first, last, held_out) = match summary.last_reward {
+        Some(_) => ("reward", summary.first_reward, summary.last_reward, summary.dev_reward),
+        None => ("loss", summary.first_loss, summary.last_loss, summary.dev_loss),
     };
+    let held_out = held_out
+        .map_or_else(String::new, |held_out| format!(" (on {} held-out examples: {held_out:.4})", summary.held_out));
     let why = summary.message.as_ref().map_or_else(String::new, |message| format!("\n{message}"));
     format!(
-        "{} {} after {} steps in {}: loss {} (mean of the first 5) to {} (mean of the last 10){held_out}, {:.0} tokens/s{why}\nadapter: {}",
+        "{} {} after {} steps in {}: {what} {} (mean of the first 5) to {} (mean of the last 10){held_out}, {:.0} tokens/s{why}\nadapter: {}",
         summary.run,
         summary.status,
         summary.steps,
         duration(summary.seconds),
-        number(summary.first_loss),
-        number(summary.last_loss),
+        number(first),
+        number(last),
         summary.tokens_per_second,
         summary.adapter.display()
     )

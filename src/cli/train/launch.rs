@@ -53,7 +53,7 @@ pub(super) fn report(estimate: &Estimate, json: bool) -> Result<(), Failure> {
     estimate.refusal.as_ref().map_or(Ok(()), |why| Err(Failure::failed(why.clone())))
 }
 
-fn text(estimate: &Estimate) -> String {
+pub(super) fn text(estimate: &Estimate) -> String {
     let Estimate { data, steps, tokens, memory_bytes, trainable_parameters, .. } = estimate;
     let mebibytes = |bytes: u64| bytes.div_ceil(1 << 20);
     let place = if estimate.on_device { " on the device" } else { "" };

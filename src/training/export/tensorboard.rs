@@ -38,7 +38,9 @@ fn figures(step: &StepRecord) -> Vec<(String, f64)> {
         ("train/epoch".to_owned(), step.epoch),
         ("train/tokens_per_second".to_owned(), step.tokens_per_second),
     ];
-    figures.extend(step.dev_loss.map(|loss| ("eval/loss".to_owned(), loss)));
+    // Where there are rewards, what is brought down on what is held out is the reward's opposite, told by its own name.
+    let dev_loss = step.dev_loss.filter(|_| !step.statistics.contains_key("dev_reward"));
+    figures.extend(dev_loss.map(|loss| ("eval/loss".to_owned(), loss)));
     figures.extend(step.statistics.iter().map(|(name, value)| match name.strip_prefix("dev_") {
         Some(name) => (format!("eval/{name}"), *value),
         None => (format!("train/{name}"), *value),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::unmet;
+use crate::model::Target;
 
 /// A greater scale than anybody trains with: what is above is a slip of the pen.
 const MOST_ALPHA: f64 = 65_536.0;
@@ -35,6 +36,9 @@ impl Default for LoraRecipe {
 impl LoraRecipe {
     /// What cannot work, each with what would.
     pub(super) fn complaints(&self) -> Vec<String> {
+        let known = Target::ALL.map(Target::name).join(", ");
+        let unknown = self.targets.iter().filter(|name| Target::from_name(name).is_none());
+        let unknown: Vec<String> = unknown.map(|name| format!("{name:?}")).collect();
         unmet([
             ((1..=512).contains(&self.rank), format!("lora.rank = {} (1 to 512)", self.rank)),
             (
@@ -44,6 +48,7 @@ impl LoraRecipe {
             ),
             ((0.0..=0.9).contains(&self.dropout), format!("lora.dropout = {} (0 for none, at most 0.9)", self.dropout)),
             (!self.targets.is_empty(), "lora.targets is empty (name at least one linear layer)".into()),
+            (unknown.is_empty(), format!("lora.targets: {} is no linear layer; there are {known}", unknown.join(", "))),
         ])
     }
 }

@@ -9,9 +9,7 @@ impl RecipeError {
     pub(in crate::training) fn in_file(self, path: &Path, text: &str) -> Self {
         match self {
             Self::Invalid(complaints) => {
-                let key =
-                    complaints.first().and_then(|complaint| complaint.split([' ', ':']).next()).unwrap_or_default();
-                let line = line_of(text, key).unwrap_or(1);
+                let line = line_of(text, complaint_key(&complaints)).unwrap_or(1);
                 Self::Syntax { path: path.to_path_buf(), line, why: Self::Invalid(complaints).to_string() }
             }
             other => other,
@@ -19,8 +17,13 @@ impl RecipeError {
     }
 }
 
+/// The setting that is complained about first.
+pub(in crate::training) fn complaint_key(complaints: &[String]) -> &str {
+    complaints.first().and_then(|complaint| complaint.split([' ', ':']).next()).unwrap_or_default()
+}
+
 /// The line, from 1, that sets `key`, such as `data.batch`: in its table, or written out in full or in part.
-pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
+pub(in crate::training) fn line_of(text: &str, key: &str) -> Option<usize> {
     let sets = |line: &str, name: &str| {
         line.strip_prefix(name).is_some_and(|rest| !name.is_empty() && rest.trim_start().starts_with('='))
     };

@@ -74,6 +74,15 @@ pub struct Summary {
     pub last_loss: Option<f64>,
     /// Mean loss over what is held out, when it was last measured.
     pub dev_loss: Option<f64>,
+    /// Mean reward of the first 5 steps, where there are rewards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_reward: Option<f64>,
+    /// Mean reward of the last 10 steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_reward: Option<f64>,
+    /// Mean reward over what is held out, when it was last measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dev_reward: Option<f64>,
     /// Loss of each step.
     pub loss: Vec<f64>,
     /// Tokens a second over all steps, prompts included.
@@ -100,6 +109,12 @@ impl Summary {
     ) -> Result<Self, TrainingError> {
         let records = folder.steps()?;
         let loss: Vec<f64> = records.iter().map(|record| record.loss).collect();
+        let named = |name: &str| -> Vec<f64> {
+            records.iter().filter_map(|record| record.statistics.get(name).copied()).collect()
+        };
+        let (reward, flat) = (named("reward"), named("flat_groups"));
+        // Nothing is learnt from answers that are all rewarded alike.
+        let flat = (!flat.is_empty() && flat.iter().all(|share| *share == 1.0)).then(|| NOTHING_LEARNT.to_owned());
         let seconds: f64 = records.iter().map(|record| record.seconds).sum();
         let tokens: usize = records.iter().map(|record| record.tokens).sum();
         Ok(Self {
@@ -107,11 +122,14 @@ impl Summary {
             dir: folder.path().to_path_buf(),
             adapter: folder.adapter_dir(),
             status: status.state,
-            message: status.message.clone(),
+            message: status.message.clone().or(flat),
             steps: loss.len(),
             best_step,
-            first_loss: mean(&loss[..loss.len().min(5)]),
-            last_loss: mean(&loss[loss.len().saturating_sub(10)..]),
+            first_loss: first(&loss),
+            last_loss: last(&loss),
+            first_reward: first(&reward),
+            last_reward: last(&reward),
+            dev_reward: named("dev_reward").pop(),
             dev_loss: records.iter().rev().find_map(|record| record.dev_loss),
             tokens_per_second: if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 },
             loss,
@@ -122,6 +140,17 @@ impl Summary {
             seconds,
         })
     }
+}
+
+const NOTHING_LEARNT: &str = "the answers to every question were rewarded alike, so nothing was learnt: start from a run that answers \
+                              in the right form (--start), or raise grpo.temperature or grpo.rollouts";
+
+fn first(values: &[f64]) -> Option<f64> {
+    mean(&values[..values.len().min(5)])
+}
+
+fn last(values: &[f64]) -> Option<f64> {
+    mean(&values[values.len().saturating_sub(10)..])
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -88,6 +88,11 @@ impl Prompt {
             let edit = Effect::Edit(self.content(), Message::PromptText);
             return (Some(self), vec![edit]);
         }
+        // As in a shell; the text area itself would undo.
+        if key == Key::ctrl('u') {
+            let effects = if self.text.delete_line_by_head() { self.changed() } else { Vec::new() };
+            return (Some(self), effects);
+        }
         let effects = if self.text.input(key.to_event()) { self.changed() } else { Vec::new() };
         (Some(self), effects)
     }

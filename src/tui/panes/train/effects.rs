@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often the folders of other processes' runs are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
+/// So many times as long where no other process trains.
+const IDLE_LOOKS: usize = 6;
+
 /// Held while a step is tried: a run that starts waits for its end, so as not to share memory and cores with it, and not to be
 /// refused for want of what is free a moment later.
 static TRYING: Mutex<()> = Mutex::new(());
@@ -84,8 +87,6 @@ pub enum Message {
     Happened(Box<Event>),
     /// Something changed in the folder of another process's run.
     Seen(Box<RunInfo>, Result<Course, String>),
-    /// No other process's run is left to follow.
-    NothingToWatch,
     /// A run could not be started at all.
     NotStarted,
     /// A run goes on in a process of its own.
@@ -187,7 +188,6 @@ pub fn run(effect: Effect, edge: &mut Edge) {
                 if let Ok(runs) = Workspace::open(&root).map(|workspace| workspace.runs_dir()) {
                     watch(job, &runs);
                 }
-                job.tell(message(Message::NothingToWatch));
                 Ok(())
             });
         }
@@ -233,10 +233,13 @@ fn watch(job: &Job, runs: &Path) {
                 job.tell(news);
             }
         }
-        if alive.is_empty() {
-            return;
+        let idle = if alive.is_empty() { IDLE_LOOKS } else { 1 };
+        for _ in 0..idle {
+            if job.is_cancelled() {
+                return;
+            }
+            std::thread::sleep(WATCH_EVERY);
         }
-        std::thread::sleep(WATCH_EVERY);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::tui::model::ModelStanding;
 use crate::tui::panes::PaneId;
 use crate::tui::testing::{press, screen, survives_any_size, tell, type_text, workbench};
 
+mod following;
 mod launching;
 
 fn id(at: &str) -> RunId {
@@ -237,26 +238,6 @@ fn nothing_starts_without_a_model_or_an_accepted_rationale_or_beside_a_run() {
     assert!(toast(&state).contains("going on"), "{}", toast(&state));
     // A process of its own waits for its turn.
     assert!(matches!(press(&mut state, "d")[..], [app::Effect::Train(Effect::StartDetached(_))]));
-}
-
-#[test]
-fn runs_of_other_processes_are_followed_until_they_are_over() {
-    let mut state = workbench(PaneId::Train);
-    let loaded = |runs| Message::Loaded(Ok(Loaded { runs, supply: supply(9), device: Some(DeviceChoice::default()) }));
-    let alive = info("2026-11-21T10:45:00Z", RunState::Running, 7, None);
-    let effects = news(&mut state, loaded(vec![alive.clone()]));
-    assert!(effects.iter().any(|effect| matches!(effect, app::Effect::Train(Effect::Watch))), "{effects:?}");
-    assert!(
-        !news(&mut state, loaded(vec![alive.clone()])).iter().any(|e| matches!(e, app::Effect::Train(Effect::Watch)))
-    );
-    let course = |steps| Ok(Course { steps: (1..=steps).map(record).collect(), ..Course::default() });
-    assert!(news(&mut state, Message::Seen(Box::new(alive.clone()), course(8))).is_empty());
-    assert_eq!(state.train.curve.len(), 8);
-    assert!(matches!(press(&mut state, "p")[..], [app::Effect::Train(Effect::RequestPause(_))]));
-    let over = info("2026-11-21T10:45:00Z", RunState::Finished, 60, Some(1.0));
-    let effects = news(&mut state, Message::Seen(Box::new(over), course(60)));
-    assert!(effects.iter().any(|effect| matches!(effect, app::Effect::Bell)), "{effects:?}");
-    assert!(toast(&state).contains("is finished after step 60"), "{}", toast(&state));
 }
 
 #[test]
@@ -533,34 +514,6 @@ fn steps_of_a_run_in_the_background_do_not_enter_another_run_s_curve() {
     news(&mut state, Message::Steps(run, Ok(Course { steps: (1..=60).map(record).collect(), ..Course::default() })));
     happened(&mut state, Event::Step { record: record(6), eta_seconds: 1.0 });
     assert_eq!(state.train.curve.len(), 60);
-}
-
-#[test]
-fn the_end_of_a_run_is_told_and_its_folder_read_again() {
-    let mut state = running(60);
-    let summary = Summary {
-        run: id("2026-11-21T11:00:00Z"),
-        dir: "runs/x".into(),
-        adapter: "runs/x/adapter".into(),
-        status: RunState::Finished,
-        message: None,
-        best_step: None,
-        steps: 60,
-        first_loss: Some(3.1),
-        last_loss: Some(1.2),
-        dev_loss: None,
-        loss: Vec::new(),
-        tokens_per_second: 680.0,
-        examples: 691,
-        held_out: 32,
-        truncated: 4,
-        left_out: 0,
-        seconds: 90.0,
-    };
-    let effects = happened(&mut state, Event::Ended(Ok(summary)));
-    assert!(effects.iter().any(|effect| matches!(effect, app::Effect::Train(Effect::Load))));
-    assert!(toast(&state).contains("finished: loss 3.100 (first 5) to 1.200 (last 10)"), "{}", toast(&state));
-    assert!(!state.train.is_busy());
 }
 
 #[test]

@@ -84,10 +84,6 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
         | Message::CancelRequested(Err(why))
         | Message::Asked(Err(why)) => vec![Toast::error(why).into()],
         Message::Seen(info, course) => seen(state, *info, course),
-        Message::NothingToWatch => {
-            state.watching = false;
-            Vec::new()
-        }
         // Of settings that were changed meanwhile, or before a run, nobody wants to know.
         Message::Estimated(wanted, _)
             if *wanted != state.form.wanted() || !matches!(state.forecast, Forecast::Asked(_)) =>
@@ -267,7 +263,7 @@ fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
         state.selected = state.runs.iter().find(|info| info.run.as_str() == wanted).map(|info| info.run.clone());
     }
     let mut effects = select(state, state.place());
-    if !state.watching && !state.others_alive().is_empty() {
+    if !state.watching {
         state.watching = true;
         effects.push(app::Effect::Train(Effect::Watch));
     }
@@ -295,6 +291,9 @@ fn seen(state: &mut State, info: RunInfo, course: Result<Course, String>) -> Vec
         *known = info.clone();
     }
     if let Ok(course) = course {
+        if let Some(compared) = state.compared.as_mut().filter(|compared| compared.run == run) {
+            compared.curve.clone_from(&course.steps);
+        }
         take_course(state, &run, course);
     }
     if is_new {
@@ -338,6 +337,13 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
             if let Some(active) = &mut state.active {
                 active.eta_seconds = Some(eta_seconds);
                 active.waiting = None;
+                if let Some(listed) = state.runs.iter_mut().find(|info| info.run == active.run) {
+                    listed.status.step = record.step;
+                    listed.status.eta_seconds = Some(eta_seconds);
+                }
+                if let Some(compared) = state.compared.as_mut().filter(|compared| compared.run == active.run) {
+                    push(&mut compared.curve, record.clone());
+                }
             }
             if state.front_active().is_some() {
                 push(&mut state.curve, record);
@@ -358,7 +364,7 @@ fn happened(state: &mut State, event: Event) -> Vec<app::Effect> {
         Event::Ended(outcome) => {
             let mut effects = vec![load()];
             // A failure is told by the job itself.
-            effects.extend(outcome.ok().map(|summary| Toast::info(told(state, &summary)).into()));
+            effects.extend(outcome.ok().map(|summary| Toast::info(told(&summary)).into()));
             state.active = None;
             state.starting = false;
             effects
@@ -382,25 +388,17 @@ fn push(curve: &mut Vec<StepRecord>, record: StepRecord) {
     curve.push(record);
 }
 
-fn told(state: &State, summary: &Summary) -> String {
-    let rewards: Vec<f64> = match state.front_active() {
-        Some(_) => state.curve.iter().filter_map(|record| record.statistics.get("reward").copied()).collect(),
-        None => Vec::new(),
-    };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let loss = match (summary.first_loss, summary.last_loss) {
-        _ if !rewards.is_empty() => {
-            let (first, last) = (&rewards[..rewards.len().min(5)], &rewards[rewards.len().saturating_sub(10)..]);
-            format!(": reward {:.3} (first 5) to {:.3} (last 10)", mean(first), mean(last))
-        }
-        (Some(first), Some(last)) => format!(": loss {first:.3} (first 5) to {last:.3} (last 10)"),
-        _ => String::new(),
+fn told(summary: &Summary) -> String {
+    let course = match (summary.first_reward.zip(summary.last_reward), summary.first_loss.zip(summary.last_loss)) {
+        (Some((first, last)), _) => format!(": reward {first:.3} (first 5) to {last:.3} (last 10)"),
+        (None, Some((first, last))) => format!(": loss {first:.3} (first 5) to {last:.3} (last 10)"),
+        (None, None) => String::new(),
     };
     let why = summary.message.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
     match summary.status {
         RunState::Finished => {
-            format!("{} is finished{loss}{why}; Reason (5) and Evaluate (6) can use it", summary.run)
+            format!("{} is finished{course}{why}; Reason (5) and Evaluate (6) can use it", summary.run)
         }
-        state => format!("{} is {state} after step {}{loss}; r goes on with it", summary.run, summary.steps),
+        state => format!("{} is {state} after step {}{course}; r goes on with it", summary.run, summary.steps),
     }
 }

@@ -251,7 +251,10 @@ impl Form {
     /// Takes another recipe as a whole; that of another objective is kept for when one comes back to it.
     pub fn replace(&mut self, recipe: Recipe) {
         let left = std::mem::replace(&mut self.recipe, recipe);
-        self.broken.clear();
+        // What was typed for a setting is dropped only where the setting itself is another now.
+        let (before, now) = (table_of(&left), table_of(&self.recipe));
+        let of_other = left.objective != self.recipe.objective;
+        self.broken.retain(|place, _| !of_other && get(&before, place) == get(&now, place));
         if left.objective != self.recipe.objective {
             self.drafts.retain(|draft| draft.objective != left.objective);
             self.drafts.push(left);
@@ -349,5 +352,24 @@ mod tests {
         let tasks = of("data.tasks").typed(&recipe, "matching, anomaly").unwrap();
         assert_eq!(tasks.data.tasks, ["semantic_matching", "anomaly"]);
         assert!(of("data.tasks").typed(&recipe, "poetry").is_err());
+    }
+
+    #[test]
+    fn what_was_typed_and_is_no_value_stays_until_its_setting_changes() {
+        let mut form = Form::default();
+        let go_to = |form: &mut Form, place: &str| {
+            form.at = form.fields().iter().position(|field| field.place == place).unwrap();
+        };
+        go_to(&mut form, "length.steps");
+        form.take("60abc");
+        go_to(&mut form, "optimizer.schedule");
+        let Change::Turn(recipe) = form.change() else { panic!("a choice is turned") };
+        form.replace(*recipe);
+        assert!(form.obstacle().is_some_and(|why| why.contains("steps")), "{:?}", form.obstacle());
+        go_to(&mut form, "length.steps");
+        assert_eq!(form.initial(), "60abc");
+        let dpo = Recipe::of(ObjectiveName::Dpo);
+        form.replace(dpo);
+        assert_eq!(form.obstacle(), None, "another objective's form begins clean");
     }
 }
