@@ -8,6 +8,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::device::Precision;
 use super::ops::linear::{Dropout, LowRank};
 use super::random;
 use super::tensor_file::{self, PlainFormat, Planned};
@@ -153,10 +154,15 @@ impl LayerUpdates {
         self.0[target as usize].as_ref()
     }
 
-    /// The same, made ready for rows that come a few at a time.
-    pub(crate) fn turned(mut self) -> Result<Self, ModelError> {
+    /// The same, made ready for rows that come a few at a time: turned for the CPU's kernels, cast where activations have
+    /// another precision.
+    pub(crate) fn ready(mut self, precision: Option<Precision>) -> Result<Self, ModelError> {
+        let ready = |update: LowRank| match precision {
+            None => update.turned(),
+            Some(precision) => update.cast(precision.dtype()),
+        };
         for update in &mut self.0 {
-            *update = update.take().map(LowRank::turned).transpose()?;
+            *update = update.take().map(ready).transpose()?;
         }
         Ok(self)
     }

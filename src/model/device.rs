@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 
 /// What activations are computed in, and frozen weights that are not quantised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,33 +60,38 @@ impl DeviceChoice {
             Self::Cuda(..) if !candle_core::utils::cuda_is_available() => {
                 cpu(Some(format!("{self}: this build has no CUDA support; using the CPU")))
             }
-            Self::Cuda(index, precision) => match Device::new_cuda(index) {
-                Ok(device) => {
-                    let precision = Some(precision.unwrap_or_else(|| best_precision(&device)));
-                    Opened { device, precision, note: None }
-                }
-                Err(error) => {
-                    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
-                    cpu(Some(format!("{self}: no usable GPU ({why}); using the CPU")))
-                }
+            // One stream for all threads: with one for each, what a thread asks for would not wait for another's.
+            Self::Cuda(index, precision) => match Device::new_cuda_with_stream(index) {
+                Ok(device) => match precision.map_or_else(|| best_precision(&device), |one| try_in(&device, one)) {
+                    Ok(precision) => Opened { device, precision: Some(precision), note: None },
+                    Err(why) => cpu(Some(format!("{self}: {why}; using the CPU"))),
+                },
+                Err(error) => cpu(Some(format!("{self}: no usable GPU ({}); using the CPU", first_line(&error)))),
             },
         }
     }
 }
 
-/// The 16 bits that a GPU computes fastest in: brain floats from compute capability 8 on.
-fn best_precision(device: &Device) -> Precision {
-    match device {
-        #[cfg(feature = "cuda")]
-        Device::Cuda(device) => {
-            use candle_core::cuda_backend::cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
-            match device.cuda_stream().context().attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) {
-                Ok(major) if major < 8 => Precision::F16,
-                _ => Precision::BF16,
-            }
-        }
-        _ => Precision::BF16,
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// Whether a device computes in a precision: a GPU may be too old for it, or the program built for an older one.
+fn try_in(device: &Device, precision: Precision) -> Result<Precision, String> {
+    let two = || Tensor::ones(1, precision.dtype(), device)?.affine(2.0, 0.0)?.to_dtype(DType::F32)?.to_vec1::<f32>();
+    match two() {
+        Ok(found) if found == [2.0] => Ok(precision),
+        Ok(found) => Err(format!("this GPU computes wrongly in {} ({found:?} for 2)", precision.name())),
+        Err(error) => Err(format!("this GPU or build cannot compute in {} ({})", precision.name(), first_line(&error))),
     }
+}
+
+/// The first precision that a device computes in: brain floats where it has them.
+fn best_precision(device: &Device) -> Result<Precision, String> {
+    let mut tried =
+        [Precision::BF16, Precision::F16, Precision::F32].map(|precision| try_in(device, precision)).into_iter();
+    let first = tried.next().unwrap_or_else(|| Err("no precision".into()));
+    tried.fold(first, Result::or)
 }
 
 /// The memory of a device of its own, such as a GPU's.

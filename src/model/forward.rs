@@ -25,8 +25,8 @@ impl<'a> Forward<'a> {
         capacity: usize,
     ) -> Result<Self, ModelError> {
         let cache = KvCache::new(model.decoder(), slots, capacity)?;
-        let layers = 0..model.decoder().layers();
-        let updates = layers.map(|layer| model.updates(adapter, layer).turned()).collect::<Result<_, _>>()?;
+        let (layers, precision) = (0..model.decoder().layers(), model.decoder().precision());
+        let updates = layers.map(|layer| model.updates(adapter, layer).ready(precision)).collect::<Result<_, _>>()?;
         Ok(Self { model, updates, cache })
     }
 
@@ -61,7 +61,11 @@ impl<'a> Forward<'a> {
         wanted: &[u32],
         on_logits: &mut dyn FnMut(Vec<f32>),
     ) -> Result<(), ModelError> {
-        for (rows, spans) in pieces(spans) {
+        let most = match self.model.decoder().precision() {
+            None => PIECE_ROWS,
+            Some(_) => PREFILL_ROWS,
+        };
+        for (rows, spans) in pieces(spans, most) {
             let of_piece = |row: &u32| rows.contains(&(*row as usize)).then(|| *row - rows.start as u32);
             let wanted: Vec<u32> = wanted.iter().filter_map(of_piece).collect();
             on_logits(self.run_piece(&tokens[rows], spans, &wanted)?);
@@ -74,8 +78,7 @@ impl<'a> Forward<'a> {
         let lengths: Vec<(usize, usize)> = spans.iter().map(|span| (span.slot, span.rows.len())).collect();
         let batch = decoder.batch(spans, true)?;
         let (cache, updates) = (&mut self.cache, &self.updates);
-        // Inside the pool, so that each of the many small parallel loops starts without a hand-over from this thread.
-        let logits = rayon::scope(|_| -> candle_core::Result<Vec<f32>> {
+        let mut run = || -> candle_core::Result<Vec<f32>> {
             let mut x = decoder.embed(tokens)?;
             for (layer, updates) in updates.iter().enumerate() {
                 x = decoder.layer(layer, &x, &batch, updates, Some(cache.layer(layer)))?;
@@ -85,7 +88,12 @@ impl<'a> Forward<'a> {
             }
             let rows = x.index_select(&Tensor::new(wanted, x.device())?, 0)?;
             decoder.logits(&rows)?.flatten_all()?.to_vec1()
-        })?;
+        };
+        let logits = match decoder.precision() {
+            // Inside the pool, so that each of the many small parallel loops starts without a hand-over from this thread.
+            None => rayon::scope(|_| run())?,
+            Some(_) => run()?,
+        };
         for (slot, tokens) in lengths {
             self.cache.grow(slot, tokens);
         }
@@ -93,16 +101,16 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// Rows that go through the decoder at once: more make the matrix products hardly faster.
+/// Rows that go through the CPU's kernels at once: more make the matrix products hardly faster.
 pub(super) const PIECE_ROWS: usize = 256;
 
-/// Spans that lie end to end, cut into runs of at most [`PIECE_ROWS`] rows: the rows of each run, and its spans as they lie
+/// Spans that lie end to end, cut into runs of at most `most` rows: the rows of each run, and its spans as they lie
 /// within it.
-fn pieces(spans: Vec<Span>) -> Vec<(Range<usize>, Vec<Span>)> {
+fn pieces(spans: Vec<Span>, most: usize) -> Vec<(Range<usize>, Vec<Span>)> {
     let mut pieces: Vec<(Range<usize>, Vec<Span>)> = Vec::new();
     for Span { mut rows, mut start, slot, .. } in spans {
         while !rows.is_empty() {
-            let room = pieces.last().map_or(0, |(taken, _)| PIECE_ROWS - taken.len());
+            let room = pieces.last().map_or(0, |(taken, _)| most - taken.len());
             if room == 0 {
                 pieces.push((rows.start..rows.start, Vec::new()));
                 continue;
@@ -144,8 +152,8 @@ mod tests {
     fn many_rows_are_cut_and_few_are_not() {
         let span = Span::new;
         let few = vec![span(0..1, 9, 0), span(1..3, 0, 1)];
-        assert_eq!(pieces(few.clone()), [(0..3, few)]);
-        let cut = pieces(vec![span(0..200, 5, 0), span(200..600, 0, 1)]);
+        assert_eq!(pieces(few.clone(), PIECE_ROWS), [(0..3, few)]);
+        let cut = pieces(vec![span(0..200, 5, 0), span(200..600, 0, 1)], PIECE_ROWS);
         let expected = [
             (0..256, vec![span(0..200, 5, 0), span(200..256, 0, 1)]),
             (256..512, vec![span(0..256, 56, 1)]),

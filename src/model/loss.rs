@@ -6,7 +6,7 @@
 use candle_core::{Tensor, Var};
 
 use super::adapter::Adapter;
-use super::decoder::{Kept, Span};
+use super::decoder::{Batch, Kept, Span};
 use super::device::{DeviceMemory, Precision};
 use super::forward::SHORTEST_PREFIX;
 use super::{LanguageModel, ModelError};
@@ -29,7 +29,7 @@ pub struct Sequence {
 /// Whether a training step keeps all activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activations {
-    /// Keep them while they take less than 1 GiB, or half of a device's own memory.
+    /// Keep them while they take less than 1 GiB, or half of a device's own memory less the weights.
     #[default]
     Auto,
     /// Keep them all.
@@ -170,24 +170,47 @@ impl LanguageModel {
         let d_selected = decoder.final_norm_backward(&selected, &at_temperature(d_normed, temperature)?)?;
         let mut gradient = decoder.spread(&d_selected, &targets.rows, tokens.len())?;
 
-        // Backward, last layer first.
-        let mut gradients = Vec::new();
-        for (layer, (input, kept)) in steps.into_iter().enumerate().rev() {
-            let kept = match kept {
-                Some(kept) => kept,
-                None => decoder.layer_kept(layer, &input, &shared, adapter)?.1,
-            };
-            let (of_input, of_layer) = decoder.layer_backward(layer, kept, &shared, adapter, &gradient)?;
-            gradient = of_input;
-            gradients.push(of_layer);
+        // Backward, last layer first. What f16 cannot hold is tried again smaller, by a power of two as before.
+        let (mut gradients, mut scale) = (Vec::new(), scale);
+        for attempt in 0..ATTEMPTS {
+            gradients = self.backward_through(&mut steps, &shared, adapter, &gradient)?;
+            if decoder.precision() != Some(Precision::F16) || attempt + 1 == ATTEMPTS || are_finite(&gradients)? {
+                break;
+            }
+            gradient = gradient.affine(f64::from(SMALLER), 0.0)?;
+            scale *= SMALLER;
         }
-        let gradients = gradients.into_iter().rev().flatten();
+        let gradients = gradients.into_iter();
         let gradients = gradients.map(|g| if scale == 1.0 { Ok(g) } else { g.affine(1.0 / f64::from(scale), 0.0) });
         Ok(LossAndGradients {
             loss: targets.loss(&log_probabilities),
             gradients: gradients.collect::<Result<_, _>>()?,
             log_probabilities: targets.spread(batch, &log_probabilities),
         })
+    }
+
+    /// The gradients of an adapter's variables, `gradient` being that of the last layer's output. What was kept of a step is used
+    /// up; what is not there is computed again.
+    fn backward_through(
+        &self,
+        steps: &mut [(Tensor, Option<Kept>)],
+        shared: &Batch,
+        adapter: &Adapter,
+        gradient: &Tensor,
+    ) -> Result<Vec<Tensor>, ModelError> {
+        let decoder = self.decoder();
+        let mut gradient = gradient.clone();
+        let mut gradients = Vec::new();
+        for (layer, (input, kept)) in steps.iter_mut().enumerate().rev() {
+            let kept = match kept.take() {
+                Some(kept) => kept,
+                None => decoder.layer_kept(layer, input, shared, adapter)?.1,
+            };
+            let (of_input, of_layer) = decoder.layer_backward(layer, kept, shared, adapter, &gradient)?;
+            gradient = of_input;
+            gradients.push(of_layer);
+        }
+        Ok(gradients.into_iter().rev().flatten().collect())
     }
 
     /// The loss alone, with an adapter or for the base: what [`LanguageModel::loss`] would say, without gradients.
@@ -262,11 +285,13 @@ impl LanguageModel {
         batch.iter().enumerate().map(own).sum()
     }
 
-    /// Bytes up to which [`Activations::Auto`] keeps activations: on a device of its own memory, half of what was free when
-    /// this was first asked.
+    /// Bytes up to which [`Activations::Auto`] keeps activations: on a device of its own memory, half of that without the
+    /// weights. Not what is free at the moment: a run that goes on must cut its batches as before.
     pub fn keep_bytes(&self) -> usize {
         *self.keep_bytes.get_or_init(|| match self.device_memory() {
-            Some(DeviceMemory { free, .. }) => (free / 2) as usize,
+            Some(DeviceMemory { total, .. }) => {
+                ((total / 2) as usize).saturating_sub(self.decoder().memory_bytes()).max(KEEP_BYTES)
+            }
             None => KEEP_BYTES,
         })
     }
@@ -308,6 +333,16 @@ fn gradient_scale(precision: Option<Precision>, weights: &[f32]) -> f32 {
         Some(Precision::F16) if largest > 0.0 => (LARGEST / largest).log2().floor().exp2(),
         _ => 1.0,
     }
+}
+
+/// How often a backward pass in f16 is tried, each time with gradients [`SMALLER`] times as large.
+const ATTEMPTS: usize = 4;
+const SMALLER: f32 = 1.0 / 64.0;
+
+fn are_finite(gradients: &[Tensor]) -> candle_core::Result<bool> {
+    let squares =
+        gradients.iter().map(|gradient| gradient.sqr()?.sum_all()).collect::<candle_core::Result<Vec<_>>>()?;
+    Ok(squares.is_empty() || Tensor::stack(&squares, 0)?.sum_all()?.to_scalar::<f32>()?.is_finite())
 }
 
 impl Targets {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp3, DType, Device, Layout, Result, Shape, Tensor};
 
 use rayon::prelude::*;
 
@@ -30,13 +30,21 @@ pub struct LowRank {
 impl LowRank {
     /// The same with Bᵀ at hand.
     pub fn turned(self) -> Result<Self> {
-        let turned = self.b.device().is_cpu().then(|| self.b.t()?.contiguous()).transpose()?;
+        let turned = Some(self.b.t()?.contiguous()?);
         Ok(Self { turned, ..self })
+    }
+
+    /// The same with A and B of another type, for a forward that nothing is differentiated through.
+    pub fn cast(self, dtype: DType) -> Result<Self> {
+        Ok(Self { a: self.a.to_dtype(dtype)?, b: self.b.to_dtype(dtype)?, ..self })
     }
 }
 
 /// Up to this many rows [`add_low_rank`] is faster than two matrix products.
 const FEW_ROWS: usize = 16;
+
+/// Inputs that one random number decides.
+const LANES: usize = 4;
 
 /// Dropout of an update's inputs, drawn anew for every token and every linear (Hu et al. 2021; PEFT's `lora_dropout`).
 ///
@@ -59,19 +67,22 @@ impl Dropout {
 
     /// Replaces what is hidden in rows of `width` by nought, and scales the rest up.
     fn hide(self, x: &mut [f32], width: usize) {
-        /// Inputs that one random number decides.
-        const LANES: usize = 4;
         let kept = self.kept_scale();
-        let blocks = width.div_ceil(LANES) as u64;
         x.par_chunks_mut(width).enumerate().for_each(|(row, x)| {
             for (block, x) in x.chunks_mut(LANES).enumerate() {
-                let drawn = random::bits_from(self.begin, row as u64 * blocks + block as u64);
+                let hidden = self.hidden(row, block, width);
                 for (lane, x) in x.iter_mut().enumerate() {
-                    let is_hidden = ((drawn >> (16 * lane)) as u16 as u32) < self.share;
-                    *x *= if is_hidden { 0.0 } else { kept };
+                    *x *= if hidden >> lane & 1 == 1 { 0.0 } else { kept };
                 }
             }
         });
+    }
+
+    /// Which of a block's inputs are hidden, the first in the lowest bit.
+    fn hidden(self, row: usize, block: usize, width: usize) -> u8 {
+        let drawn = random::bits_from(self.begin, row as u64 * width.div_ceil(LANES) as u64 + block as u64);
+        let is_hidden = |lane: usize| ((drawn >> (16 * lane)) as u16 as u32) < self.share;
+        (0..LANES).map(|lane| u8::from(is_hidden(lane)) << lane).sum()
     }
 
     /// What the inputs that are seen are scaled up by.
@@ -79,13 +90,18 @@ impl Dropout {
         65_536.0 / (65_536.0 - self.share as f32)
     }
 
-    /// Which of the inputs `x`, rows × width, are seen: 1 or 0 for each, on the device of `x`.
-    pub fn seen(self, x: &Tensor) -> Result<Tensor> {
-        let (rows, width) = x.dims2()?;
-        let mut factors = vec![1f32; rows * width];
-        self.hide(&mut factors, width);
-        let seen: Vec<u8> = factors.into_iter().map(|factor| u8::from(factor != 0.0)).collect();
-        Tensor::from_vec(seen, (rows, width), x.device())
+    /// Which inputs of rows of `width` are hidden, eight to a byte, the first in the lowest bit; a row begins with a new byte.
+    pub fn hidden_bits(self, rows: usize, width: usize) -> Vec<u8> {
+        const BLOCKS: usize = 8 / LANES;
+        let bytes = width.div_ceil(8);
+        let mut bits = vec![0u8; rows * bytes];
+        bits.par_chunks_mut(bytes).enumerate().for_each(|(row, bits)| {
+            for (byte, bits) in bits.iter_mut().enumerate() {
+                let block = |at: usize| self.hidden(row, byte * BLOCKS + at, width) << (at * LANES);
+                *bits = (0..BLOCKS).map(block).sum();
+            }
+        });
+        bits
     }
 }
 

@@ -3,14 +3,16 @@
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
-use super::layout::{Group, Layout};
+use super::layout::{Block, Group, Layout};
 use crate::model::kernels::attention::Heads;
 
-/// One layer's part of a key-value cache: slots × heads × capacity × dimension, keys already turned.
+/// One layer's part of a key-value cache: slots·heads × capacity × dimension, keys already turned.
 #[derive(Debug)]
 pub struct Cache {
     keys: Tensor,
     values: Tensor,
+    /// Heads of keys and values.
+    heads: usize,
 }
 
 impl Cache {
@@ -19,8 +21,13 @@ impl Cache {
     /// # Errors
     /// When the device has no room.
     pub fn new(heads: Heads, slots: usize, capacity: usize, device: &Device, dtype: DType) -> Result<Self> {
-        let zeros = || Tensor::zeros((slots, heads.key_value, capacity, heads.dimension), dtype, device);
-        Ok(Self { keys: zeros()?, values: zeros()? })
+        let zeros = || Tensor::zeros((slots * heads.key_value, capacity, heads.dimension), dtype, device);
+        Ok(Self { keys: zeros()?, values: zeros()?, heads: heads.key_value })
+    }
+
+    /// The place of a slot: a contiguous view of the same storage, so that what is written there is in the cache itself.
+    fn slot(&self, tensor: &Tensor, slot: usize) -> Result<Tensor> {
+        tensor.narrow(0, slot * self.heads, self.heads)
     }
 
     /// Copies the first `length` tokens of one slot to another.
@@ -29,9 +36,9 @@ impl Cache {
     /// When the device fails.
     pub fn copy(&self, from: usize, to: usize, length: usize) -> Result<()> {
         for tensor in [&self.keys, &self.values] {
-            // A true copy: a slice with one head is contiguous as it is, and then shares what it is put into.
-            let source = tensor.narrow(0, from, 1)?.narrow(2, 0, length)?.force_contiguous()?;
-            tensor.narrow(0, to, 1)?.slice_set(&source, 2, 0)?;
+            // A true copy, or it would share what it is put into.
+            let source = self.slot(tensor, from)?.narrow(1, 0, length)?.force_contiguous()?;
+            self.slot(tensor, to)?.slice_set(&source, 1, 0)?;
         }
         Ok(())
     }
@@ -41,19 +48,18 @@ impl Cache {
         for span in &layout.spans {
             for (tensor, new) in [(&self.keys, k), (&self.values, v)] {
                 let new = new.narrow(0, span.rows.start, span.rows.len())?;
-                let new = new.reshape((1, span.rows.len(), heads.key_value, heads.dimension))?.transpose(1, 2)?;
-                // A narrowed slot is a contiguous view of the same storage, so this writes into the cache itself.
-                tensor.narrow(0, span.slot, 1)?.slice_set(&new.contiguous()?, 2, span.start)?;
+                let new = new.reshape((span.rows.len(), heads.key_value, heads.dimension))?.transpose(0, 1)?;
+                self.slot(tensor, span.slot)?.slice_set(&new.contiguous()?, 1, span.start)?;
             }
         }
         Ok(())
     }
 
-    /// The keys and values of a group.
+    /// The keys and values of a group, without a copy.
     fn of(&self, group: &Group) -> Result<(Tensor, Tensor)> {
         let of = |tensor: &Tensor| {
-            let slots = tensor.narrow(0, group.first_key, group.sequences)?.narrow(2, 0, group.keys)?;
-            slots.contiguous()?.flatten(0, 1)
+            let slots = tensor.narrow(0, group.first_key * self.heads, group.sequences * self.heads)?;
+            slots.narrow(1, 0, group.keys)
         };
         Ok((of(&self.keys)?, of(&self.values)?))
     }
@@ -72,11 +78,33 @@ impl Group {
         by_head(&part, self.sequences, self.keys, heads.key_value, heads)
     }
 
-    /// The attention weights of queries that are scaled already.
-    fn weights(&self, q: &Tensor, k: &Tensor, heads: Heads) -> Result<Tensor> {
-        let scores = q.matmul(&k.t()?)?;
-        let Some(mask) = &self.mask else { return softmax_last_dim(&scores) };
-        let by_head = (self.sequences, heads.query, self.queries, self.keys);
+    /// A block's part of its queries.
+    fn part(&self, block: &Block, x: &Tensor, heads: Heads) -> Result<Tensor> {
+        if self.blocks.len() == 1 {
+            return Ok(x.clone());
+        }
+        let (products, _, width) = x.dims3()?;
+        let x = x.reshape((self.sequences, heads.query, self.queries, width))?;
+        x.narrow(2, block.first, block.queries)?.contiguous()?.reshape((products, (), width))
+    }
+
+    /// The queries of all blocks, end to end.
+    fn joined(&self, parts: Vec<Tensor>, heads: Heads) -> Result<Tensor> {
+        if let [part] = &parts[..] {
+            return Ok(part.clone());
+        }
+        let by_sequence = |x: &Tensor| x.reshape((self.sequences, heads.query, (), x.dim(2)?));
+        let parts = parts.iter().map(by_sequence).collect::<Result<Vec<_>>>()?;
+        let all = Tensor::cat(&parts, 2)?;
+        let width = all.dim(3)?;
+        all.contiguous()?.reshape((self.sequences * heads.key_value, (), width))
+    }
+
+    /// The attention weights of a block's queries, which are scaled already.
+    fn weights(&self, block: &Block, q: &Tensor, k: &Tensor, heads: Heads) -> Result<Tensor> {
+        let scores = q.matmul(&k.narrow(1, 0, block.keys)?.t()?)?;
+        let Some(mask) = &block.mask else { return softmax_last_dim(&scores) };
+        let by_head = (self.sequences, heads.query, block.queries, block.keys);
         softmax_last_dim(&scores.reshape(by_head)?.broadcast_add(mask)?)?.reshape(scores.shape())
     }
 }
@@ -107,12 +135,13 @@ pub fn attend(
     cache: Option<&mut Cache>,
 ) -> Result<Tensor> {
     let q = layout.queries.of(&q.affine(scale(heads), 0.0)?)?;
-    let in_batch = match &cache {
-        Some(cache) => {
+    let in_batch = match (&cache, &layout.in_batch) {
+        (Some(cache), _) => {
             cache.append(k, v, heads, layout)?;
             None
         }
-        None => Some((layout.keys.of(k)?, layout.keys.of(v)?)),
+        (None, Some(in_batch)) => Some((in_batch.keys.of(k)?, in_batch.keys.of(v)?)),
+        (None, None) => candle_core::bail!("keys are neither in the batch nor in a cache"),
     };
     let mut parts = Vec::with_capacity(layout.groups.len());
     for group in &layout.groups {
@@ -121,7 +150,11 @@ pub fn attend(
             (None, Some(cache)) => cache.of(group)?,
             (None, None) => candle_core::bail!("keys are neither in the batch nor in a cache"),
         };
-        let y = group.weights(&group.queries(&q, heads)?, &k, heads)?.matmul(&v)?;
+        let q = group.queries(&q, heads)?;
+        let of_block = |block: &Block| {
+            group.weights(block, &group.part(block, &q, heads)?, &k, heads)?.matmul(&v.narrow(1, 0, block.keys)?)
+        };
+        let y = group.joined(group.blocks.iter().map(of_block).collect::<Result<_>>()?, heads)?;
         parts.push(by_row(&y, group.sequences, group.queries, heads.query, heads)?);
     }
     layout.rows.of(&Tensor::cat(&parts, 0)?)
@@ -138,8 +171,9 @@ pub fn attend_backward(
     heads: Heads,
     layout: &Layout,
 ) -> Result<(Tensor, Tensor, Tensor)> {
+    let Some(in_batch) = &layout.in_batch else { candle_core::bail!("there is no way back behind a cache") };
     let q = layout.queries.of(&q.affine(scale(heads), 0.0)?)?;
-    let (k, v) = (layout.keys.of(k)?, layout.keys.of(v)?);
+    let (k, v) = (in_batch.keys.of(k)?, in_batch.keys.of(v)?);
     let rows = g.dim(0)?;
     let along = (g.to_dtype(DType::F32)? * y.to_dtype(DType::F32)?)?;
     let along = along.reshape((rows, heads.query, heads.dimension))?.sum(D::Minus1)?.to_dtype(g.dtype())?;
@@ -148,18 +182,33 @@ pub fn attend_backward(
     for group in &layout.groups {
         let (q, k, v) = (group.queries(&q, heads)?, group.keys(&k, heads)?, group.keys(&v, heads)?);
         let g = group.queries(&g, heads)?;
-        let one = Heads { dimension: 1, ..heads };
-        let along = group.queries(&along, one)?;
-        let weights = group.weights(&q, &k, heads)?;
-        let d_scores = (g.matmul(&v.t()?)?.broadcast_sub(&along)? * &weights)?;
-        let keys_by_row = |x: Tensor| by_row(&x, group.sequences, group.keys, heads.key_value, heads);
-        dv.push(keys_by_row(weights.t()?.matmul(&g)?)?);
-        dk.push(keys_by_row(d_scores.t()?.matmul(&q)?)?);
-        let d_query = d_scores.matmul(&k)?.affine(scale(heads), 0.0)?;
-        dq.push(by_row(&d_query, group.sequences, group.queries, heads.query, heads)?);
+        let along = group.queries(&along, Heads { dimension: 1, ..heads })?;
+        let mut of_queries = Vec::with_capacity(group.blocks.len());
+        let mut of_keys: Option<[Tensor; 2]> = None;
+        for block in &group.blocks {
+            let part = |x: &Tensor| group.part(block, x, heads);
+            let (q, g, along) = (part(&q)?, part(&g)?, part(&along)?);
+            let weights = group.weights(block, &q, &k, heads)?;
+            let d_weights = g.matmul(&v.narrow(1, 0, block.keys)?.t()?)?;
+            let d_scores = (d_weights.broadcast_sub(&along)? * &weights)?;
+            of_queries.push(d_scores.matmul(&k.narrow(1, 0, block.keys)?)?.affine(scale(heads), 0.0)?);
+            let found = [d_scores.t()?.matmul(&q)?, weights.t()?.matmul(&g)?];
+            // Keys behind a block's last are none of its business.
+            let found = found.map(|x| x.pad_with_zeros(1, 0, group.keys - block.keys));
+            let [of_k, of_v] = found;
+            of_keys = Some(match of_keys {
+                None => [of_k?, of_v?],
+                Some([k, v]) => [(k + of_k?)?, (v + of_v?)?],
+            });
+        }
+        let by_row = |x: &Tensor, length, n| by_row(x, group.sequences, length, n, heads);
+        dq.push(by_row(&group.joined(of_queries, heads)?, group.queries, heads.query)?);
+        let Some([of_k, of_v]) = of_keys else { candle_core::bail!("a group without queries; this is a bug") };
+        dk.push(by_row(&of_k, group.keys, heads.key_value)?);
+        dv.push(by_row(&of_v, group.keys, heads.key_value)?);
     }
     let all = |parts: &[Tensor]| Tensor::cat(parts, 0);
-    Ok((layout.rows.of(&all(&dq)?)?, layout.key_rows.of(&all(&dk)?)?, layout.key_rows.of(&all(&dv)?)?))
+    Ok((layout.rows.of(&all(&dq)?)?, in_batch.rows.of(&all(&dk)?)?, in_batch.rows.of(&all(&dv)?)?))
 }
 
 #[cfg(test)]
@@ -229,6 +278,23 @@ mod tests {
         check(vec![span(0..90, 0, 0), span(90..101, 0, 0), span(101..102, 0, 0), span(102..180, 0, 0)]);
         check(vec![span(0..7, 0, 0), span(7..14, 0, 0), span(14..21, 0, 0)]);
         check(vec![span(0..1, 0, 0)]);
+    }
+
+    #[test]
+    fn queries_in_blocks_give_what_they_give_together() {
+        let spans = vec![span(0..90, 0, 0), span(90..170, 0, 0), span(170..175, 0, 0)];
+        let (q, k, v, g) = (random(175, 32), random(175, 16), random(175, 16), random(175, 32));
+        let whole_layout = layout(spans.clone(), false);
+        assert!(whole_layout.groups.iter().all(|group| group.blocks.len() == 1));
+        let rotation = rotation(&spans);
+        let fitting =
+            |scores| Layout::within(scores, spans.clone(), &rotation, HEADS, false, (CPU, DType::F32)).unwrap();
+        let blocks = fitting(4 * 90 * 20);
+        assert_eq!(blocks.groups[0].blocks.len(), 5);
+        let (expected, found) = (whole(&q, &k, &v, &g, &whole_layout), whole(&q, &k, &v, &g, &blocks));
+        for (expected, found) in expected.iter().zip(&found) {
+            assert!(largest_difference(expected, found) < 1e-5);
+        }
     }
 
     #[test]

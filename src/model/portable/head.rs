@@ -21,12 +21,14 @@ pub struct Head {
 pub fn cross_entropy(hidden: &Tensor, head: &FrozenMatrix, ids: &[u32], weights: Option<&[f32]>) -> Result<Head> {
     let device = hidden.device();
     let piece = (LOGITS / head.shape().0.max(1)).clamp(1, ids.len().max(1));
+    // Once, however many pieces there are.
+    let head = head.expanded()?;
     let mut log_probabilities = Vec::with_capacity(ids.len());
     let mut gradients = Vec::new();
     for first in (0..ids.len()).step_by(piece) {
         let n = piece.min(ids.len() - first);
         let chosen = Tensor::new(&ids[first..first + n], device)?.unsqueeze(1)?;
-        let logits = head.product(&hidden.narrow(0, first, n)?)?.to_dtype(DType::F32)?;
+        let logits = hidden.narrow(0, first, n)?.matmul(&head.t()?)?.to_dtype(DType::F32)?;
         let largest = logits.max_keepdim(D::Minus1)?;
         let above = logits.gather(&chosen, 1)?.sub(&largest)?;
         let likelihoods = logits.broadcast_sub(&largest)?.exp()?;
@@ -36,7 +38,7 @@ pub fn cross_entropy(hidden: &Tensor, head: &FrozenMatrix, ids: &[u32], weights:
             let weights = Tensor::new(&weights[first..first + n], device)?.unsqueeze(1)?;
             let g = likelihoods.broadcast_mul(&weights.div(&sums)?)?;
             g.scatter_add_set(&chosen, &weights.neg()?, 1)?;
-            gradients.push(head.product_backward(&g.to_dtype(hidden.dtype())?)?);
+            gradients.push(g.to_dtype(hidden.dtype())?.matmul(&head)?);
         }
     }
     let gradient = weights.map(|_| Tensor::cat(&gradients, 0)).transpose()?;

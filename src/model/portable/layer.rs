@@ -8,7 +8,7 @@ use super::linear::{KeptUpdate, Linear};
 use super::norm::{rms_norm, rms_norm_backward, silu_multiply, silu_multiply_backward};
 use super::{FrozenMatrix, Precision, frozen_vector};
 use crate::model::adapter::{LayerUpdates, Target};
-use crate::model::config::ModelConfig;
+use crate::model::config::{Family, ModelConfig};
 use crate::model::decoder::RawLayer;
 use crate::model::kernels::PackedMatrix;
 
@@ -41,7 +41,9 @@ pub struct Kept {
 
 /// Values that [`Kept`] holds of a row.
 pub fn kept_values(config: &ModelConfig) -> usize {
-    5 * config.hidden + 2 * config.heads.query_width() + 2 * config.heads.key_value_width() + 2 * config.intermediate
+    let (query, key_value) = (config.heads.query_width(), config.heads.key_value_width());
+    let before_norms = if config.family == Family::Qwen3 { query + key_value } else { 0 };
+    4 * config.hidden + 2 * query + 2 * key_value + before_norms + 2 * config.intermediate
 }
 
 /// What a layer's backward pass gives.

@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::choice::{Choice, Return};
+use super::choice::{Choice, NOUGHT, Return};
 use crate::model::kernels::attention::{Heads, Rotation, Span};
 
 /// Scores that exist together, of all heads.
@@ -24,8 +24,30 @@ pub struct Group {
     pub first_query: usize,
     /// Where its keys begin among those of all groups; behind a cache, the first of its slots.
     pub first_key: usize,
+    /// Its queries in pieces whose scores fit, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// Some queries of each sequence of a group.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// The first of them.
+    pub first: usize,
+    /// How many.
+    pub queries: usize,
+    /// Keys that any of them sees: the first so many.
+    pub keys: usize,
     /// 0 where a query sees a key and −∞ where not: sequences (or 1) × 1 × queries × keys.
     pub mask: Option<Tensor>,
+}
+
+/// What attention needs where keys and values are those of the batch.
+#[derive(Debug, Clone)]
+pub struct InBatch {
+    /// The groups' keys from the batch's rows.
+    pub keys: Choice,
+    /// The way back: a row may be part of several texts.
+    pub rows: Return,
 }
 
 /// What all layers need to know of a batch.
@@ -42,10 +64,8 @@ pub struct Layout {
     pub queries: Choice,
     /// The batch's rows from the groups' queries.
     pub rows: Return,
-    /// The groups' keys from the batch's rows; not used behind a cache.
-    pub keys: Choice,
-    /// The way back from `keys`: a row may be part of several texts.
-    pub key_rows: Return,
+    /// Where keys do not come from a cache.
+    pub in_batch: Option<InBatch>,
 }
 
 /// A sequence's place in its group.
@@ -68,6 +88,18 @@ impl Layout {
         rotation: &Rotation,
         heads: Heads,
         cached: bool,
+        place: (&Device, DType),
+    ) -> Result<Self> {
+        Self::within(SCORES, spans, rotation, heads, cached, place)
+    }
+
+    /// The same with at most `most` scores together.
+    pub(super) fn within(
+        most: usize,
+        spans: Vec<Span>,
+        rotation: &Rotation,
+        heads: Heads,
+        cached: bool,
         (device, dtype): (&Device, DType),
     ) -> Result<Self> {
         let half = heads.dimension / 2;
@@ -76,7 +108,7 @@ impl Layout {
         let (cos, sin) = (angles(&rotation.cos)?, angles(&rotation.sin)?);
         let sin_back = sin.neg()?;
 
-        let grouped = if cached { behind_cache(&spans) } else { alike(&spans, heads.query) };
+        let grouped = if cached { behind_cache(&spans) } else { alike(&spans, heads.query, most) };
         let (mut groups, mut queries, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for (slot, members) in grouped {
             let longest = |length: fn(&Member) -> usize| members.iter().map(length).max().unwrap_or(0);
@@ -88,12 +120,12 @@ impl Layout {
                 keys: group_keys,
                 first_query: queries.len(),
                 first_key: if cached { slot } else { keys.len() },
-                mask: mask(&members, group_queries, group_keys, device, dtype)?,
+                blocks: blocks(&members, heads.query, most, device, dtype)?,
             });
             for member in members {
                 let padded = |rows: Vec<u32>, to: usize| {
                     let missing = to - rows.len();
-                    rows.into_iter().chain(std::iter::repeat_n(n as u32, missing))
+                    rows.into_iter().chain(std::iter::repeat_n(NOUGHT, missing))
                 };
                 queries.extend(padded(member.rows, group_queries));
                 if !cached {
@@ -102,9 +134,13 @@ impl Layout {
             }
         }
         let rows = Return::new(&queries, n, device)?;
-        let key_rows = Return::new(&keys, n, device)?;
-        let (queries, keys) = (Choice::new(queries, n, device)?, Choice::new(keys, n, device)?);
-        Ok(Self { cos, sin, sin_back, spans, groups, queries, rows, keys, key_rows })
+        let queries = Choice::new(queries, n, device)?;
+        let in_batch = if cached {
+            None
+        } else {
+            Some(InBatch { rows: Return::new(&keys, n, device)?, keys: Choice::new(keys, n, device)? })
+        };
+        Ok(Self { cos, sin, sin_back, spans, groups, queries, rows, in_batch })
     }
 
     /// Rows of `heads` heads turned by their angles.
@@ -131,7 +167,7 @@ impl Layout {
 }
 
 /// Sequences of alike lengths together, as long as their scores fit.
-fn alike(spans: &[Span], heads: usize) -> Vec<(usize, Vec<Member>)> {
+fn alike(spans: &[Span], heads: usize, most: usize) -> Vec<(usize, Vec<Member>)> {
     let mut order: Vec<&Span> = spans.iter().collect();
     order.sort_by_key(|span| std::cmp::Reverse(span.rows.len()));
     let mut groups: Vec<(usize, Vec<Member>)> = Vec::new();
@@ -146,7 +182,7 @@ fn alike(spans: &[Span], heads: usize) -> Vec<(usize, Vec<Member>)> {
         let fits = groups.last().is_some_and(|(_, members)| {
             let queries = members[0].rows.len();
             let scores = (members.len() + 1) * heads * queries * seen.max(keys);
-            scores <= SCORES && 2 * span.rows.len() >= queries
+            scores <= most && 2 * span.rows.len() >= queries
         });
         match groups.last_mut() {
             Some((_, members)) if fits => members.push(member),
@@ -180,17 +216,39 @@ fn behind_cache(spans: &[Span]) -> Vec<(usize, Vec<Member>)> {
     groups
 }
 
-/// What each query sees: the keys up to its own. What is padding sees something, so that its weights are numbers.
-fn mask(members: &[Member], queries: usize, keys: usize, device: &Device, dtype: DType) -> Result<Option<Tensor>> {
-    let sees = |member: &Member, query: usize| member.start + query.min(member.rows.len().saturating_sub(1)) + 1;
+/// The queries of a group in pieces whose scores fit.
+fn blocks(members: &[Member], heads: usize, most: usize, device: &Device, dtype: DType) -> Result<Vec<Block>> {
+    let queries = members.iter().map(|member| member.rows.len()).max().unwrap_or(0);
+    let start = members.iter().map(|member| member.start).max().unwrap_or(0);
+    let all_keys = members.iter().map(|member| member.start + member.rows.len()).max().unwrap_or(0);
     let is_alike = |member: &Member| (member.start, member.rows.len()) == (members[0].start, members[0].rows.len());
     let different = if members.iter().all(is_alike) { &members[..1] } else { members };
-    let seen: Vec<usize> = different.iter().flat_map(|member| (0..queries).map(|query| sees(member, query))).collect();
-    if seen.iter().all(|&seen| seen == keys) {
-        return Ok(None);
-    }
-    let values =
-        seen.iter().flat_map(|&seen| (0..keys).map(move |key| if key < seen { 0f32 } else { f32::NEG_INFINITY }));
-    let mask = Tensor::from_iter(values, device)?.reshape((different.len(), 1, queries, keys))?;
-    mask.to_dtype(dtype).map(Some)
+    let most = (most / (members.len() * heads * all_keys).max(1)).max(1);
+    let block = |first: usize| {
+        let block_queries = most.min(queries - first);
+        let keys = (start + first + block_queries).min(all_keys);
+        // What is padding sees something too, so that its weights are numbers.
+        let sees = |member: &Member, query: usize| {
+            (member.start + query.min(member.rows.len().saturating_sub(1)) + 1).min(keys) as u32
+        };
+        let seen =
+            different.iter().flat_map(|member| (first..first + block_queries).map(move |query| sees(member, query)));
+        let seen: Vec<u32> = seen.collect();
+        let mask = if seen.iter().all(|&seen| seen as usize == keys) {
+            None
+        } else {
+            let seen = Tensor::from_vec(seen, (different.len(), 1, block_queries, 1), device)?;
+            Some(mask(&seen, keys, dtype)?)
+        };
+        Ok(Block { first, queries: block_queries, keys, mask })
+    };
+    (0..queries).step_by(most).map(block).collect()
+}
+
+/// 0 for the first `seen` of `keys`, −∞ for the others.
+fn mask(seen: &Tensor, keys: usize, dtype: DType) -> Result<Tensor> {
+    let device = seen.device();
+    let hidden = Tensor::arange(0u32, keys as u32, device)?.reshape((1, 1, 1, keys))?.broadcast_ge(seen)?;
+    let filled = |value: f32| Tensor::new(value, device)?.to_dtype(dtype)?.broadcast_as(hidden.shape());
+    hidden.where_cond(&filled(f32::NEG_INFINITY)?, &filled(0.0)?)
 }

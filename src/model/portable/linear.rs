@@ -18,8 +18,35 @@ pub struct Linear {
 pub struct KeptUpdate {
     /// scale · seen·Aᵀ, rows × rank.
     low: Tensor,
-    /// Which inputs the update saw, rows × input features: 1 or 0.
-    seen: Option<Tensor>,
+    /// What the update does not see.
+    hidden: Option<Hidden>,
+}
+
+/// What dropout hides, a bit for each input.
+struct Hidden {
+    /// Rows × bytes of a row.
+    bits: Tensor,
+    /// 256 × 8: what the eight inputs of a byte are multiplied by.
+    factors: Tensor,
+}
+
+impl Hidden {
+    fn new(dropout: Dropout, x: &Tensor) -> Result<Self> {
+        let (rows, width) = x.dims2()?;
+        let (device, kept) = (x.device(), dropout.kept_scale());
+        let bits = Tensor::from_vec(dropout.hidden_bits(rows, width), rows * width.div_ceil(8), device)?;
+        let factor = |at: usize| if at / 8 >> (at % 8) & 1 == 1 { 0.0 } else { kept };
+        // candle takes 255 for a row of noughts, and it is one: all eight are hidden.
+        let factors = Tensor::from_vec((0..256 * 8).map(factor).collect(), (256, 8), device)?.to_dtype(x.dtype())?;
+        Ok(Self { bits, factors })
+    }
+
+    /// Hides what is hidden in `x`, and scales the rest up.
+    fn hide(&self, x: &Tensor) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let factors = self.factors.index_select(&self.bits, 0)?.reshape((rows, ()))?;
+        x * factors.narrow(1, 0, width)?.contiguous()?
+    }
 }
 
 /// An update's matrices as the activations are: the weights themselves stay `f32`.
@@ -34,11 +61,16 @@ impl Cast {
     }
 }
 
-/// The inputs that an update sees, what it sees scaled up by what is hidden.
-fn visible(x: &Tensor, seen: Option<&Tensor>, dropout: Option<Dropout>) -> Result<Tensor> {
-    match (seen, dropout) {
-        (Some(seen), Some(dropout)) => x * seen.to_dtype(x.dtype())?.affine(f64::from(dropout.kept_scale()), 0.0)?,
-        _ => Ok(x.clone()),
+/// The inputs that an update sees.
+fn visible(x: &Tensor, hidden: Option<&Hidden>) -> Result<Tensor> {
+    hidden.map_or_else(|| Ok(x.clone()), |hidden| hidden.hide(x))
+}
+
+/// aᵀ·b in `f32`. Sums over all rows are beyond what f16 can hold.
+fn sum_of_products(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match a.dtype() {
+        DType::F16 => a.to_dtype(DType::F32)?.t()?.matmul(&b.to_dtype(DType::F32)?),
+        _ => a.t()?.matmul(b)?.to_dtype(DType::F32),
     }
 }
 
@@ -54,10 +86,10 @@ impl Linear {
         }
         let Some(update) = update else { return Ok((y, None)) };
         let Cast { a, b } = Cast::new(update, x.dtype())?;
-        let seen = update.dropout.map(|dropout| dropout.seen(x)).transpose()?;
-        let low = visible(x, seen.as_ref(), update.dropout)?.matmul(&a.t()?)?.affine(f64::from(update.scale), 0.0)?;
+        let hidden = update.dropout.map(|dropout| Hidden::new(dropout, x)).transpose()?;
+        let low = visible(x, hidden.as_ref())?.matmul(&a.t()?)?.affine(f64::from(update.scale), 0.0)?;
         let y = (y + low.matmul(&b.t()?)?)?;
-        Ok((y, Some(KeptUpdate { low, seen })))
+        Ok((y, Some(KeptUpdate { low, hidden })))
     }
 
     /// The gradient with respect to `x`, and those of A and B (`f32`, in this order) added to `gradients`.
@@ -76,10 +108,10 @@ impl Linear {
         let (Some(update), Some(kept)) = (update, kept) else { return Ok(dx) };
         let Cast { a, b } = Cast::new(update, x.dtype())?;
         let d_low = g.matmul(&b)?.affine(f64::from(update.scale), 0.0)?;
-        let seen = visible(x, kept.seen.as_ref(), update.dropout)?;
-        gradients.push(d_low.t()?.matmul(&seen)?.to_dtype(DType::F32)?);
-        gradients.push(g.t()?.matmul(&kept.low)?.to_dtype(DType::F32)?);
-        dx + visible(&d_low.matmul(&a)?, kept.seen.as_ref(), update.dropout)?
+        let seen = visible(x, kept.hidden.as_ref())?;
+        gradients.push(sum_of_products(&d_low, &seen)?);
+        gradients.push(sum_of_products(g, &kept.low)?);
+        dx + visible(&d_low.matmul(&a)?, kept.hidden.as_ref())?
     }
 }
 

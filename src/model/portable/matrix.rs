@@ -71,7 +71,10 @@ impl FrozenMatrix {
     }
 
     /// All weights in the precision of the activations.
-    fn expanded(&self) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn expanded(&self) -> Result<Tensor> {
         match (&self.form, self.precision) {
             (Form::Dense(tensor), _) => Ok(tensor.clone()),
             (Form::Quantised(tensor), Precision::F32) => tensor.dequantize(&tensor.device()),

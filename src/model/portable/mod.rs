@@ -39,13 +39,13 @@ impl Precision {
 }
 
 /// Bytes that come and go within a pass over `rows` rows, at most: a piece of the logits four times over, a group's scores
-/// four times, and the largest matrix expanded.
+/// four times, and the largest matrix expanded, on its way through f16.
 pub fn scratch_bytes(config: &ModelConfig, rows: usize, precision: Precision) -> usize {
     let size = precision.dtype().size_in_bytes();
     let logits = head::LOGITS.min(rows.saturating_mul(config.vocabulary)).max(config.vocabulary);
     let scores = layout::SCORES.min(rows.saturating_mul(rows).saturating_mul(config.heads.query));
     let largest = config.hidden * config.vocabulary.max(config.intermediate);
-    4 * logits * DType::F32.size_in_bytes() + (4 * scores + largest) * size
+    4 * logits * DType::F32.size_in_bytes() + (4 * scores + 2 * largest) * size
 }
 
 /// A frozen vector (a norm's weights, a bias), ready for rows of this type.
