@@ -72,7 +72,7 @@ impl Dropout {
             for (block, x) in x.chunks_mut(LANES).enumerate() {
                 let hidden = self.hidden(row, block, width);
                 for (lane, x) in x.iter_mut().enumerate() {
-                    *x *= if hidden >> lane & 1 == 1 { 0.0 } else { kept };
+                    *x *= if (hidden >> lane) & 1 == 1 { 0.0 } else { kept };
                 }
             }
         });

@@ -35,7 +35,7 @@ impl Hidden {
         let (rows, width) = x.dims2()?;
         let (device, kept) = (x.device(), dropout.kept_scale());
         let bits = Tensor::from_vec(dropout.hidden_bits(rows, width), rows * width.div_ceil(8), device)?;
-        let factor = |at: usize| if at / 8 >> (at % 8) & 1 == 1 { 0.0 } else { kept };
+        let factor = |at: usize| if ((at / 8) >> (at % 8)) & 1 == 1 { 0.0 } else { kept };
         // candle takes 255 for a row of noughts, and it is one: all eight are hidden.
         let factors = Tensor::from_vec((0..256 * 8).map(factor).collect(), (256, 8), device)?.to_dtype(x.dtype())?;
         Ok(Self { bits, factors })
