@@ -234,6 +234,27 @@ fn two_reviewers_accept_what_each_may_see() {
 }
 
 #[test]
+fn only_who_was_shown_the_decisions_breaks_their_tie() {
+    let project = project(&[("a", "It is ready.")]);
+    two_reviewers(&project);
+    edit(&project, "a", "Read by ana.", "ana");
+    let judged = |name: &str| {
+        let listed = json(&project, &["review", "list", "--as", name]);
+        listed["items"][0]["judged"].as_str().expect("a digest").to_owned()
+    };
+    let blind = judged("cy");
+    run(&project, &["review", "accept", "a", "--as", "bo"]);
+    let reject =
+        |judged: &str| run(&project, &["review", "reject", "a", "--reason", "vague", "--as", "cy", "--judged", judged]);
+    reject(&blind);
+    assert_eq!(ids(&project, &["--trouble", "disagreement"]), ["a"], "cy has seen neither");
+    let seen = judged("cy");
+    assert_ne!(seen, blind);
+    reject(&seen);
+    assert_eq!(ids(&project, &["--standing", "rejected"]), ["a"]);
+}
+
+#[test]
 fn a_bulk_acceptance_of_two_blind_reviewers_copies_no_edit() {
     let project = project(&[("a", "It is ready."), ("b", "Nothing failed here."), ("c", "All is well again.")]);
     two_reviewers(&project);

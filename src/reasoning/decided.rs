@@ -158,6 +158,11 @@ impl Decided {
         self.reviewers > 1 && self.counting.len() < self.reviewers
     }
 
+    /// How many decisions count, where several reviewers decide and everybody sees them.
+    pub fn open_decisions(&self) -> Option<usize> {
+        (self.reviewers > 1 && !self.is_blind()).then_some(self.counting.len())
+    }
+
     /// How many decisions of others that count `reviewer` has in sight.
     pub fn in_sight_of(&self, reviewer: &str) -> u32 {
         if self.is_blind() {

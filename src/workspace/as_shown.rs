@@ -16,12 +16,24 @@ pub struct AsShown<'a> {
     pub digest: &'a str,
 }
 
+/// Stands before the number of decisions that were shown with an item.
+const SIGHT: char = '@';
+
 impl AsShown<'_> {
+    /// What the item was shown as, and with how many decisions.
+    fn parts(&self) -> (&str, Option<usize>) {
+        match self.digest.split_once(SIGHT) {
+            Some((shown, decisions)) => (shown, decisions.parse().ok()),
+            None => (self.digest, None),
+        }
+    }
+
     /// Refuses where the item is shown otherwise now.
     fn must_be(&self, now: &str) -> Result<(), WorkspaceError> {
+        let (shown, now) = (self.parts().0, now.split(SIGHT).next().unwrap_or_default());
         // Who names the text alone cares for no label.
         let text = now.split(':').next().unwrap_or_default();
-        if self.digest.eq_ignore_ascii_case(now) || self.digest.eq_ignore_ascii_case(text) {
+        if shown.eq_ignore_ascii_case(now) || shown.eq_ignore_ascii_case(text) {
             return Ok(());
         }
         Err(WorkspaceError::ShownOtherwise { kind: self.kind.to_string(), id: self.item.to_owned() })
@@ -30,9 +42,14 @@ impl AsShown<'_> {
 
 impl Queued {
     /// What tells how it is shown from any other way: the text as it reads here ([`Reviewable::judged`]) and, after a colon,
-    /// the label that is held true of its log, where it is one.
+    /// the label that is held true of its log, where it is one; where several reviewers decide and their decisions are shown,
+    /// also how many those are: only who has seen them breaks a tie.
     pub fn digest(&self) -> String {
-        digest(&self.current(), self.findings.truth.as_ref().and_then(|truth| truth.label))
+        let shown = digest(&self.current(), self.findings.truth.as_ref().and_then(|truth| truth.label));
+        match self.decided.open_decisions() {
+            Some(decisions) => format!("{shown}{SIGHT}{decisions}"),
+            None => shown,
+        }
     }
 
     /// Refuses where it is not shown as somebody saw it.
@@ -71,8 +88,12 @@ impl Workspace {
         for (stands, shown) in standing.iter().zip(shown) {
             let (seen, label) = stands.seen_by(reviewer, &gold);
             shown.must_be(&digest(&current(&stands.item, &seen), label))?;
-            let accepted = stands.accepted_by(reviewer, &gold);
-            reviews.push(NewReview { verdict: verdict.cloned().unwrap_or(accepted.verdict), ..accepted });
+            let mut review = stands.accepted_by(reviewer, &gold);
+            if stands.decided.open_decisions().is_some_and(|open| shown.parts().1 != Some(open)) {
+                // Made in sight of what was shown, not of what has come since.
+                review.in_sight = Some(0);
+            }
+            reviews.push(NewReview { verdict: verdict.cloned().unwrap_or(review.verdict), ..review });
         }
         Ok(reviews)
     }

@@ -49,15 +49,15 @@ const BEYOND: &str = "
 
 /// Of those, the ones that nobody needs: no one has ever contested them, and no pair was made of what they say.
 const REMOVE: &str = "
-    DELETE FROM traces WHERE uid IN (BEYOND)
+    DELETE FROM traces WHERE uid IN (BEYOND) AND id <> ?3
         AND NOT EXISTS (SELECT 1 FROM contests WHERE contests.trace = traces.id)
         AND (input, json_extract(content, '$.text')) NOT IN (
             SELECT json_extract(content, '$.input'), json_extract(content, '$.rejected') FROM items WHERE kind = 'pair'
             UNION SELECT json_extract(content, '$.input'), json_extract(content, '$.chosen') FROM items WHERE kind = 'pair')";
 
-/// Removes the oldest traces that are too many, but for those that somebody said something of or made something from. Gives
-/// how many those were.
-pub(super) async fn bound(write: &mut Write<'_>, settings: TraceSettings) -> Result<u64, sqlx::Error> {
+/// Removes the oldest traces that are too many, but for those that somebody said something of or made something from, and for
+/// the one with the id `kept`, which is being kept anew. Gives how many those were.
+pub(super) async fn bound(write: &mut Write<'_>, settings: TraceSettings, kept: &str) -> Result<u64, sqlx::Error> {
     let clamp = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let (most, bytes) = (clamp(settings.most), clamp(settings.most_megabytes.saturating_mul(1 << 20)));
     // Mostly there is nothing to remove, and then pairs are not read either.
@@ -65,7 +65,8 @@ pub(super) async fn bound(write: &mut Write<'_>, settings: TraceSettings) -> Res
     if !sqlx::query_scalar::<_, bool>(&any).bind(most).bind(bytes).fetch_one(&mut **write).await? {
         return Ok(0);
     }
-    let done = sqlx::query(&REMOVE.replace("BEYOND", BEYOND)).bind(most).bind(bytes).execute(&mut **write).await?;
+    let done =
+        sqlx::query(&REMOVE.replace("BEYOND", BEYOND)).bind(most).bind(bytes).bind(kept).execute(&mut **write).await?;
     Ok(done.rows_affected())
 }
 

@@ -156,7 +156,7 @@ impl Workspace {
                 .bind(&trace.content)
                 .execute(&mut **write)
                 .await?;
-                bound(write, bounds).await
+                bound(write, bounds, &id).await
             })
         })?;
         Ok(id)

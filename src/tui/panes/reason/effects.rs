@@ -215,9 +215,14 @@ pub fn run(effect: Effect, edge: &mut Edge) {
             AppMessage::Reason(Message::Opened(told(opened)))
         }),
         Effect::Contest { ticket, kept, trace, why, by } => edge.store(move |workspace| {
+            let anew = || contest(workspace, &trace, None, Some(&why), &by);
             let contested = match &kept {
-                Some(id) => contest_kept(workspace, id, Some(&why), &by),
-                None => contest(workspace, &trace, None, Some(&why), &by),
+                Some(id) => match contest_kept(workspace, id, Some(&why), &by) {
+                    // Newer ones have taken its place meanwhile; it is all here.
+                    Err(WorkspaceError::NoTrace(_)) => anew(),
+                    contested => contested,
+                },
+                None => anew(),
             };
             AppMessage::Reason(Message::Contested(ticket, told(contested)))
         }),
