@@ -1,18 +1,7 @@
 //! The key-value cache: what the decoder remembers of each sequence, preallocated.
 
 use super::ModelError;
-use super::decoder::Decoder;
-use super::kernels::attention::LayerStore;
-use super::portable;
-
-/// One layer's part of a key-value cache.
-#[derive(Debug)]
-pub enum LayerCache {
-    /// For the CPU's kernels.
-    Packed(LayerStore),
-    /// On any device.
-    Portable(portable::Cache),
-}
+use super::decoder::{Decoder, LayerCache};
 
 /// Keys and values of every layer, for a fixed number of slots; each slot holds one sequence of its own length.
 pub struct KvCache {

@@ -10,8 +10,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 
 use super::ModelError;
 use super::adapter::{Adapter, LayerUpdates, Target};
-use super::cache::LayerCache;
-use super::config::{Family, ModelConfig};
+use super::config::ModelConfig;
 use super::device::{Opened, Precision};
 pub use super::kernels::attention::Span;
 use super::kernels::attention::{LayerStore, Rotation};
@@ -20,6 +19,7 @@ use super::ops::linear::frozen_product;
 use super::ops::norm::{NormWeight, rms_norm};
 use super::ops::{self, with_values};
 use super::portable::{self, FrozenMatrix, frozen_vector};
+use super::raw_layer::RawLayer;
 use super::weights::WeightFiles;
 
 /// The frozen weights of a model, ready to run.
@@ -53,6 +53,15 @@ pub enum Batch {
     Portable(portable::Layout),
 }
 
+/// One layer's part of a key-value cache.
+#[derive(Debug)]
+pub enum LayerCache {
+    /// For the CPU's kernels.
+    Packed(LayerStore),
+    /// On any device.
+    Portable(portable::Cache),
+}
+
 /// What the backward pass of a layer needs of its forward pass.
 pub enum Kept {
     /// The layer's graph on candle's tape.
@@ -64,15 +73,6 @@ pub enum Kept {
     },
     /// What was written down on the way.
     Written(Box<portable::Kept>),
-}
-
-/// A layer as the model's files have it.
-pub(super) struct RawLayer {
-    pub attention_norm: Vec<f32>,
-    pub head_norms: Option<(Vec<f32>, Vec<f32>)>,
-    pub feed_forward_norm: Vec<f32>,
-    /// Weights and biases by [`Target`].
-    pub linears: [(PackedMatrix, Option<Vec<f32>>); Target::ALL.len()],
 }
 
 impl Decoder {
@@ -388,49 +388,6 @@ impl Decoder {
 /// What belongs to one way of computing was given to the other.
 fn mixed<T>() -> Result<T> {
     candle_core::bail!("a batch or cache of another decoder; this is a bug")
-}
-
-impl RawLayer {
-    fn read(config: &ModelConfig, files: &mut WeightFiles, index: usize) -> std::result::Result<Self, ModelError> {
-        let (heads, hidden, family) = (config.heads, config.hidden, config.family);
-        let (query, key_value) = (heads.query_width(), heads.key_value_width());
-        let name = |part: &str| format!("model.layers.{index}.{part}");
-        let mut read = |target: Target| {
-            let weight = name(&format!("{}.weight", target.path()));
-            let (rows, columns) = match target {
-                Target::Query => (query, hidden),
-                Target::Key | Target::Value => (key_value, hidden),
-                Target::Output => (hidden, query),
-                Target::Gate | Target::Up => (config.intermediate, hidden),
-                Target::Down => (hidden, config.intermediate),
-            };
-            let matrix = match target {
-                Target::Query | Target::Key => files.rotary_matrix(&weight, rows, columns, heads.dimension)?,
-                _ => files.matrix(&weight, rows, columns)?,
-            };
-            let bias = match target {
-                Target::Query | Target::Key | Target::Value => {
-                    files.bias(&name(&format!("{}.bias", target.path())), rows, family)?
-                }
-                _ => None,
-            };
-            Ok::<_, ModelError>((matrix, bias))
-        };
-        let [query, key, value, output, gate, up, down] = Target::ALL.map(&mut read);
-        let linears = [query?, key?, value?, output?, gate?, up?, down?];
-        let mut norm = |part: &str, length: usize| files.vector(&name(&format!("{part}.weight")), length);
-        Ok(Self {
-            attention_norm: norm("input_layernorm", hidden)?,
-            feed_forward_norm: norm("post_attention_layernorm", hidden)?,
-            head_norms: match family {
-                Family::Qwen3 => {
-                    Some((norm("self_attn.q_norm", heads.dimension)?, norm("self_attn.k_norm", heads.dimension)?))
-                }
-                _ => None,
-            },
-            linears,
-        })
-    }
 }
 
 /// A model's name in messages: the file's stem or the folder's name.

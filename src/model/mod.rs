@@ -38,6 +38,7 @@ mod portable;
 mod pre_tokenizer;
 pub mod pull;
 mod random;
+mod raw_layer;
 mod rotary;
 pub mod sampler;
 mod score;

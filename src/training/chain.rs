@@ -171,12 +171,17 @@ impl Chain {
     }
 
     /// Refuses a chain in which a stage asks for another shape of its adapter than the one before leaves it: all of them have that of
-    /// the first, or of the adapter that the first starts from, which may be a run in `runs`.
+    /// the first, or of the adapter that the first starts from, which may be a run in `runs`; or of the first's run where that has `begun`.
     ///
     /// # Errors
     /// As [`SaidShape::agrees_with`], and when that adapter cannot be found.
-    pub fn has_one_shape(&self, runs: &Path) -> Result<(), TrainingError> {
+    pub fn has_one_shape(&self, runs: &Path, begun: Option<&RunFolder>) -> Result<(), TrainingError> {
         let Some((first, rest)) = self.stages.split_first() else { return Ok(()) };
+        if let Some(begun) = begun {
+            // Its start, which may be gone or another by now, is kept in its folder.
+            let (shape, from) = (begun.recipe()?.lora, format!("stage {}", first.name));
+            return rest.iter().try_for_each(|stage| Ok(stage.said.agrees_with(&shape, &from)?));
+        }
         let lora = &first.recipe.lora;
         let start = first.recipe.start.as_deref().map(|name| named_adapter(name, runs)).transpose()?;
         let (shape, from) = match &start {
@@ -268,11 +273,6 @@ impl ChainRecord {
             }
             _ => Ok(false),
         }
-    }
-
-    /// How many of its first stages are done.
-    pub fn finished(&self, runs: &Path) -> usize {
-        (0..self.runs.len()).take_while(|stage| self.is_finished(runs, *stage)).count()
     }
 
     /// Whether a process has one of its runs in hand.
@@ -368,7 +368,8 @@ seed = 8
     #[test]
     fn a_stage_that_asks_for_another_shape_than_the_first_leaves_is_refused_before_any_begins() {
         let runs = tempfile::tempdir().unwrap();
-        let check = |text: &str| load(text).unwrap().has_one_shape(runs.path()).map_err(|error| error.to_string());
+        let check =
+            |text: &str| load(text).unwrap().has_one_shape(runs.path(), None).map_err(|error| error.to_string());
         check("[[stage]]\nlora.rank = 4\n[[stage]]\n").unwrap();
         check("[[stage]]\nlora.rank = 4\n[[stage]]\n[stage.lora]\nrank = 4\n").unwrap();
         let error =

@@ -167,6 +167,13 @@ impl Checkpoint {
         (None, damaged)
     }
 
+    /// After which steps there are whole checkpoints.
+    pub fn steps(folder: &RunFolder) -> Vec<usize> {
+        let whole =
+            |(step, path): (usize, PathBuf)| Self::read(step, &path).ok().flatten().map(|found| found.progress.step);
+        numbered(folder).into_iter().filter_map(whole).collect()
+    }
+
     /// Whether there is anything of a checkpoint, whole or not.
     pub fn is_any(folder: &RunFolder) -> bool {
         !numbered(folder).is_empty()

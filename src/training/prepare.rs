@@ -31,10 +31,14 @@ pub fn prepare(
     // Held until all is there, so that nobody takes it for what a kill left behind.
     let lock = folder.lock()?;
     let filled = folder.write_device(device).and_then(|()| fill(&folder, recipe, &examples, from, now));
-    if let (Err(_), Place::In(_)) = (&filled, place) {
-        // Nothing of it is a run. The first error is the one to tell.
-        drop(lock);
-        let _ = std::fs::remove_dir_all(folder.path());
+    // Nothing of what a failure leaves is a run, or may become part of the next one. The first error is the one to tell.
+    match (&filled, place) {
+        (Ok(()), _) => {}
+        (Err(_), Place::In(_)) => {
+            drop(lock);
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+        (Err(_), Place::At(_)) => folder.clear_beginning(),
     }
     filled.map(|()| folder)
 }
@@ -47,6 +51,7 @@ fn fill(
     from: Option<&Path>,
     now: Timestamp,
 ) -> Result<(), TrainingError> {
+    folder.clear_start()?;
     if let Some(from) = from {
         // What the adapter brings must be as good as what a recipe says, or the run could not be gone on with.
         recipe.lora = keep_start(from, folder, recipe.lora)?;

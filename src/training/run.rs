@@ -220,6 +220,25 @@ impl RunFolder {
         replace(&self.device_path(), format!("{device}\n").as_bytes())
     }
 
+    /// Takes away what a start that came to nothing has written, so that the next run in this folder begins with nothing of it.
+    pub(super) fn clear_beginning(&self) {
+        // Whatever cannot be removed is refused or written over when the next run begins.
+        for path in [self.recipe_path(), self.examples_path(), self.device_path()] {
+            let _ = fs::remove_file(path);
+        }
+        let _ = fs::remove_dir_all(self.start_dir());
+    }
+
+    /// Takes away the adapter that an earlier start in this folder was to begin with.
+    pub(super) fn clear_start(&self) -> Result<(), TrainingError> {
+        match fs::remove_dir_all(self.start_dir()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(TrainingError::file(self.start_dir(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the run computes; `None` where that was not kept, or by a word that this program does not know.
     pub fn device(&self) -> Option<DeviceChoice> {
         fs::read_to_string(self.device_path()).ok()?.trim().parse().ok()
@@ -265,7 +284,7 @@ impl RunFolder {
     }
 
     /// Whether all that a run begins with is there: its status comes last.
-    pub(super) fn has_status(&self) -> bool {
+    pub fn has_status(&self) -> bool {
         self.status_path().exists()
     }
 

@@ -187,7 +187,7 @@ impl Trainer<'_> {
             let verdict = state.watchdog.see(record.loss);
             if let Verdict::Runaway { usual } = verdict {
                 self.folder.append_step(&record)?;
-                let kept = state.saved.unwrap_or(0);
+                let kept = self.kept_of_runaway(state);
                 return Err(TrainingError::Runaway { loss: record.loss, usual, step: state.done, kept });
             }
             if state.watchdog.is_calm() {
@@ -195,25 +195,27 @@ impl Trainer<'_> {
             }
             let last = state.done == state.steps;
             let look = last || due(evaluate_every, state.done);
+            // Until it is compared, whatever breaks it off.
+            state.owed = look;
             let measured = if look { self.measure(objective, &mut record) } else { Ok(true) };
-            state.owed = !matches!(measured, Ok(true));
-            if look && !state.owed {
+            let is_measured = matches!(measured, Ok(true));
+            if look && is_measured {
                 (self.events)(Event::Step { record: record.clone(), eta_seconds });
             }
             // Whatever became of the evaluation, the step is done.
             self.folder.append_step(&record)?;
             measured?;
             self.write_status(RunState::Running, state.done, state.steps, Some(eta_seconds), None)?;
-            if state.owed {
+            if !is_measured {
                 return Ok(Outcome::Cancelled);
             }
             let mut better = false;
             if look {
                 if !self.sample(objective, state)? {
-                    state.owed = true;
                     return Ok(Outcome::Cancelled);
                 }
                 better = self.compare(state, &record);
+                state.owed = false;
             }
             let sound = state.watchdog.is_calm();
             if sound && !last && (better && length.keep_best || due(length.save_every, state.done)) {

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::local;
 use crate::cli::{Failure, interrupt, output};
-use crate::model::DeviceChoice;
 use crate::reasoning::prompt::Turn;
 use crate::teacher::{self, Ask, Ended, Estimate, Event, Job, Ran, Tally, Teacher, TeacherError, Terms};
+use crate::training::project_device;
 use crate::workspace::{Money, Workspace};
 
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl AskingArgs {
     pub fn open(&self, workspace: &Workspace) -> Result<Opened, Failure> {
         if let Some(run) = &self.local {
             let run = Some(run.as_str()).filter(|run| !run.is_empty());
-            let device = DeviceChoice::default();
+            let device = project_device(Some(workspace))?;
             return local::open(self.model.as_deref(), run, &device, self.concurrency, workspace);
         }
         let endpoint =

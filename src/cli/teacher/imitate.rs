@@ -14,6 +14,7 @@ use crate::teacher::{
     Chosen, CorrectionsPlan, Imitate, ImitatePlan, Outcome, Questions, Solved, Wrong, WrongOnes, from_file, of_project,
     questions_of_rationales,
 };
+use crate::training::project_device;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Args)]
@@ -25,9 +26,10 @@ pub(super) struct ImitateArgs {
     /// The model under it: a name that `model list` knows, or a path [default: the run's, else the project's]
     #[arg(long, value_name = "NAME")]
     base: Option<String>,
-    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU
-    #[arg(long, default_value_t)]
-    device: DeviceChoice,
+    /// Where to compute: cpu, or cuda:N for an NVIDIA GPU [default: the project's `device`, else the first GPU that can be used,
+    /// else cpu]
+    #[arg(long)]
+    device: Option<DeviceChoice>,
     #[command(flatten)]
     sampling: SamplingArgs,
     #[command(flatten)]
@@ -85,7 +87,8 @@ pub(super) fn run(args: &ImitateArgs, context: &Context) -> Result<(), Failure> 
         };
     }
     let batch = args.asking.concurrency;
-    let mut opened = local::open(args.base.as_deref(), args.adapter.as_deref(), &args.device, batch, &workspace)?;
+    let device = args.device.map_or_else(|| project_device(Some(&workspace)), Ok)?;
+    let mut opened = local::open(args.base.as_deref(), args.adapter.as_deref(), &device, batch, &workspace)?;
     // Solutions are written together: as many questions at a time as fill a batch, and a few more.
     opened.terms.concurrency += args.n as usize;
     job = Imitate::new(plan, opened.teacher.model())?;

@@ -7,14 +7,14 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::follow::follow;
+use super::follow::follow_until;
 use super::launch::{LaunchArgs, text};
 use super::{means, training_base};
 use crate::cli::base::BaseArgs;
-use crate::cli::{Context, Failure, output};
+use crate::cli::{Context, Failure, interrupt, output};
 use crate::training::{
-    self, Chain, ChainRecord, Estimate, Job, Launch, Place, Recipe, RunInfo, RunState, Stage, adapter_of_run, away,
-    leave_terminal, run_info,
+    self, Chain, ChainRecord, Estimate, Job, Launch, Place, Recipe, RunFolder, RunInfo, RunState, Stage,
+    adapter_of_run, away, leave_terminal, run_info,
 };
 use crate::workspace::Workspace;
 
@@ -72,15 +72,16 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
     }
     let chain = Chain::load(&args.file)?;
     let workspace = context.workspace()?;
-    if args.launch.dry_run {
-        chain.has_one_shape(&workspace.runs_dir())?;
-        return estimate(launches(&chain.stages, 0, args, &workspace)?, args.json);
-    }
     let (root, runs) = (workspace.dir().to_owned(), workspace.runs_dir());
-    chain.has_one_shape(&runs)?;
-    let before = chain.unfinished(&runs).filter(|_| !args.new);
-    let done = before.as_ref().map_or(0, |record| record.finished(&runs));
-    launches(&chain.stages[done..], done, args, &workspace)?;
+    let before = chain.unfinished(&runs).filter(|_| !args.new && !args.launch.dry_run);
+    let first = before.as_ref().map(|record| record.folder(&runs, 0)).filter(RunFolder::has_status);
+    chain.has_one_shape(&runs, first.as_ref())?;
+    // What is begun has all that it needs in its folder.
+    let is_begun = |at: usize| before.as_ref().is_some_and(|record| record.folder(&runs, at).has_status());
+    let launches = launches(&chain.stages, &is_begun, args, &workspace)?;
+    if args.launch.dry_run {
+        return estimate(launches, args.json);
+    }
     drop(workspace);
     let record = match before {
         Some(record) => {
@@ -92,11 +93,19 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
     if args.launch.detach {
         return detach(&record, &runs, &root, args);
     }
+    // One for all stages: what is asked for between two of them holds too.
+    let stop = interrupt::flag()?;
     let mut stages = Vec::new();
     for (at, stage) in chain.stages.iter().enumerate() {
         if !record.is_finished(&runs, at) {
+            if stop.is_set() {
+                let (name, file) = (&stage.name, args.file.display());
+                return Err(Failure::failed(format!(
+                    "cancelled before stage {name}; `logwright train chain {file}` goes on"
+                )));
+            }
             output::note(&format!("stage {} of {}: {}", at + 1, chain.stages.len(), stage.name));
-            let summary = follow(job(at, stage, &record, &runs, args, context)?)?;
+            let summary = follow_until(job(at, stage, &record, &runs, args, context)?, &stop)?;
             if summary.status == RunState::Cancelled {
                 let (name, file) = (&stage.name, args.file.display());
                 return Err(Failure::failed(format!(
@@ -118,22 +127,22 @@ pub(super) fn run(args: &ChainArgs, context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What some stages would begin with, `first` being the place of the first of them, the adapter of the one before left out: so
-/// that what is missing is told before hours of training, not after.
+/// What the stages that are not begun would begin with, the adapter of the one before left out: so that what is missing is told
+/// before hours of training, not after.
 fn launches<'a>(
     stages: &'a [Stage],
-    first: usize,
+    is_begun: &dyn Fn(usize) -> bool,
     args: &ChainArgs,
     workspace: &Workspace,
 ) -> Result<Vec<(&'a str, Launch)>, Failure> {
     let launch = |(at, stage): (usize, &'a Stage)| {
-        let start = stage.recipe.start.clone().filter(|_| first + at == 0);
+        let start = stage.recipe.start.clone().filter(|_| at == 0);
         match Launch::of(Recipe { start, ..stage.recipe.clone() }, workspace, means(&args.base)) {
             Ok(launch) => Ok((stage.name.as_str(), launch)),
             Err(error) => Err(Failure::failed(format!("stage {}: {error}", stage.name))),
         }
     };
-    stages.iter().enumerate().map(launch).collect()
+    stages.iter().enumerate().filter(|(at, _)| !is_begun(*at)).map(launch).collect()
 }
 
 /// Prints what each stage would take; one that does not fit is a failure.
@@ -166,6 +175,9 @@ fn detach(record: &ChainRecord, runs: &Path, root: &Path, args: &ChainArgs) -> R
         arguments.extend(["--device".into(), device.to_string().into()]);
     }
     let (dir, chain) = (record.dir(runs), record.chain.clone());
+    if record.is_going_on(runs) {
+        return Err(Failure::failed(format!("{chain} is going on already; `logwright train list` shows its runs")));
+    }
     let log = dir.join("output.log");
     let process = away(&arguments, &log, &|| record.is_going_on(runs))?;
     if args.json {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::cli::{Failure, interrupt, output};
+use crate::cli::interrupt::{self, Interrupt};
+use crate::cli::{Failure, output};
 use crate::training::{Event, Job, RunState, StepRecord, Summary};
 use crate::tui::widgets::duration;
 
@@ -20,7 +21,11 @@ const TOLD: [(&str, &str); 5] = [
 
 /// Follows a run of this process to its end, one progress line on standard error. Ctrl-C stops it with a checkpoint.
 pub(super) fn follow(job: Job) -> Result<Summary, Failure> {
-    let stop = interrupt::flag()?;
+    follow_until(job, &interrupt::flag()?)
+}
+
+/// The same until `stop` says so.
+pub(super) fn follow_until(job: Job, stop: &Interrupt) -> Result<Summary, Failure> {
     let mut line = output::Progress::new();
     let mut steps = 0;
     let mut outcome = Err("the training thread ended without a word".to_owned());

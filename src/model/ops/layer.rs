@@ -10,8 +10,8 @@ use super::norm::{NormWeight, rms_norm, silu_multiply};
 use super::residual::add;
 use crate::model::adapter::{LayerUpdates, Target};
 use crate::model::config::ModelConfig;
-use crate::model::decoder::RawLayer;
 use crate::model::kernels::attention::LayerStore;
+use crate::model::raw_layer::RawLayer;
 
 /// The frozen weights of a layer.
 pub struct Layer {

@@ -9,8 +9,8 @@ use super::norm::{rms_norm, rms_norm_backward, silu_multiply, silu_multiply_back
 use super::{FrozenMatrix, Precision, frozen_vector};
 use crate::model::adapter::{LayerUpdates, Target};
 use crate::model::config::{Family, ModelConfig};
-use crate::model::decoder::RawLayer;
 use crate::model::kernels::PackedMatrix;
+use crate::model::raw_layer::RawLayer;
 
 /// The frozen weights of a layer.
 pub struct Layer {

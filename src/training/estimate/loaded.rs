@@ -43,6 +43,7 @@ pub fn estimate(
             let mut recipe = recipe.clone();
             if let Some(from) = from {
                 recipe.lora = keep_start(from, &folder, recipe.lora)?;
+                recipe = recipe.validated()?;
             }
             let adapter = first_adapter(&folder, &model, &recipe)?;
             go_on()?;

@@ -100,7 +100,8 @@ impl Grpo {
             // Rewards that differ, so that nothing is passed over.
             rollouts.push(Rollout { tokens, advantage: 1.0, reward: at as f64, ..Rollout::default() });
         }
-        if rollouts.is_empty() {
+        // One alone is passed over where the recipe passes over what is rewarded alike.
+        if rollouts.is_empty() || rollouts.len() == 1 && self.settings.skip_flat_groups {
             return Ok(LOSS_PASSES * forward);
         }
         let sequences: Vec<Sequence> = rollouts.iter().map(|rollout| self.sequence(example, rollout)).collect();

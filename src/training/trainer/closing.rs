@@ -106,6 +106,18 @@ impl Trainer<'_> {
         Ok(())
     }
 
+    /// The step that a run whose loss ran away goes on from: where nothing but steps out of line followed the last checkpoint of
+    /// this process, that one has the weights that ran away, and is set aside if there is an older one.
+    pub(super) fn kept_of_runaway(&self, state: &Loop) -> usize {
+        let saved = state.saved.unwrap_or(0);
+        let is_older = |step: usize| Checkpoint::steps(self.folder).into_iter().any(|other| other < step);
+        if state.unproven && saved > state.first && is_older(saved) {
+            let _ = Checkpoint::set_aside(self.folder, saved);
+            return Checkpoint::latest(self.folder).map_or(0, |checkpoint| checkpoint.progress.step);
+        }
+        saved
+    }
+
     /// The weights as they are lead to no numbers, so a checkpoint of them is set aside. Gives the step of the newest one that
     /// is left, or nought.
     pub(super) fn step_back(&self, state: &Loop) -> usize {

@@ -102,6 +102,7 @@ impl Trainer<'_> {
         // The checkpoint of this very step says that the evaluation is owed.
         state.saved = None;
         self.save(objective, state)?;
-        Ok(self.has_waited_enough(state))
+        // After the last step there is nothing to stop early.
+        Ok(if state.done < state.steps { self.has_waited_enough(state) } else { None })
     }
 }

@@ -24,9 +24,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often the folders of other processes' runs are looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
-/// So many times as long where no other process trains.
-const IDLE_LOOKS: usize = 6;
-
 /// Held while a step is tried: a run that starts waits for its end, so as not to share memory and cores with it, and not to be
 /// refused for want of what is free a moment later.
 static TRYING: Mutex<()> = Mutex::new(());
@@ -99,6 +96,8 @@ pub enum Message {
     Asked(Result<&'static str, String>),
     /// The user means to stop the run.
     CancelConfirmed,
+    /// No other process trains any more, or nobody looks.
+    NothingToWatch,
     /// The user typed a setting.
     Typed(String),
 }
@@ -188,6 +187,7 @@ pub fn run(effect: Effect, edge: &mut Edge) {
                 if let Ok(runs) = Workspace::open(&root).map(|workspace| workspace.runs_dir()) {
                     watch(job, &runs);
                 }
+                job.tell(message(Message::NothingToWatch));
                 Ok(())
             });
         }
@@ -233,13 +233,10 @@ fn watch(job: &Job, runs: &Path) {
                 job.tell(news);
             }
         }
-        let idle = if alive.is_empty() { IDLE_LOOKS } else { 1 };
-        for _ in 0..idle {
-            if job.is_cancelled() {
-                return;
-            }
-            std::thread::sleep(WATCH_EVERY);
+        if alive.is_empty() {
+            return;
         }
+        std::thread::sleep(WATCH_EVERY);
     }
 }
 

@@ -84,6 +84,10 @@ pub(super) fn receive(state: &mut State, message: Message) -> Vec<app::Effect> {
         | Message::CancelRequested(Err(why))
         | Message::Asked(Err(why)) => vec![Toast::error(why).into()],
         Message::Seen(info, course) => seen(state, *info, course),
+        Message::NothingToWatch => {
+            state.watching = false;
+            Vec::new()
+        }
         // Of settings that were changed meanwhile, or before a run, nobody wants to know.
         Message::Estimated(wanted, _)
             if *wanted != state.form.wanted() || !matches!(state.forecast, Forecast::Asked(_)) =>
@@ -238,7 +242,9 @@ fn cancel(state: &mut State) -> Vec<app::Effect> {
     if let Some(active) = &mut state.active {
         active.stopping = true;
     }
-    vec![app::Effect::CancelJobs(PaneId::Train)]
+    let mut effects = forget_forecast(state);
+    effects.push(app::Effect::CancelJobs(PaneId::Train));
+    effects
 }
 
 /// Brings the run at a place of the list to the front, and asks for its steps.
@@ -263,7 +269,7 @@ fn loaded_runs(state: &mut State, loaded: Loaded) -> Vec<app::Effect> {
         state.selected = state.runs.iter().find(|info| info.run.as_str() == wanted).map(|info| info.run.clone());
     }
     let mut effects = select(state, state.place());
-    if !state.watching {
+    if !state.watching && !state.others_alive().is_empty() {
         state.watching = true;
         effects.push(app::Effect::Train(Effect::Watch));
     }
