@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -92,6 +93,23 @@ fn best_precision(device: &Device) -> Result<Precision, String> {
         [Precision::BF16, Precision::F16, Precision::F32].map(|precision| try_in(device, precision)).into_iter();
     let first = tried.next().unwrap_or_else(|| Err("no precision".into()));
     tried.fold(first, Result::or)
+}
+
+/// The first GPU, where this build can use one and this machine has one; else the CPU. The driver is asked once.
+pub fn default_device() -> DeviceChoice {
+    static FOUND: OnceLock<DeviceChoice> = OnceLock::new();
+    *FOUND.get_or_init(|| if has_gpu() { DeviceChoice::Cuda(0, None) } else { DeviceChoice::Cpu })
+}
+
+#[cfg(feature = "cuda")]
+fn has_gpu() -> bool {
+    use candle_core::cuda_backend::cudarc::driver::CudaContext;
+    CudaContext::device_count().is_ok_and(|devices| devices > 0)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn has_gpu() -> bool {
+    false
 }
 
 /// The memory of a device of its own, such as a GPU's.
@@ -187,5 +205,14 @@ mod tests {
         let Opened { device, precision, note } = DeviceChoice::Cuda(0, None).open();
         assert!(device.is_cpu() && precision.is_none());
         assert!(note.unwrap().contains("using the CPU"));
+    }
+
+    #[test]
+    fn it_is_the_first_gpu_where_there_is_one_and_else_the_cpu() {
+        let expected = if has_gpu() { "cuda:0" } else { "cpu" };
+        assert_eq!(default_device().to_string(), expected);
+        if !candle_core::utils::cuda_is_available() {
+            assert_eq!(expected, "cpu");
+        }
     }
 }

@@ -58,8 +58,6 @@ pub struct LanguageModel {
     end_of_turn: Option<u32>,
     note: Option<String>,
     fingerprint: OnceLock<String>,
-    /// See [`LanguageModel::keep_bytes`].
-    pub(super) keep_bytes: OnceLock<usize>,
 }
 
 impl std::fmt::Debug for LanguageModel {
@@ -105,17 +103,7 @@ impl LanguageModel {
         let chat = ChatTemplate::new(template.as_deref(), tokenizer.bos_text(), tokenizer.eos_text())?;
         let name = decoder::name_of(&path);
         let end_of_turn = chat_end(&chat, &tokenizer).or(tokenizer.declared_end());
-        Ok(Self {
-            path,
-            name,
-            decoder,
-            tokenizer,
-            chat,
-            end_of_turn,
-            note: place.note,
-            fingerprint: OnceLock::new(),
-            keep_bytes: OnceLock::new(),
-        })
+        Ok(Self { path, name, decoder, tokenizer, chat, end_of_turn, note: place.note, fingerprint: OnceLock::new() })
     }
 
     /// The file or folder that it came from.

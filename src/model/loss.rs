@@ -288,11 +288,9 @@ impl LanguageModel {
     /// Bytes up to which [`Activations::Auto`] keeps activations: on a device of its own memory, half of that without the
     /// weights. Not what is free at the moment: a run that goes on must cut its batches as before.
     pub fn keep_bytes(&self) -> usize {
-        *self.keep_bytes.get_or_init(|| match self.device_memory() {
-            Some(DeviceMemory { total, .. }) => {
-                ((total / 2) as usize).saturating_sub(self.decoder().memory_bytes()).max(KEEP_BYTES)
-            }
-            None => KEEP_BYTES,
+        let of_device = |DeviceMemory { total, .. }| (total / 2) as usize;
+        self.device_memory().map_or(KEEP_BYTES, |memory| {
+            of_device(memory).saturating_sub(self.decoder().memory_bytes()).max(KEEP_BYTES)
         })
     }
 

@@ -21,20 +21,20 @@
 //! lock was interrupted. Process numbers are only told to people, never relied on.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
+mod files;
 mod list;
 mod queue;
 mod record;
 #[cfg(test)]
 mod tests;
 
+use files::{append_line, lines, lines_until, read_lines, rewind};
+pub(super) use files::{replace, sync_folder};
 pub(super) use list::by_number;
 
 pub use list::{RunInfo, list_runs, resolve_run, run_info};
@@ -425,88 +425,4 @@ impl RunFolder {
         let _ = fs::remove_file(self.cancel_path());
         self.end_pause();
     }
-}
-
-/// Writes a file so that a reader, or a crash, sees the old or the new one and nothing between.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
-    let partial = path.with_extension("partial");
-    let write = || {
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&partial, path)
-    };
-    write().map_err(|error| {
-        // Half a file takes room that a full disk has not.
-        let _ = fs::remove_file(&partial);
-        TrainingError::file(path, error)
-    })
-}
-
-/// Waits until the names in a folder are on the disk.
-pub(super) fn sync_folder(path: &Path) -> Result<(), TrainingError> {
-    // Only Unix opens folders; elsewhere the system keeps names in order by itself.
-    let sync = || if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) };
-    sync().map_err(|error| TrainingError::file(path, error))
-}
-
-fn lines<T: Serialize>(path: &Path, values: &[T]) -> Result<Vec<u8>, TrainingError> {
-    let mut bytes = Vec::new();
-    for value in values {
-        serde_json::to_writer(&mut bytes, value).map_err(|error| TrainingError::damaged(path, error))?;
-        bytes.push(b'\n');
-    }
-    Ok(bytes)
-}
-
-fn rewind(path: &Path, step: usize) -> Result<(), TrainingError> {
-    match lines_until(path, step)? {
-        Some(kept) => replace(path, &kept),
-        None => Ok(()),
-    }
-}
-
-/// The whole lines of a file of records up to `step`, byte for byte; `None` where there is no such file.
-fn lines_until(path: &Path, step: usize) -> Result<Option<Vec<u8>>, TrainingError> {
-    #[derive(serde::Deserialize)]
-    struct At {
-        step: usize,
-    }
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(TrainingError::file(path, error)),
-    };
-    let stays =
-        |line: &&[u8]| line.ends_with(b"\n") && serde_json::from_slice::<At>(line).is_ok_and(|at| at.step <= step);
-    Ok(Some(bytes.split_inclusive(|&byte| byte == b'\n').filter(stays).flatten().copied().collect()))
-}
-
-fn append_line(path: &Path, value: &impl Serialize) -> Result<(), TrainingError> {
-    let mut line = serde_json::to_vec(value).map_err(|error| TrainingError::damaged(path, error))?;
-    line.push(b'\n');
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(&line))
-        .map_err(|error| TrainingError::file(path, error))
-}
-
-fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrainingError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(TrainingError::file(path, error)),
-    };
-    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    bytes[..whole]
-        .split(|&byte| byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(at, line)| {
-            serde_json::from_slice(line)
-                .map_err(|error| TrainingError::damaged(path, format!("line {}: {error}", at + 1)))
-        })
-        .collect()
 }

@@ -34,6 +34,22 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 11] = [
+        Self::F32,
+        Self::F16,
+        Self::BF16,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Q4K,
+        Self::Q5K,
+        Self::Q6K,
+    ];
+
     /// Weights in one block.
     pub const fn block_length(self) -> usize {
         match self {
@@ -378,19 +394,7 @@ mod tests {
         let values: Vec<f32> =
             (0..2048u32).map(|i| ((i.wrapping_mul(2_654_435_761) >> 8) as f32 / 8_388_608.0 - 1.0) * 0.3).collect();
         let source = Tensor::from_vec(values, (4, 512), &Device::Cpu).unwrap();
-        for dtype in [
-            GgmlDType::F32,
-            GgmlDType::F16,
-            GgmlDType::BF16,
-            GgmlDType::Q4_0,
-            GgmlDType::Q4_1,
-            GgmlDType::Q5_0,
-            GgmlDType::Q5_1,
-            GgmlDType::Q8_0,
-            GgmlDType::Q4K,
-            GgmlDType::Q5K,
-            GgmlDType::Q6K,
-        ] {
+        for dtype in Format::ALL.map(Format::to_ggml) {
             let quantised = QTensor::quantize(&source, dtype).unwrap();
             let expected = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
             let format = Format::from_ggml(dtype).unwrap();

@@ -116,28 +116,14 @@ impl FrozenMatrix {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::quantized::GgmlDType;
 
     #[test]
     fn every_format_expands_to_what_its_blocks_say() {
         let (rows, columns) = (6, 512);
         let values = Tensor::randn(0f32, 0.1f32, (rows, columns), &Device::Cpu).unwrap();
-        let formats = [
-            GgmlDType::F32,
-            GgmlDType::F16,
-            GgmlDType::BF16,
-            GgmlDType::Q4_0,
-            GgmlDType::Q4_1,
-            GgmlDType::Q5_0,
-            GgmlDType::Q5_1,
-            GgmlDType::Q8_0,
-            GgmlDType::Q4K,
-            GgmlDType::Q5K,
-            GgmlDType::Q6K,
-        ];
-        for format in formats {
-            let bytes = QTensor::quantize(&values, format).unwrap().data().unwrap().into_owned();
-            let packed = PackedMatrix::new(rows, columns, Format::from_ggml(format).unwrap(), bytes).unwrap();
+        for format in Format::ALL {
+            let bytes = QTensor::quantize(&values, format.to_ggml()).unwrap().data().unwrap().into_owned();
+            let packed = PackedMatrix::new(rows, columns, format, bytes).unwrap();
             let mut expected = vec![0f32; rows * columns];
             packed.expand_rows(0..rows, &mut expected);
             for (precision, tolerance) in [(Precision::F32, 1e-6), (Precision::F16, 1e-3), (Precision::BF16, 4e-3)] {
